@@ -1,0 +1,73 @@
+# Needs make and Python >= 3.11 with its venv module; everything else comes from the locks.
+PYTHON ?= python3
+JOBS   ?= 2
+SEEDS  ?= 1000
+PYTEST_ARGS ?=
+
+BIN   := .venv/bin
+STAMP := .venv/.set-up
+
+.PHONY: setup demo test lint docs bench sim soak mutants clean lock
+.DEFAULT_GOAL := setup
+
+setup: $(STAMP)
+
+# hatchling and editables are in the dev lock, so building the project itself fetches nothing that is not hashed.
+$(STAMP): pyproject.toml requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'syncd needs Python >= 3.11; name one: make setup PYTHON=python3.12' >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip check --disable-pip-version-check
+	@touch $@
+
+demo: setup
+	$(BIN)/syncd demo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# -rs ends the output with every skipped test and its reason.
+test: lint
+	$(BIN)/python -m pytest -n $(JOBS) -rs $(PYTEST_ARGS)
+
+docs: setup
+	$(BIN)/syncd docs
+
+bench: setup
+	$(BIN)/python bench/run.py
+
+# The simulator is a package of its own under tests/; until it is there, these say so and fail.
+SIMULATOR = @test -f tests/sim/__main__.py \
+  || { echo "make $@: comes with the simulator (tests/sim), which is not written yet" >&2; exit 1; }
+
+sim: setup
+	$(SIMULATOR)
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+soak: setup
+	$(SIMULATOR)
+	$(BIN)/python -m tests.sim --soak
+
+mutants: setup
+	$(SIMULATOR)
+	$(BIN)/python -m tests.sim --mutants
+
+# Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.
+# The tool lives in a folder of its own; an unchanged pyproject.toml keeps the pinned versions (UPGRADE=--upgrade moves them).
+UPGRADE ?=
+COMPILE = .lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE)
+
+lock:
+	$(PYTHON) -m venv .lock
+	.lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(COMPILE) --output-file requirements.txt
+	$(COMPILE) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+
+clean:
+	rm -rf .venv .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
