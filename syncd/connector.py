@@ -1,0 +1,74 @@
+"""What a connector must do, may do, and states about itself.
+
+A connector is a folder `connectors/<name>/` with a `connector.py` that exposes one name, `CONNECTOR`. Reads raise one of
+the reactions of `syncd.errors`; a write never raises, it returns one `Applied | Rejected | Unknown` for each thing asked.
+Hard rule: whatever a connector did not classify is `Unknown`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """Everything a connector is given when an app is opened."""
+
+    app: str
+    settings: Mapping[str, Any]
+    """Checked against `Spec.settings`, defaults filled in, paths absolute."""
+    secrets: Mapping[str, str]
+    fields: Mapping[str, FieldMap]
+    """What the operator (or the default map) says. A connector with `any_path` adds what it finds by itself."""
+    known: Mapping[str, str]
+    """Every field syncd knows here -> its type name: the names that map by themselves."""
+    network: Literal["public", "private"] = "public"
+    data_dir: Path | None = None
+    """Where lock and temporary files may lie."""
+
+
+class App(Protocol):
+    """One connected account. Used by one thread at a time."""
+
+    spec: Spec
+    """`Connector.spec` narrowed to what holds for this very account (a read-only table, a key that the table draws)."""
+    fields: Mapping[str, FieldMap]
+    """The fields in effect: what is not in a record although it is here is unknown there, never blank."""
+
+    def check(self) -> list[Finding]:
+        """Prove cheaply that address, credentials and permissions work; raise AccessError, TransientError, ConfigError."""
+
+    def fingerprint(self) -> str:
+        """Name the account: another tenant, file or table gives another text. No secret in it."""
+
+    def read(self, cursor: str | None) -> Iterator[Page]:
+        """Yield pages since the cursor; everything without one, or when the cursor is no longer good (`complete` says)."""
+
+    def get(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Read these records now. An id that is not in the answer is proven gone."""
+
+    def write(self, writes: Sequence[Write]) -> list[Result]:
+        """Do these (at most `Spec.write_batch`), one result each in the same order. Never raise."""
+
+    def new_id(self, token: str) -> str:
+        """Make the id of a new record out of 16 random hex digits (rungs A and B; else return "")."""
+
+    def find(self, field: str, value: Any) -> list[Record]:
+        """Look records up by a field, exactly as stored; only called for rungs C-E."""
+
+    def close(self) -> None:
+        """Let go of everything. May be called twice."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connector:
+    """The one name a connector module exposes: what it states and how an app of it is opened."""
+
+    spec: Spec
+    open: Callable[[Opening], App]
+    """Open an app. Raises ConfigError, AccessError or TransientError; must not write anything."""
