@@ -92,7 +92,7 @@ def _is_open(path: Path) -> bool:
 
 
 def _binaries(folder: Path, account: str | None) -> Path:
-    """Find the server's programs; copy them when the environment lies where that account may not look (/root)."""
+    """Find the server's programs; copy them when the environment lies where that account may not look."""
     spec = importlib.util.find_spec(PACKAGE)
     assert spec is not None
     assert spec.origin is not None
