@@ -12,7 +12,7 @@ STAMP := .venv/.set-up
 
 setup: $(STAMP)
 
-# hatchling and editables are in the dev lock, so building the project itself fetches nothing that is not hashed.
+# hatchling is in the dev lock, so building the project itself fetches nothing that is not hashed.
 $(STAMP): pyproject.toml requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	  || { echo 'syncd needs Python >= 3.11; name one: make setup PYTHON=python3.12' >&2; exit 1; }
@@ -59,14 +59,15 @@ mutants: setup
 # Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.
 # The tool lives in a folder of its own; an unchanged pyproject.toml keeps the pinned versions (UPGRADE=--upgrade moves them).
 UPGRADE ?=
-COMPILE = .lock/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+COMPILE = .lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE)
 
 lock:
 	$(PYTHON) -m venv .lock
 	.lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	$(COMPILE) --output-file requirements.txt
-	$(COMPILE) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
 
 clean:
 	rm -rf .venv .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
