@@ -1,0 +1,150 @@
+"""The `fields:` section: the standard fields of a contact, overlaid by the operator's rules and by fields of the team's own.
+
+Hard rule: the fields of a group (an address) share policy, blank rule and settle time, because they are merged as one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from syncd.config.near import choose_from, did_you_mean
+from syncd.config.settings import FieldConfig, Policy
+from syncd.config.shapes import INVALID, Spot
+from syncd.config.vocabulary import FIELD, FIELD_OPTIONS
+from syncd.core.fields import STANDARD, TYPES, field_type
+from syncd.core.rules import PolicyKind
+
+GROUPS: Final[dict[str, tuple[str, ...]]] = {"address": ("street", "postal_code", "city", "region", "country")}
+SHARED: Final = ("policy", "blank", "settle")
+"""What belongs to a group as a whole."""
+FIXED: Final[dict[str, PolicyKind]] = {"consent": "restrictive", "set": "set", "map": "set"}
+"""Types with a policy of their own."""
+
+Groups = dict[str, tuple[str, ...]]
+Entries = Mapping[str, Mapping[str, Any]]
+
+
+def read_fields(section: Spot, apps: tuple[str, ...], settle_seconds: float) -> tuple[dict[str, FieldConfig], Groups]:
+    """Check the section; return all fields by name (the standard ones first), and the groups."""
+    spots = dict(section.children())
+    read = {name: FIELD.read(spot) for name, spot in spots.items()}
+    entries: Entries = {name: values for name, values in read.items() if values is not INVALID}
+    own = [
+        name
+        for name, values in entries.items()
+        if name not in STANDARD and name not in GROUPS and "group" not in values
+    ]
+    names = [*STANDARD, *own]
+    groups = _groups(entries, names, spots)
+    group_of = {member: group for group, members in groups.items() for member in members}
+    for name, values in entries.items():
+        _check_place(values, spots[name], group_of.get(name), is_group=name not in names)
+        _check_policy_apps(values, spots[name], apps)
+    fields = {name: _field(name, group_of.get(name), entries, settle_seconds) for name in names}
+    for name in names:
+        if name in entries:
+            _check_type(fields[name], entries[name], spots[name])
+    return fields, groups
+
+
+def _groups(entries: Entries, names: list[str], spots: Mapping[str, Spot]) -> Groups:
+    """Return group -> members: the operator's groups, then the default ones that he did not define."""
+    groups: Groups = {}
+    taken: dict[str, str] = {}
+    for group in [name for name, values in entries.items() if "group" in values and name not in STANDARD]:
+        groups[group] = ()
+        for item in spots[group].down("group").items():
+            member = item.node.value
+            if not isinstance(member, str) or member in groups[group]:
+                continue
+            if member not in names:
+                item.problem(f"no such field{did_you_mean(member, names)}")
+            elif member in taken:
+                item.problem(f'already a member of "{taken[member]}"')
+            else:
+                taken[member] = group
+                groups[group] += (member,)
+    for group, members in GROUPS.items():
+        free = tuple(member for member in members if member not in taken)
+        groups.setdefault(group, free if free == members else ())
+    return {group: members for group, members in groups.items() if members}
+
+
+def _field(name: str, group: str | None, entries: Entries, settle_seconds: float) -> FieldConfig:
+    own = entries.get(name, {})
+    shared = own if group is None else entries.get(group, {})
+    kind: str = own["type"] if own.get("type") in TYPES else STANDARD.get(name, "text")
+    return FieldConfig(
+        name=name,
+        type=kind,
+        policy=_policy(shared.get("policy"), kind),
+        blank=shared.get("blank", "ignore"),
+        group=group,
+        options={option: own[option] for option in FIELD_OPTIONS if option in own},
+        settle_seconds=shared.get("settle", settle_seconds),
+    )
+
+
+def _policy(given: Any, kind: str) -> Policy:
+    """Return the policy that was written, or the one that comes with the type of field."""
+    if isinstance(given, dict):
+        return (
+            Policy(kind="rank", apps=tuple(given["rank"]))
+            if "rank" in given
+            else Policy(kind="owner", apps=tuple(given.values()))
+        )
+    return Policy(kind=given or FIXED.get(kind, "latest"))
+
+
+def _check_place(values: Mapping[str, Any], spot: Spot, group: str | None, *, is_group: bool) -> None:
+    """Note keys that make no sense for a group, and those that a member leaves to its group."""
+    if is_group:
+        for key in [key for key in values if key not in (*SHARED, "group")]:
+            spot.key_problem(key, "a group has no such key; give it to its fields")
+        return
+    if "group" in values:
+        spot.key_problem("group", "this is a field; a group needs a name of its own, such as `address`")
+    for key in [key for key in SHARED if group and key in values]:
+        spot.key_problem(key, f'this field is merged as part of "{group}"; give the rule there')
+
+
+def _check_policy_apps(values: Mapping[str, Any], spot: Spot, apps: tuple[str, ...]) -> None:
+    """Note apps in a policy that do not exist, or twice."""
+    policy = values.get("policy")
+    if not isinstance(policy, dict):
+        return
+    for word, named in policy.items():
+        at = spot.down("policy", word)
+        places = [at] if isinstance(named, str) else [item for item in at.items() if isinstance(item.node.value, str)]
+        seen = set()
+        for place in places:
+            app = str(place.node.value)
+            if app not in apps:
+                place.problem(f"no such app{did_you_mean(app, apps) or f'; there are: {choose_from(apps)}'}")
+            elif app in seen:
+                place.problem("this app is named twice")
+            seen.add(app)
+
+
+def _check_type(field: FieldConfig, values: Mapping[str, Any], spot: Spot) -> None:
+    """Note an unknown type, options that the type does not have, and policies that it cannot follow."""
+    kind = values.get("type")
+    if kind is not None and kind not in TYPES:
+        spot.down("type").problem(
+            f"no such type{did_you_mean(kind, TYPES) or f'; there are: {choose_from(TYPES, most=40)}'}"
+        )
+        return
+    if kind is not None and STANDARD.get(field.name) == "consent" != kind:
+        spot.down("type").problem("the type of this field is always consent")
+    fixed = FIXED.get(field.type)
+    if field.type == "consent" and values.get("policy") not in (None, fixed):
+        spot.down("policy").problem("consent always follows the most restrictive app; remove the key")
+    elif field.policy.kind == "set" and fixed != "set":
+        spot.down("policy").problem("only sets and maps can be merged element by element")
+    elif field.policy.kind == "restrictive" and field.type != "consent":
+        spot.down("policy").problem("only consent knows what is more restrictive")
+    try:
+        field_type(field.type, **field.options)
+    except ValueError as error:
+        spot.problem(str(error))

@@ -1,0 +1,117 @@
+"""The checked configuration as values: what the rest of syncd sees of it.
+
+Knows nothing of YAML. Hard rule: frozen; a secret is a reference, and no `repr` shows what it refers to.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from syncd.config.secrets import Secret
+from syncd.core.plan import Limit
+from syncd.core.rules import BlankRule, PolicyKind
+from syncd.model import FieldMap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How a field is merged. `apps`: the owner, or the ranked apps, best first; empty for the other kinds."""
+
+    kind: PolicyKind = "latest"
+    apps: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FieldConfig:
+    """One field of the contact."""
+
+    name: str
+    type: str
+    policy: Policy = field(default_factory=Policy)
+    blank: BlankRule = "ignore"
+    group: str | None = None
+    """The group it is merged with as one (address). Members share policy, blank rule and settle time."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the field type (choices, region ...)."""
+    settle_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppConfig:
+    """One connected account, as the operator and the connector's default map describe it."""
+
+    name: str
+    connector: str
+    """The connector's name."""
+    connector_at: str
+    """What the registry loads it by: the name again, or an absolute path."""
+    settings: Mapping[str, Any]
+    secrets: Mapping[str, Secret]
+    poll_seconds: float
+    sweep: str
+    """Five cron fields."""
+    create: bool
+    update: bool
+    scope: str | None
+    """A CEL expression that compiles; None: everyone."""
+    on_leave: Literal["keep", "archive", "unsubscribe"]
+    on_delete: Literal["unlink", "archive"]
+    trust: Literal["high", "low"]
+    network: Literal["public", "private"]
+    fields: Mapping[str, FieldMap]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """The whole configuration."""
+
+    path: Path
+    store_at: Secret
+    data_dir: Path
+    """Where key, lock and temporary files lie."""
+    apps: tuple[AppConfig, ...]
+    """In the order of the text: it decides between concurrent changes."""
+    connector_folders: tuple[Path, ...]
+    match: tuple[tuple[str, ...], ...]
+    fields: Mapping[str, FieldConfig]
+    groups: Mapping[str, tuple[str, ...]]
+    """Group -> its fields, merged as one."""
+    guards: Mapping[str, Limit]
+    """Verb (creates, updates, clears, opt_outs, unlinks, archives) -> how much a run may do to one app unasked.
+    A verb that is absent is never held."""
+    alerts: tuple[Any, ...] = ()
+
+    @property
+    def store(self) -> str:
+        """The store's URL. Not in any repr: it may hold a password."""
+        return self.store_at.reveal()
+
+    def app(self, name: str) -> AppConfig:
+        """Return the app of this name (KeyError if there is none)."""
+        for app in self.apps:
+            if app.name == name:
+                return app
+        raise KeyError(name)
+
+    @property
+    def hash(self) -> str:
+        """Name everything that changes decisions: mapping, policies, match rules, scope, rights, the order of the apps.
+
+        Not in it: when and how often, guards, alerts, secrets, and where files and servers are (the fingerprint of an
+        app watches that).
+        """
+        decisions = {
+            "apps": [
+                [app.name, app.connector, app.create, app.update, app.scope, app.on_leave, app.on_delete, app.trust,
+                 {name: asdict(where) for name, where in app.fields.items()}]
+                for app in self.apps
+            ],
+            "match": self.match,
+            "fields": {name: asdict(rule) for name, rule in self.fields.items()},
+        }  # fmt: skip
+        return hashlib.sha256(json.dumps(decisions, sort_keys=True, default=str).encode()).hexdigest()

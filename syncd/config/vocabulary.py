@@ -1,0 +1,317 @@
+"""The words of `syncd.yaml`: every key, its shape, what it is for and its default. One table, for checker and schema.
+
+Knows nothing of connectors or fields; those parts of the vocabulary come from their specs (see `apps.py`, `fields.py`).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, get_args
+
+from syncd.config.secrets import NEVER_INLINE, Reference, has_password, reference
+from syncd.config.shapes import (
+    Anything,
+    Flag,
+    Key,
+    Keys,
+    Later,
+    ListOf,
+    MapOf,
+    Number,
+    Scalar,
+    Shape,
+    Text,
+    TextOrMap,
+    Word,
+)
+from syncd.core.plan import Limit
+from syncd.core.rules import BlankRule, PolicyKind
+
+NAME: Final = r"[a-z][a-z0-9_]{0,62}"
+
+# ---- single texts -------------------------------------------------------------------------------------------------
+
+_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(text: str) -> float:
+    number, unit = re.fullmatch(r"([0-9]+)(ms|s|m|h|d)", text).groups()  # type: ignore[union-attr]  # the pattern held
+    return int(number) * _SECONDS[unit]
+
+
+def _interval(text: str) -> float:
+    if (seconds := _seconds(text)) < 1:
+        raise ValueError("expected at least 1s")
+    return seconds
+
+
+def _limit(text: str) -> Limit | None:
+    if text == "none":
+        return None
+    absolute = re.search(r"(?:^|\()\s*([0-9]+)\s*(?:,|$)", text)
+    percent = re.search(r"([0-9.]+)\s*%", text)
+    if percent and float(percent[1]) > 100:
+        raise ValueError("expected at most 100%")
+    return Limit(absolute=int(absolute[1]) if absolute else 0, percent=float(percent[1]) if percent else 0.0)
+
+
+_CRON: Final[tuple[tuple[str, int, int, str], ...]] = (
+    ("minute", 0, 59, ""),
+    ("hour", 0, 23, ""),
+    ("day", 1, 31, ""),
+    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
+    ("weekday", 0, 7, "sun mon tue wed thu fri sat"),
+)
+
+
+def _cron(text: str) -> str:
+    parts = text.lower().split()
+    if len(parts) != len(_CRON):
+        raise ValueError('expected five cron fields: minute hour day month weekday, such as "0 3 * * *"')
+    for part, (name, least, most, words) in zip(parts, _CRON, strict=True):
+        if not all(_cron_item(item, least, most, words.split()) for item in part.split(",")):
+            raise ValueError(
+                f"the {name} of the cron text is not *, a number from {least} to {most}, a range or a list of them"
+            )
+    return " ".join(parts)
+
+
+def _cron_item(item: str, least: int, most: int, words: list[str]) -> bool:
+    span, _, step = item.partition("/")
+    if "/" in item and not (step.isdecimal() and 0 < int(step[:4]) <= most):
+        return False
+    if span == "*":
+        return True
+    ends = [str(words.index(end) + least) if end in words else end for end in span.split("-")]
+    if not 1 <= len(ends) <= 2 or not all(end.isdecimal() and len(end) < 3 for end in ends):
+        return False
+    numbers = [int(end) for end in ends]
+    return numbers == sorted(numbers) and least <= numbers[0] and numbers[-1] <= most
+
+
+def _url(text: str) -> str:
+    if not re.match(r"[a-z][a-z0-9+.-]*://", text):
+        raise ValueError("expected an address such as https://host/path or sqlite:///file.db")
+    if has_password(text):
+        raise ValueError("a password or token never stands in an address here; give it under secrets:, by reference")
+    return text
+
+
+def _store(text: str) -> Reference:
+    if text.startswith(("env:", "file:", "cmd:")):
+        return reference(text)
+    if has_password(text):
+        raise ValueError(
+            "a password never stands in an address here; write store: env:NAME and put the whole address there"
+        )
+    if not re.match(r"(?:sqlite(?:\+pysqlite)?|postgresql(?:\+psycopg)?)://", text):
+        raise ValueError("expected sqlite:///path/to/file.db, postgresql+psycopg://user@host/database, or env:NAME")
+    return Reference(kind="plain", target=text)
+
+
+DURATION: Final = Text(
+    what="a time with its unit, such as 60s, 5m, 2h or 1d", pattern="[0-9]{1,9}(?:ms|s|m|h|d)", parse=_seconds
+)
+INTERVAL: Final = Text(what=DURATION.what, pattern=DURATION.pattern, parse=_interval)
+CRON: Final = Text(what='five cron fields, such as "0 3 * * *"', parse=_cron)
+PLAIN: Final = Text(what="a text that is not empty", pattern=r"[^\x00]+")
+LIMIT: Final = Text(
+    what='a limit such as "max(50, 5%)", 50 or "5%"',
+    pattern=r"max\(\s*[0-9]{1,9}\s*,\s*[0-9]{1,3}(?:\.[0-9]{1,4})?\s*%\s*\)|[0-9]{1,9}|[0-9]{1,3}(?:\.[0-9]{1,4})?\s*%",
+    parse=_limit,
+    numbers=True,
+)
+OPT_OUT_LIMIT: Final = Text(what=f"{LIMIT.what}, or none", pattern=f"none|{LIMIT.pattern}", parse=_limit, numbers=True)
+APP_NAME: Final = Text(what="the name of an app", pattern=NAME)
+FIELD_NAME: Final = Text(what="the name of a field", pattern=NAME)
+URL: Final = Text(what="an address", parse=_url)
+STORE: Final = Text(what="the address of a database", parse=_store)
+SECRET: Final = TextOrMap(
+    text=Text(pattern=r"(?:env|file|cmd):[^\x00]*", parse=reference, complaint=NEVER_INLINE),
+    map=Keys(keys={"cmd": Key(shape=ListOf(item=PLAIN, least=1), help="a program and its arguments", required=True)}),
+)
+
+# What `Setting.type` of a connector's spec stands for.
+SETTING_TYPES: Final[dict[str, Shape]] = {
+    "text": PLAIN,
+    "path": PLAIN,
+    "url": URL,
+    "list": ListOf(item=PLAIN, hint="[first, second]"),
+    "number": Number(whole=False),
+    "boolean": Flag(),
+}
+
+# ---- maps ---------------------------------------------------------------------------------------------------------
+
+# Options of field types, by the names that `core.fields.field_type` knows them by.
+FIELD_OPTIONS: Final[dict[str, Key]] = {
+    "choices": Key(shape=ListOf(item=PLAIN, least=1, hint="[lead, customer]"), help="the words of a choice field"),
+    "region": Key(
+        shape=Text(what="a country code such as DE", pattern="[A-Z]{2}"),
+        help="country of phone numbers without a prefix",
+    ),
+    "order": Key(shape=Word(("dmy", "mdy")), help="how dates such as 03/04/2024 are read"),
+    "separator": Key(shape=PLAIN, help="the characters that part a set where an app has only text"),
+    "multiline": Key(shape=Flag(), help="a text of several lines"),
+}
+
+FIELD_MAP: Final = Keys(
+    keys={
+        "path": Key(shape=PLAIN, help="where the field lies in this app: a column, a property"),
+        "direction": Key(shape=Word(("in", "out", "both", "none")), help="which way it travels", default="both"),
+        "values": Key(shape=MapOf(item=Scalar()), help="our value -> this app's word for it"),
+        "required": Key(shape=Flag(), help="the app refuses a record without it", default=False),
+        "placeholder": Key(
+            shape=PLAIN, help="written where the app requires a value and there is none; never read as data"
+        ),
+        "max_length": Key(shape=Number(least=1, most=1_000_000), help="characters this app holds"),
+        "overflow": Key(shape=Word(("park", "truncate")), help="what happens to a longer value", default="park"),
+        **{name: FIELD_OPTIONS[name] for name in ("region", "order", "separator")},
+    }
+)
+
+POLICY: Final = TextOrMap(
+    text=Word(tuple(kind for kind in get_args(PolicyKind) if kind not in ("owner", "rank"))),
+    map=Keys(
+        keys={
+            "owner": Key(shape=APP_NAME, help="this app is right"),
+            "rank": Key(
+                shape=ListOf(item=APP_NAME, least=2, hint="{rank: [crm, books]}"),
+                help="the first of these that knows is right",
+            ),
+        },
+        exactly_one=True,
+    ),
+)
+
+_COMPUTED: Final = "computed fields are not supported in this version; remove the key"
+FIELD: Final = Keys(
+    keys={
+        "type": Key(shape=PLAIN, help="kind of value; a field of your own is text unless said otherwise"),
+        "policy": Key(shape=POLICY, help="which value counts when apps differ"),
+        "blank": Key(shape=Word(get_args(BlankRule)), help="what an empty value means", default="ignore"),
+        "group": Key(
+            shape=ListOf(item=FIELD_NAME, hint="[street, city]"), help="fields that are merged as one, under this name"
+        ),
+        "settle": Key(shape=DURATION, help="how long a change must stand before it travels", default="0s"),
+        **FIELD_OPTIONS,
+    },
+    elsewhere={
+        **dict.fromkeys(("from", "take", "where", "of", "formula"), _COMPUTED),
+        **dict.fromkeys(
+            ("path", "direction", "values", "required", "max_length"),
+            "belongs to a field of one app: apps: <app>: fields: <field>:",
+        ),
+    },
+)
+
+WRITES: Final = Keys(
+    keys={
+        "create": Key(shape=Flag(), help="syncd may create records here", default=True),
+        "update": Key(shape=Flag(), help="syncd may change records here", default=True),
+    }
+)
+
+_OPEN: Final = MapOf(item=Anything())
+
+APP: Final = Keys(
+    keys={
+        "connector": Key(
+            shape=PLAIN, help="the kind of app: a name of `syncd connectors`, or ./a/folder of your own", required=True
+        ),
+        "settings": Key(shape=Later(_OPEN), help="settings of the connector", default={}),
+        "secrets": Key(shape=Later(_OPEN), help="secrets of the connector, by reference", default={}),
+        "poll": Key(shape=INTERVAL, help="how often changes are asked for", default="60s"),
+        "sweep": Key(shape=CRON, help="when everything is compared (cron, five fields)", default="0 3 * * *"),
+        "writes": Key(shape=WRITES, help="what syncd may do here", default={"create": True, "update": True}),
+        "scope": Key(shape=PLAIN, help="who may be created here (a CEL expression over contact); default: everyone"),
+        "on_leave": Key(
+            shape=Word(("keep", "archive", "unsubscribe")), help="what happens to who leaves the scope", default="keep"
+        ),
+        "on_delete": Key(
+            shape=Word(("unlink", "archive")), help="what a deletion here does in the other apps", default="unlink"
+        ),
+        "trust": Key(
+            shape=Word(("high", "low")),
+            help="low: changes no identity field elsewhere, is not matched by itself",
+            default="high",
+        ),
+        "network": Key(
+            shape=Word(("public", "private")),
+            help="private: plain text and private addresses are allowed",
+            default="public",
+        ),
+        "fields": Key(
+            shape=Later(MapOf(item=FIELD_MAP)),
+            help="additions to and changes of the connector's default map",
+            default={},
+        ),
+    }
+)
+
+_VERBS: Final = {
+    "creates": ("records created", "max(100, 10%)"),
+    "updates": ("records changed", "max(50, 5%)"),
+    "clears": ("values emptied", "max(10, 1%)"),
+    "unlinks": ("records no longer synced", "max(5, 0.5%)"),
+    "archives": ("records archived", "max(5, 0.5%)"),
+}
+GUARDS: Final = Keys(
+    keys={
+        **{
+            verb: Key(shape=LIMIT, help=f"{what} in one app and run, beyond which approval is asked", default=default)
+            for verb, (what, default) in _VERBS.items()
+        },
+        "opt_outs": Key(
+            shape=OPT_OUT_LIMIT,
+            help="people opted out in one app and run, beyond which approval is asked",
+            default="none",
+        ),
+    }
+)
+
+CONFIG: Final = Keys(
+    keys={
+        "version": Key(shape=Number(least=1, most=1), help="version of this format", default=1),
+        "store": Key(
+            shape=STORE,
+            help="where syncd remembers; env:NAME for an address with a password",
+            default="sqlite:///var/syncd.db",
+        ),
+        "connectors": Key(
+            shape=ListOf(item=PLAIN, hint="[./my-connectors]"), help="folders of connectors of your own", default=[]
+        ),
+        "apps": Key(
+            shape=MapOf(
+                item=Later(APP), name=NAME, what="a name of lower-case letters, digits and _, such as crm", least=1
+            ),
+            help="the connected accounts; their order decides between concurrent changes",
+            required=True,
+        ),
+        "match": Key(
+            shape=ListOf(item=ListOf(item=FIELD_NAME, least=1, hint="- [email]"), least=1, hint="[[email]]"),
+            help="which fields say that two records are one person, in this order",
+            default=[["email"]],
+        ),
+        "fields": Key(
+            shape=MapOf(item=Later(FIELD), name=NAME, what="a name of lower-case letters, digits and _"),
+            help="rules for the fields of a contact, and fields of your own",
+            default={},
+        ),
+        "settle": Key(
+            shape=DURATION,
+            help="how long a change must stand before it travels, unless a field says otherwise",
+            default="0s",
+        ),
+        "guards": Key(shape=GUARDS, help="how much a run may do to one app before it asks", default={}),
+        "alerts": Key(shape=ListOf(item=MapOf(item=Anything())), help="who is told about what", default=[]),
+    },
+    elsewhere={
+        **dict.fromkeys(
+            ("connector", "settings", "secrets", "poll", "sweep", "writes", "scope"), "belongs to an app: apps: <app>:"
+        ),
+        **dict.fromkeys(
+            ("log_level", "data_dir", "bind_address", "database_url"), "is a process setting: environment, SYNCD_..."
+        ),
+    },
+)
