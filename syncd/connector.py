@@ -47,7 +47,7 @@ class App(Protocol):
         """Name the account: another tenant, file or table gives another text. No secret in it."""
 
     def read(self, cursor: str | None) -> Iterator[Page]:
-        """Yield pages since the cursor; everything without one, or when the cursor is no longer good (`complete` says)."""
+        """Yield pages since the cursor; everything without one. A cursor that is no longer good: one page, `expired`."""
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
         """Read these records now. An id that is not in the answer is proven gone."""

@@ -45,6 +45,8 @@ class Page:
     """None: keep the old cursor (an unsorted listing gives one with its last page only)."""
     complete: bool = False
     """On the last page: since the first page, every record of the app was listed."""
+    expired: bool = False
+    """The cursor is no longer good (the only page): everything is read again, as if there had been none."""
 
 
 WriteKind: TypeAlias = Literal["create", "update", "archive", "consent"]

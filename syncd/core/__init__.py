@@ -1,0 +1,1 @@
+"""The deciders: values in, values out. No I/O, clock, randomness, logging, SQL, HTTP."""

@@ -1,0 +1,208 @@
+"""What has to be written where, and whether that looks like a catastrophe.
+
+Intents are a pure function of contact, links and rules; they are disposable and computed again right before they are
+sent. Hard rule: a field is written only where the app is known to hold something else than the contact's value and has
+not already answered with a spelling of its own (`needs`, SYNC-MODEL 1.2), so that a second pass writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from syncd.core.consent import consent_intents, create_fields
+from syncd.core.fields import Invalid
+from syncd.core.merge import MISSING, digest_key
+from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
+from syncd.core.state import Change, Contact, Intent, Link
+from syncd.core.transforms import Lens
+from syncd.model import OPERATOR, Value
+
+VERBS = ("creates", "updates", "clears", "opt_outs", "unlinks", "archives")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """`max(absolute, percent %)` of the app's linked records."""
+
+    absolute: int
+    percent: float
+
+    def of(self, linked: int) -> int:
+        """Say how many are allowed. In a small app the absolute part is at most max(3, half of the linked records)."""
+        absolute = min(self.absolute, max(3, linked // 2)) if linked else self.absolute
+        return max(absolute, int(linked * self.percent / 100))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A guard that refused: this many of this verb in this app, where so many are allowed."""
+
+    app: str
+    verb: str
+    count: int
+    limit: int
+
+
+def check_guards(
+    counts: Mapping[tuple[str, str], int],
+    linked: Mapping[str, int],
+    limits: Mapping[str, Limit],
+    approved: Mapping[tuple[str, str], int],
+) -> list[Held]:
+    """Compare a whole plan with its limits before the first write. Keys of `counts`/`approved`: (app, verb)."""
+    held = []
+    for (app, verb), count in sorted(counts.items()):
+        limit = limits.get(verb)
+        if limit is None:
+            continue
+        allowed = max(limit.of(linked.get(app, 0)), approved.get((app, verb), 0))
+        if count > allowed:
+            held.append(Held(app=app, verb=verb, count=count, limit=allowed))
+    return held
+
+
+def intents_for(contact: Contact, links: Mapping[int, Link], rules: Rules) -> list[Intent]:
+    """List everything this contact needs in every app. `links`: app -> its record of the contact."""
+    intents = consent_intents(contact, links, rules)
+    if contact.review:
+        return intents
+    for index, app in rules.apps.items():
+        link = links.get(index)
+        if link is not None:
+            intent = update_intent(contact, link, app, rules)
+        elif may_create(contact, links, app):
+            intent = create_intent(contact, links, app, rules)
+        else:
+            intent = None
+        if intent is not None:
+            intents.append(intent)
+    return intents
+
+
+def may_create(contact: Contact, links: Mapping[int, Link], app: AppRule) -> bool:
+    """Say whether this contact may get a record in this app at all: not after somebody removed it there."""
+    return bool(
+        links
+        and app.create
+        and app.spec.create
+        and not contact.review
+        and app.index not in contact.tombs
+        and app.index not in contact.refused
+    )
+
+
+def update_intent(contact: Contact, link: Link, app: AppRule, rules: Rules) -> Intent | None:
+    """List the fields of one record that must change; None if there are none. Notes flaws on the link."""
+    if not (app.update and app.spec.update):
+        return None
+    fields: dict[str, Change] = {}
+    clears = False
+    for name, value in contact.golden.items():
+        lens, rule = app.lenses.get(name), rules.fields.get(name)
+        if lens is None or rule is None or not lens.writes or name not in link.base or name in contact.held:
+            continue
+        change = _needed(contact, link, name, value, lens, rule, rules)
+        if change is not None:
+            fields[name] = change
+            clears = clears or value is None
+    if not fields:
+        return None
+    return Intent(
+        app=app.index,
+        kind="update",
+        contact=contact.id,
+        record=link.id,
+        fields=fields,
+        clears=clears,
+        version=link.version,
+    )
+
+
+def _needed(
+    contact: Contact, link: Link, name: str, value: Value, lens: Lens, rule: FieldRule, rules: Rules
+) -> Change | None:
+    raw = link.base[name]
+    now = lens.parse(raw)
+    if type(now) is Invalid:
+        return None  # somebody typed what we cannot read: flagged, never overwritten
+    if value is None:
+        if now is None or link.acks.get(name) == [digest_key(None), raw]:
+            return None
+        return Change(old=raw, new=lens.render(None), reason="cleared")
+    key = rule.type.key(value)
+    if now is not None and (rule.type.key(now) == key or rule.blank == "fill_only"):
+        return None
+    if link.acks.get(name) == [digest_key(key), raw]:
+        return None
+    new = lens.render(value)
+    why_not = lens.blocked(new)
+    if why_not is not None:
+        link.flaws[name] = why_not
+        return None
+    kept = lens.parse(new)
+    if now is not None and kept is not None and type(kept) is not Invalid and rule.type.key(kept) == rule.type.key(now):
+        return None  # all that the app can hold of the value is there already
+    if link.flaws.get(name, "").startswith("longer than"):
+        del link.flaws[name]
+    if name in link.flaws:
+        return None  # refused by the app; tried again when the value changes
+    return Change(old=raw, new=new, reason=_reason(contact, name, rule, rules, blank=now is None))
+
+
+def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank: bool) -> str:
+    stamp = contact.stamps.get(name)
+    app = rules.app(stamp.app) if stamp else None
+    source = app.name if app else "operator" if stamp and stamp.app == OPERATOR else "an app that is gone"
+    return f"{'fills a blank' if blank else rule.policy}, from {source}"
+
+
+def create_intent(contact: Contact, links: Mapping[int, Link], app: AppRule, rules: Rules) -> Intent | None:
+    """Describe the record to be created; None where it may not be, with the reason from `why_not_created`."""
+    if why_not_created(contact, app, rules) is not None:
+        return None
+    fields: dict[str, Change] = {}
+    for name, lens in app.lenses.items():
+        rule = rules.fields.get(name)
+        if rule is None or not lens.writes or name in EVIDENCE:
+            continue
+        value = contact.golden.get(name)
+        if name in contact.held:
+            continue
+        if value is None:
+            if lens.required and lens.placeholder is not None:
+                fields[name] = Change(old=None, new=lens.placeholder, reason="required; placeholder")
+            continue
+        new = lens.render(value)
+        if lens.blocked(new) is None:
+            fields[name] = Change(old=None, new=new, reason=_reason(contact, name, rule, rules, blank=True))
+    for name, raw in create_fields(contact, app, rules).items():
+        fields[name] = Change(old=None, new=raw, reason="consent travels with the new record")
+    return Intent(app=app.index, kind="create", contact=contact.id, record="", fields=fields)
+
+
+def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
+    """Say why a contact gets no record in an app; None if it does."""
+    golden = contact.golden
+    if not any(all(golden.get(name) is not None for name in rule) for rule in rules.match):
+        return "no match key: a second record could not be told from a first"
+    for name, lens in app.lenses.items():
+        if lens.required and golden.get(name) is None and lens.placeholder is None:
+            return f"required field missing: {name}"
+    if not any(lens.writes and golden.get(name) is not None for name, lens in app.lenses.items()):
+        return "nothing that this app could hold"
+    return None
+
+
+def verbs(intent: Intent) -> tuple[str, ...]:
+    """Name the guard verbs that an intent counts under."""
+    if intent.kind == "consent":
+        return ("opt_outs",) if intent.opt_out else ()
+    if intent.kind == "update":
+        return ("updates", "clears") if intent.clears else ("updates",)
+    return ("creates",) if intent.kind == "create" else ("archives",)
+
+
+def by_app(links: Iterable[Link]) -> dict[int, Link]:
+    """Index the links of one contact by app."""
+    return {link.app: link for link in links}

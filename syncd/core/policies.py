@@ -1,0 +1,182 @@
+"""Merge policies: which value a field takes when apps say different things, and why.
+
+A policy is a pure function of the value that stands (golden) and the changed values (candidates), evaluated jointly:
+the order in which candidates are given never matters. `ORDER_DEPENDENT` names the policies whose result may depend on
+how changes are spread over passes (SYNC-MODEL 2.1); the laws in tests/test_policies.py hold each to its word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from syncd.core.rules import Atom
+from syncd.core.state import Stamp
+from syncd.model import OPERATOR, Value
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A changed value in one app, or the golden value as the incumbent (`golden`)."""
+
+    app: int
+    rank: int
+    value: Value
+    key: Any
+    """Equivalence key; None when the value is blank."""
+    stamp: Stamp
+    base: Value = None
+    """The value that this app held before; `has_base` says whether it is known."""
+    has_base: bool = False
+    causal: bool = False
+    """Its base agreed with golden: whoever typed it had the golden value in front of them."""
+    record: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A value that did not win: it goes to the journal with its reason."""
+
+    candidate: Candidate
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """`winner` None: golden stays. `hold`: nobody wins until a person decides."""
+
+    winner: Candidate | None
+    reason: str
+    lost: tuple[Loss, ...] = ()
+    hold: bool = False
+
+
+Standing = Mapping[int, Candidate]
+"""App -> the value it shows now (changed or not), non-blank and readable ones only."""
+Policy = Callable[[Atom, Candidate | None, Sequence[Candidate], Standing], Verdict]
+
+
+def decide(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Judge the candidates of one atom by its policy. `candidates` is not empty and holds no unreadable value."""
+    return POLICIES[atom.rule.policy](atom, golden, candidates, standing)
+
+
+def later(first: Stamp, second: Stamp) -> bool:
+    """Say whether `first` is surely later than `second`: their intervals do not overlap."""
+    return first.lo_ms >= second.hi_ms
+
+
+def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Take the latest change by interval evidence; concurrent ones by the order of the apps.
+
+    Not associative over passes ("concurrent" is not transitive), hence evaluated jointly within a pass.
+    """
+    field = list(candidates)
+    if golden is not None and not any(c.causal for c in candidates):
+        field.append(golden)
+    newest = [c for c in field if not any(later(d.stamp, c.stamp) for d in field if d is not c)] or field
+    best = min(newest, key=_by_rank)
+    if len({c.key for c in newest}) > 1:
+        reason = "concurrent with another app's value; order of the apps"
+    elif len({c.key for c in field}) > 1:
+        reason = "later than the other app's value"
+    else:
+        reason = "changed"
+    return _verdict(golden, best, candidates, reason)
+
+
+def owner(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Take what the owning apps show, best first; edits elsewhere are drift. Owners that are blank have no opinion."""
+    for app in atom.rule.apps:
+        cleared = next((c for c in candidates if c.app == app and c.key is None), None)
+        best = standing.get(app) or cleared
+        if best is not None:
+            return _verdict(golden, best, candidates, "owned by this app")
+    return latest(atom, golden, candidates, standing)
+
+
+def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Keep the first value there was; only a blank is filled."""
+    if golden is not None and golden.key is not None:
+        return _verdict(golden, golden, candidates, "a value is there already")
+    return latest(atom, None, [c for c in candidates if c.key is not None] or candidates, standing)
+
+
+def restrictive(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Take the most restrictive value that any app shows now: true before false, the greater key before the lesser."""
+    shown = [*standing.values()] or list(candidates)
+    best = max(shown, key=lambda c: (c.key is not None, str(c.key), -c.rank))
+    return _verdict(golden, best, candidates, "most restrictive of all apps")
+
+
+def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Let a person decide as soon as two values compete."""
+    field = list(candidates)
+    if golden is not None and not all(c.causal for c in candidates):
+        field.append(golden)
+    if len({c.key for c in field}) > 1:
+        return Verdict(winner=None, reason="apps disagree; a person decides", hold=True)
+    return _verdict(golden, min(candidates, key=_by_rank), candidates, "changed")
+
+
+def lock(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Keep the hub's value whatever apps say; the first value there is becomes it."""
+    if golden is not None:
+        return _verdict(golden, golden, candidates, "locked")
+    return latest(atom, golden, candidates, standing)
+
+
+def three_way_set(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
+    """Add what apps added, remove what they removed since their base; an element both added and removed stays.
+
+    Without a base everything an app shows counts as added (union).
+    """
+    kept = _elements(golden.value if golden else None)
+    added: dict[str, Any] = {}
+    removed: set[str] = set()
+    for c in sorted(candidates, key=_by_rank):
+        now, before = _elements(c.value), _elements(c.base if c.has_base else None)
+        added.update({k: v for k, v in now.items() if k not in before and k not in added})
+        removed |= before.keys() - now.keys()
+    merged = {k: v for k, v in kept.items() if k not in removed or k in added} | {
+        k: v for k, v in added.items() if k not in kept
+    }
+    value = [merged[k] for k in sorted(merged)] or None
+    key = tuple(sorted(merged)) or None
+    source = min(candidates, key=_by_rank)
+    stamp = Stamp(source.app, source.stamp.lo_ms, source.stamp.hi_ms)
+    winner = Candidate(app=source.app, rank=source.rank, value=value, key=key, stamp=stamp, record=source.record)
+    return Verdict(winner=winner, reason="added and removed elements of all apps")
+
+
+def _elements(value: Value) -> dict[str, Any]:
+    return {str(element).casefold(): element for element in value or ()}
+
+
+def _by_rank(candidate: Candidate) -> tuple[int, int, str, str]:
+    return (candidate.rank, candidate.app, candidate.record, repr(candidate.key))
+
+
+def _verdict(golden: Candidate | None, best: Candidate, candidates: Sequence[Candidate], reason: str) -> Verdict:
+    lost = tuple(Loss(candidate=c, reason=reason) for c in candidates if c.key != best.key and c.key is not None)
+    return Verdict(winner=None if best is golden else best, reason=reason, lost=lost)
+
+
+def incumbent(value: Value, key: Any, stamp: Stamp, rank: int) -> Candidate:
+    """Make the golden value a candidate of its own; a person's decision outranks every app."""
+    return Candidate(app=stamp.app, rank=-1 if stamp.app == OPERATOR else rank, value=value, key=key, stamp=stamp)
+
+
+POLICIES: Final[dict[str, Policy]] = {
+    "latest": latest,
+    "owner": owner,
+    "rank": owner,
+    "set": three_way_set,
+    "non_blank": non_blank,
+    "restrictive": restrictive,
+    "ask": ask,
+    "lock": lock,
+}
+ORDER_DEPENDENT: Final = frozenset({"latest", "non_blank", "ask", "lock"})
+"""Policies whose result may depend on how the same changes are spread over passes."""

@@ -1,0 +1,1 @@
+"""The shell: pull, sweep, plan, guard, apply as steps over one seam. The only place that orders effects."""

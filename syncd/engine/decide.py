@@ -1,0 +1,328 @@
+"""Decide: merge what was observed, find out whose the new records are, and plan what must be written.
+
+Page by page, each page one transaction: settle, consent, merge, journal, intents. Nothing is sent here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.core.consent import Consented, Event, Latch, observe_consent
+from syncd.core.match import ALIAS, Decision, address_hash, decide_match, record_keys
+from syncd.core.merge import Conflict, merge, settle
+from syncd.core.plan import by_app, intents_for
+from syncd.core.rules import AppRule, Rules
+from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
+from syncd.engine.hub import PAGE, Hub
+from syncd.engine.pull import email_key, identity_keys
+from syncd.model import Raw
+from syncd.store.tx import Tx
+
+
+def decide(hub: Hub) -> int:
+    """Merge and match everything that is known and not decided yet; says how many contacts were looked at."""
+    contacts = _merge_all(hub)
+    if match_all(hub):
+        contacts += _merge_all(hub)
+    return contacts
+
+
+def _merge_all(hub: Hub) -> int:
+    """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the outer loop."""
+    total, after = 0, 0
+    while True:
+        ids = hub.world.transact("merge", lambda tx, after=after: _merge_page(tx, hub, after))
+        total += len(ids)
+        if ids:
+            after = ids[-1]
+        elif after:
+            after = 0
+        else:
+            return total
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What one page of merges leaves to be written."""
+
+    now_ms: int
+    journal: list[tuple[Contact, list[Entry]]] = field(default_factory=list)
+    intents: list[Intent] = field(default_factory=list)
+    saved: list[Link] = field(default_factory=list)
+    changed: list[Contact] = field(default_factory=list)
+    settled: list[Sent] = field(default_factory=list)
+    old_keys: list[dict[str, Any]] = field(default_factory=list)
+    new_keys: list[dict[str, Any]] = field(default_factory=list)
+    latches: dict[tuple[str, bytes], Latch] = field(default_factory=dict)
+    events: list[tuple[bytes, Event]] = field(default_factory=list)
+    addresses: set[bytes] = field(default_factory=set)
+    """Addresses that were opted out just now: whoever else has them must hear of it."""
+    conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
+
+
+def _merge_page(tx: Tx, hub: Hub, after: int) -> list[int]:
+    skip = hub.skip_apps()
+    ids = tx.dirty_contacts(skip, after, PAGE)
+    if not ids:
+        return []
+    contacts, links, sents = tx.contacts(ids), tx.links_of(ids), tx.sent_of(ids)
+    rules, out = hub.rules, Outcome(now_ms=hub.world.now_ms())
+    known = tx.latches(_subjects(contacts.values(), links, rules))
+    for id_ in ids:
+        contact = contacts.get(id_)
+        if contact is None:
+            continue
+        mine = links[id_]
+        aside = {link.app: link.seen for link in mine if link.app in skip and link.seen is not None}
+        for link in mine:
+            link.seen = None if link.app in aside else link.seen
+        merge_contact(contact, mine, sents.get(id_, ()), known, hub, out)
+        for link in mine:
+            link.seen = aside.get(link.app, link.seen)
+    _write_outcome(tx, hub, ids, out)
+    return ids
+
+
+def merge_contact(
+    contact: Contact,
+    links: list[Link],
+    sents: Sequence[Sent],
+    known: Mapping[bytes, Mapping[str, Latch]],
+    hub: Hub,
+    out: Outcome,
+) -> None:
+    """Settle, consent, merge and plan one contact; what must be written is added to `out`."""
+    rules = hub.rules
+    entries: list[Entry] = []
+    bases = [(link, link.base, dict(link.flaws)) for link in links]
+    fresh = [link for link in links if link.seen is not None]
+    for sent in sents:
+        link = next((x for x in fresh if x.app == sent.app), None)
+        app = rules.app(sent.app)
+        if link is not None and app is not None:
+            link.base = dict(link.base)
+            entries += settle(link, sent, app, rules, authored=False)
+            out.settled.append(sent)
+    golden = dict(contact.golden)
+    addresses = _addresses(contact, links, rules)
+    consented = observe_consent(contact, links, _joined(contact, addresses, known, rules), rules, out.now_ms)
+    merged = merge(contact, links, rules, out.now_ms)
+    entries += consented.entries + merged.entries
+    hub.matched["disagreeing"] += bool(merged.disagreed)
+    if contact.golden != golden:
+        contact.refused.clear()
+    _latch(contact, _addresses(contact, links, rules) | addresses, consented, known, out)
+    indexed = by_app(links)
+    out.intents += intents_for(contact, indexed, rules)
+    out.conflicts += [(contact, conflict) for conflict in merged.conflicts]
+    for link, base, flaws in bases:
+        if link in fresh or link.flaws != flaws:
+            out.saved.append(link)
+        if link in fresh:
+            _rekey(contact, link, base, rules, out)
+    out.changed.append(contact)
+    if entries:
+        out.journal.append((contact, entries))
+
+
+def _write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
+    tx.save_links(out.saved)
+    tx.save_contacts(out.changed)
+    tx.drop_keys(out.old_keys)
+    tx.add_keys(out.new_keys)
+    for sent in out.settled:
+        tx.drop_intents(sent.app, codec_kind(sent), [sent.contact])
+    tx.clear_dirty(ids)
+    tx.replace_intents(ids, out.intents)
+    tx.save_latches(out.latches)
+    tx.log_consent(hub.run, out.now_ms, out.events)
+    tx.write_journal(hub.run, out.now_ms, out.journal)
+    for contact, conflict in out.conflicts:
+        values = {hub.apps[app].name if app in hub.apps else "?": value for app, value in conflict.values.items()}
+        doc = {"reason": conflict.reason, "values": values}
+        tx.open_case("conflict", contact, hub.run, out.now_ms, doc, field=conflict.field)
+    if out.addresses:
+        mine = set(ids)
+        others = {h.contact for holders in tx.holders(sorted(out.addresses)).values() for h in holders}
+        tx.mark_dirty(sorted(c for c in others if c is not None and (c not in mine or len(others) > 1)))
+
+
+def codec_kind(sent: Sent) -> int:
+    """Number the kind of a sent write, as the store does."""
+    return ("consent", "update", "create", "archive").index(sent.kind)
+
+
+# -- consent: by person and by address
+
+
+def _subject(contact: Contact) -> bytes:
+    return b"c%d" % contact.id
+
+
+def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[bytes]:
+    """List the hashed addresses of a contact: its own, and what each of its records shows or showed."""
+    found = set()
+    kind = rules.fields["email"].type
+    email = contact.golden.get("email")
+    if isinstance(email, str):
+        found.add(address_hash(kind.key(email)))
+    for link in links:
+        app = rules.app(link.app)
+        if app is None:
+            continue
+        for fields in (link.base, link.seen.fields if link.seen else {}):
+            key = email_key(fields, app, rules)
+            if key is not None:
+                found.add(address_hash(key))
+    return found
+
+
+def _subjects(contacts: Iterable[Contact], links: Mapping[int, list[Link]], rules: Rules) -> list[bytes]:
+    subjects: set[bytes] = set()
+    for contact in contacts:
+        subjects.add(_subject(contact))
+        subjects |= _addresses(contact, links[contact.id], rules)
+    return sorted(subjects)
+
+
+def _joined(
+    contact: Contact, addresses: Iterable[bytes], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules
+) -> dict[str, Latch]:
+    joined: dict[str, Latch] = {}
+    for subject in (_subject(contact), *sorted(addresses)):
+        for channel, latch in known.get(subject, {}).items():
+            joined[channel] = joined[channel].joined(latch) if channel in joined else latch
+    return joined
+
+
+def _latch(
+    contact: Contact,
+    addresses: Iterable[bytes],
+    consented: Consented,
+    known: Mapping[bytes, Mapping[str, Latch]],
+    out: Outcome,
+) -> None:
+    """Latch the person and every address with what is known now; log what is new."""
+    subjects = [_subject(contact), *sorted(addresses)]
+    for channel, latch in consented.latches.items():
+        if not latch.out_ms and not latch.in_ms:
+            continue
+        for subject in subjects:
+            if known.get(subject, {}).get(channel) == latch:
+                continue
+            out.latches[channel, subject] = latch
+            if subject != subjects[0]:
+                out.addresses.add(subject)
+    out.events += [(subject, event) for event in consented.events for subject in subjects]
+
+
+def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, out: Outcome) -> None:
+    """Keep the index of keys true to what the record shows; the contact stays findable by its old keys."""
+    app = rules.app(link.app)
+    if app is None or not base:
+        return
+    names = {"email", *(name for rule in rules.match for name in rule)}
+    if all(base.get(name) == link.base.get(name) for name in names):
+        return
+    old, new = identity_keys(dict(base), app, rules), identity_keys(link.base, app, rules)
+    for key in old:
+        if key not in new:
+            out.old_keys.append({"k_key": key, "k_app": link.app, "k_record": link.id})
+            out.new_keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
+    out.new_keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
+
+
+# -- match
+
+
+def match_all(hub: Hub) -> int:
+    """Find the contact of every unlinked record, app by app in the order of the configuration."""
+    total = 0
+    for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
+        if app.held:
+            continue
+        after = ""
+        while True:
+            count, after = hub.world.transact(
+                "match", lambda tx, rule=app.rule, after=after: _match_page(tx, hub, rule, after)
+            )
+            total += count
+            if not count:
+                break
+    return total
+
+
+def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
+    links = tx.unlinked(app.index, after, PAGE)
+    if not links:
+        return 0, after
+    keys = {link.id: record_keys(_shown(link), app, hub.rules) for link in links}
+    holders = tx.holders({key for mine in keys.values() for key in mine if key is not None})
+    owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
+    taken = {c: {link.app for link in mine} for c, mine in tx.links_of(sorted(owners)).items()}
+    keys_of = _other_keys(tx, hub, app, holders) if len(hub.rules.match) > 1 else {}
+    contacts: list[Contact] = []
+    number = tx.next_contact()
+    now_ms = hub.world.now_ms()
+    for link in links:
+        decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of)
+        if decision.contact is not None:
+            link.contact = decision.contact
+            hub.matched["linked"] += 1
+        else:
+            contact = Contact(id=number, secret=hub.world.draw(16), review=decision.kind == "review")
+            link.contact = number
+            contacts.append(contact)
+            number += 1
+            hub.matched[decision.kind] += 1
+            if contact.review:
+                tx.open_case("match", contact, hub.run, now_ms, _case(hub, link, decision), app=app.index)
+        taken.setdefault(link.contact, set()).add(app.index)
+        _attach(holders, keys[link.id], link)
+    tx.insert_contacts(contacts)
+    tx.save_links(links)
+    return len(links), links[-1].id
+
+
+def _shown(link: Link) -> dict[str, Raw]:
+    return link.seen.fields if link.seen else link.base
+
+
+def _attach(holders: dict[bytes, list[Any]], keys: Iterable[bytes | None], link: Link) -> None:
+    """Let the rest of the page see that this record has a contact now."""
+    for key in keys:
+        if key is None:
+            continue
+        held = holders.get(key, [])
+        for place, holder in enumerate(held):
+            if holder.app == link.app and holder.record == link.id:
+                held[place] = holder._replace(contact=link.contact)
+
+
+def _other_keys(
+    tx: Tx, hub: Hub, app: AppRule, holders: Mapping[bytes, Sequence[Any]]
+) -> dict[tuple[int, str], list[bytes | None]]:
+    found: dict[tuple[int, str], list[bytes | None]] = {}
+    for held in holders.values():
+        for holder in held:
+            other = hub.rules.app(holder.app)
+            if holder.app == app.index or other is None or (holder.app, holder.record) in found:
+                continue
+            link = tx.link(holder.app, holder.record)
+            if link is not None:
+                found[holder.app, holder.record] = record_keys(_shown(link), other, hub.rules)
+    return found
+
+
+def _case(hub: Hub, link: Link, decision: Decision) -> dict[str, Any]:
+    candidates = [
+        [hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in decision.candidates
+    ]
+    return {"record": link.id, "candidates": candidates, "reason": decision.reason}
+
+
+def observed(link: Link, fields: dict[str, Raw], version: str | None, now_ms: int) -> None:
+    """Put what was just read beside the base, to be settled or merged."""
+    link.seen = Seen(fields=fields, version=version, at_ms=now_ms, since_ms=link.at_ms)

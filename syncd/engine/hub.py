@@ -1,0 +1,89 @@
+"""What a pass works with: the open apps, the rules, the limits, and the report that grows while it works."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from syncd.connector import App
+from syncd.core.plan import Held, Limit
+from syncd.core.rules import AppRule, Rules
+from syncd.engine.seam import World
+from syncd.errors import AccessError, ConfigError, SyncdError
+
+PAGE: Final = 500
+COUNTS = ("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed")
+
+
+@dataclass(slots=True, kw_only=True)
+class OpenApp:
+    """One app in a pass. `app` is None when it could not be opened; then its last known fields still count."""
+
+    index: int
+    rule: AppRule
+    app: App | None
+    paused: bool = False
+    error: SyncdError | None = None
+    held: bool = False
+    """A guard stopped it in this run: nothing of it is merged and nothing is written to it."""
+    pulled: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def name(self) -> str:
+        return self.rule.name
+
+    @property
+    def usable(self) -> bool:
+        """It may be read and written in this run."""
+        return self.app is not None and not self.paused and self.error is None and not self.held
+
+
+@dataclass(slots=True, kw_only=True)
+class Hub:
+    """Everything a pass needs. Made once per run."""
+
+    world: World
+    rules: Rules
+    apps: dict[int, OpenApp]
+    limits: Mapping[str, Limit]
+    run: int = 0
+    approved: dict[tuple[str, str], int] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    skipped: int = 0
+    matched: Counter[str] = field(default_factory=Counter)
+    """linked, new, review, disagreeing: what the preview of a first run shows."""
+
+    def fail(self, app: OpenApp, error: SyncdError) -> None:
+        """Set one app aside for this run; the others go on."""
+        app.error = error
+        now_ms = self.world.now_ms()
+        kind = "access" if isinstance(error, AccessError) else "config" if isinstance(error, ConfigError) else "transient"
+        self.world.transact(
+            "app failed", lambda tx: tx.save_app(app.index, error=str(error), error_kind=kind, failed_ms=now_ms)
+        )
+
+    def hold(self, held: Held, app: OpenApp) -> None:
+        """Stop one app for this run because a guard refused."""
+        app.held = True
+        self.held.append(held)
+
+    def skip_apps(self) -> list[int]:
+        """Name the apps whose observations must not be merged now."""
+        return [app.index for app in self.apps.values() if app.held]
+
+    def allowed(self, app: str, verb: str) -> int:
+        return self.approved.get((app, verb), 0)
+
+
+def report(hub: Hub, outcome: str, inbox: int) -> dict[str, Any]:
+    """Make the document that `sync --json` prints."""
+    return {
+        "run": hub.run,
+        "outcome": outcome,
+        "apps": {app.name: {name: app.counts[name] for name in COUNTS} for app in hub.apps.values()},
+        "held": [{"app": h.app, "verb": h.verb, "count": h.count, "limit": h.limit} for h in hub.held],
+        "inbox": inbox,
+    }

@@ -1,0 +1,283 @@
+"""Pull: read an app page by page and store what is new as unconsumed observations, together with the cursor.
+
+Nothing is merged here. Hard rules: the cursor moves only with the data it covers; a listing that shrank is evidence of
+nothing; a record is believed gone only after the app itself says so when asked for it (SYNC-MODEL 1.10, 1.11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from syncd.core.match import address_hash, record_keys
+from syncd.core.merge import MISSING
+from syncd.core.plan import Held, Limit
+from syncd.core.rules import AppRule, Rules
+from syncd.core.state import Entry, Link, Seen
+from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.errors import SyncdError
+from syncd.model import Page, Record
+from syncd.store import codec
+from syncd.store.tx import AppState, Mark, Tx
+
+STRIKES = 2
+SHRUNK = Limit(absolute=5, percent=20)
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """One read of one app under way."""
+
+    app: OpenApp
+    state: AppState
+    started_ms: int
+    listing: bool
+    """It may turn out to be a complete listing: ids are noted."""
+    ids_digest: int = 0
+
+
+def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
+    """Read one app since its cursor (`full`: everything). A failure sets this app aside and leaves the rest alone."""
+    assert app.app is not None
+    try:
+        state = hub.world.transact("app", lambda tx: tx.apps()[app.name])
+        cursor = None if full or not state.covered else state.cursor
+        reading = _read(hub, app, state, cursor)
+        if reading is None:
+            reading = _read(hub, app, state, None)
+            assert reading is not None, "a read without a cursor cannot expire"
+        _confirm_gone(hub, app)
+        started_ms = reading.started_ms
+        hub.world.transact(
+            "pulled", lambda tx: tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None)
+        )
+        app.pulled = True
+    except SyncdError as error:
+        hub.fail(app, error)
+
+
+def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Reading | None:
+    """Store every page of one read; None when the cursor turned out to be no longer good."""
+    assert app.app is not None
+    listing = cursor is None or not app.rule.spec.incremental
+    reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing)
+    pages = iter(app.app.read(cursor))
+    first = True
+    while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
+        if page.expired:
+            return None
+        _store_page(hub, reading, page, first=first)
+        first = False
+    return reading
+
+
+def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
+    app = reading.app
+    records = {record.id: record for record in page.records}  # twice in a page: the connector's last word
+    app.counts["read"] += len(records)
+    now_ms = hub.world.now_ms()
+
+    def step(tx: Tx) -> None:
+        if first and reading.listing:
+            tx.begin_listing(app.index)
+        if records:
+            if reading.listing:
+                tx.list_ids(app.index, records)
+            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
+        if page.gone:
+            _note_gone(tx, app, page.gone)
+        if page.complete:
+            _end_listing(tx, hub, reading, page, now_ms)
+        elif page.cursor is not None and not reading.listing:
+            tx.save_app(app.index, cursor=page.cursor)
+
+    if reading.listing:
+        for id_ in records:
+            reading.ids_digest ^= int.from_bytes(blake2b(id_.encode("utf-8", "replace"), digest_size=8).digest(), "big")
+    hub.world.transact("page", step)
+
+
+def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:
+    """Judge a complete listing: how much is missing, what is covered now, and whether the cursor may move."""
+    app, state = reading.app, reading.state
+    missing = tx.missing_count(app.index)
+    known = tx.record_count(app.index)
+    limit = max(SHRUNK.of(known), hub.allowed(app.name, "unlinks"))
+    shrunk = missing > limit or (missing > 0 and missing == known and not hub.allowed(app.name, "unlinks"))
+    if shrunk:
+        hub.hold(Held(app=app.name, verb="unlinks", count=missing, limit=limit), app)
+        tx.end_listing(app.index)
+        return
+    if missing:
+        tx.count_misses(app.index, hub.run)
+    listing = reading.ids_digest.to_bytes(8, "big")
+    proven = app.rule.spec.proven_listing or (state.listing is not None and bytes(state.listing) == listing)
+    tx.save_app(
+        app.index,
+        cursor=page.cursor,
+        covered=2 if proven else max(1, state.covered),
+        listing=listing,
+        listed_ms=now_ms,
+    )
+    tx.end_listing(app.index)
+
+
+def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_ms: int, read_ms: int) -> int:
+    """Store what is new in these records as unconsumed observations; says how many there were."""
+    marks = tx.marks(app.index, list(records))
+    fresh: list[dict[str, object]] = []
+    seen: list[dict[str, object]] = []
+    versions: list[dict[str, object]] = []
+    keys: list[dict[str, object]] = []
+    for id_, record in records.items():
+        mark = marks.get(id_)
+        if mark is not None and record.version is not None and mark.version == record.version and not record.problem:
+            continue
+        digest = codec.digest(record.fields, record.problem)
+        if mark is None:
+            fresh.append(_fresh(app, record, digest, now_ms))
+            if record.problem is None:
+                keys += key_rows(app, record, rules)
+        elif mark.digest is not None and bytes(mark.digest) == digest:
+            if record.version != mark.version and not record.problem:
+                versions.append({"k_app": app.index, "k_id": id_, "version": record.version})
+        else:
+            seen.append(_changed(app, record, mark, digest, now_ms, read_ms))
+            if mark.contact is None and record.problem is None:
+                keys += key_rows(app, record, rules)
+    tx.insert_records(fresh)
+    tx.see(seen)
+    tx.touch_versions(versions)
+    tx.add_keys(keys)
+    return len(fresh) + len(seen)
+
+
+def _fresh(app: AppRule, record: Record, digest: bytes, now_ms: int) -> dict[str, object]:
+    observed = Seen(fields=record.fields, version=record.version, at_ms=now_ms, since_ms=0)
+    return {
+        "app": app.index,
+        "id": record.id,
+        "contact": None,
+        "version": None,
+        "digest": digest,
+        "at_ms": now_ms,
+        "problem": record.problem,
+        "doc": None,
+        "seen": None if record.problem else codec.seen_doc(observed),
+    }
+
+
+def _changed(
+    app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: int, read_ms: int
+) -> dict[str, object]:
+    observed = Seen(
+        fields=record.fields, version=record.version, at_ms=now_ms, since_ms=max(mark.at_ms, read_ms)
+    )
+    return {
+        "k_app": app.index,
+        "k_id": record.id,
+        "digest": digest,
+        "problem": record.problem,
+        "seen": None if record.problem else codec.seen_doc(observed),
+    }
+
+
+def key_rows(app: AppRule, record: Record, rules: Rules) -> list[dict[str, object]]:
+    """Make the identity rows of a record: its match keys, and its e-mail address whatever the rules are."""
+    return [{"key": key, "app": app.index, "record": record.id} for key in identity_keys(record.fields, app, rules)]
+
+
+def identity_keys(fields: dict[str, object], app: AppRule, rules: Rules) -> list[bytes]:
+    """List the keys under which a record is found: match keys and its address, each once."""
+    keys = dict.fromkeys(key for key in record_keys(fields, app, rules) if key is not None)
+    address = email_key(fields, app, rules)
+    if address is not None:
+        keys[address_hash(address)] = None
+    return list(keys)
+
+
+def email_key(fields: dict[str, object], app: AppRule, rules: Rules) -> str | None:
+    """Read a record's e-mail address as the key that consent is latched by."""
+    lens, raw = app.lenses.get("email"), fields.get("email", MISSING)
+    if lens is None or raw is MISSING or raw is None:
+        return None
+    value = lens.parse(raw)
+    return rules.fields["email"].type.key(value) if isinstance(value, str) else None
+
+
+def _note_gone(tx: Tx, app: OpenApp, gone: tuple[str, ...]) -> None:
+    known = tx.marks(app.index, list(gone))
+    if known:
+        tx.strike(app.index, known, STRIKES)
+
+
+def _confirm_gone(hub: Hub, app: OpenApp) -> None:
+    """Ask for every record that seems gone; unlink what the app says it does not have, unless that is too much."""
+    assert app.app is not None
+    if app.held:
+        return
+    reader = app.app
+    suspects = hub.world.transact("suspects", lambda tx: tx.struck(app.index, STRIKES, 1_000_000))
+    if not suspects:
+        return
+    lost: list[str] = []
+    for ids in _chunks(suspects, PAGE):
+        there = hub.world.call(app.name, "get", lambda ids=ids: reader.get(ids))
+        lost += [id_ for id_ in ids if id_ not in there]
+        now_ms = hub.world.now_ms()
+
+        def back(tx: Tx, there: dict[str, Record] = there, now_ms: int = now_ms) -> None:
+            if there:
+                tx.clear_misses(app.index, there)
+                observe(tx, hub.rules, app.rule, there, now_ms, 0)
+
+        hub.world.transact("not gone", back)
+    linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
+    limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
+    if len(lost) > limit:
+        hub.hold(Held(app=app.name, verb="unlinks", count=len(lost), limit=limit), app)
+        return
+    for ids in _chunks(lost, PAGE):
+        hub.world.transact("unlink", lambda tx, ids=ids: unlink(tx, hub, app, ids, hub.world.now_ms()))
+
+
+def _chunks(ids: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(ids), size):
+        yield ids[start : start + size]
+
+
+def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: list[str], now_ms: int) -> None:
+    """Believe that these records were removed by somebody: forget them, leave a tombstone, tell a person if need be."""
+    links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
+    contacts = tx.contacts(link.contact for link in links if link.contact)
+    others = tx.links_of(contacts)
+    journal = []
+    for link in links:
+        fields = link.seen.fields if link.seen and not link.base else link.base
+        keys = identity_keys(fields, app.rule, hub.rules)
+        tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
+        tx.forget_record(app.index, link.id)
+        contact = contacts.get(link.contact)
+        if contact is None:
+            continue
+        contact.tombs[app.index] = now_ms
+        journal.append((contact, [_unlinked(link)]))
+        if any(other.seen for other in others[contact.id] if other.app != app.index):
+            doc = {"record": link.id, "values": link.base}
+            tx.open_case("deletion", contact, hub.run, now_ms, doc, app=app.index)
+    tx.write_journal(hub.run, now_ms, journal)
+    tx.save_contacts(contacts.values())
+    tx.mark_dirty(contacts)
+
+
+def _unlinked(link: Link) -> Entry:
+    return Entry(
+        kind="unlink",
+        app=link.app,
+        record=link.id,
+        field=None,
+        old=link.base,
+        new=None,
+        reason="removed in the app; unlinked, never created there again by itself",
+    )

@@ -1,0 +1,122 @@
+"""Recover: look up every write that may have left the building before anything else is sent (SYNC-MODEL 1.6, 1.7).
+
+An in-doubt update is decided by reading the record. An in-doubt create is decided by the rung that the connector states:
+with an id of our own (A) reading it proves everything; without one, only a match by key after a horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.core.match import record_keys
+from syncd.core.state import Contact, Link, Sent
+from syncd.engine.apply import Done
+from syncd.engine.hub import Hub, OpenApp
+from syncd.errors import SyncdError
+from syncd.model import Record
+from syncd.store.codec import KIND_NUMBER
+from syncd.store.tx import Tx
+
+HORIZON_MS = 30_000
+"""How long a request that we gave up on may still arrive (D_max), beside the app's own lag."""
+
+
+def recover(hub: Hub, app: OpenApp) -> int:
+    """Settle the SENT rows of one app; says how many are still in doubt."""
+    assert app.app is not None
+    opened = app.app
+    sents = hub.world.transact("in doubt", lambda tx: tx.sent(app.index))
+    if not sents:
+        return 0
+    try:
+        known = [sent.record for sent in sents if sent.record]
+        there = hub.world.call(app.name, "get", lambda: opened.get(known)) if known else {}
+        found = {
+            sent.contact: hub.world.call(app.name, "find", lambda sent=sent: _find(hub, app, sent))
+            for sent in sents
+            if not sent.record
+        }
+    except SyncdError as error:
+        hub.fail(app, error)
+        return len(sents)
+    now_ms = hub.world.now_ms()
+    return hub.world.transact("recovered", lambda tx: _settle_all(tx, hub, app, sents, there, found, now_ms))
+
+
+def _find(hub: Hub, app: OpenApp, sent: Sent) -> list[Record]:
+    """Look an in-doubt create up by what identifies it, when the app gives its own ids."""
+    assert app.app is not None
+    for rule in hub.rules.match:
+        if all(sent.fields.get(name) is not None for name in rule):
+            records = app.app.find(rule[0], sent.fields[rule[0]])
+            want = record_keys(dict(sent.fields), app.rule, hub.rules)
+            return [r for r in records if record_keys(r.fields, app.rule, hub.rules) == want]
+    return []
+
+
+def _settle_all(
+    tx: Tx,
+    hub: Hub,
+    app: OpenApp,
+    sents: Sequence[Sent],
+    there: dict[str, Record],
+    found: dict[int, list[Record]],
+    now_ms: int,
+) -> int:
+    ids = [sent.contact for sent in sents]
+    contacts = tx.contacts(ids)
+    links = {link.contact: link for mine in tx.links_of(ids).values() for link in mine if link.app == app.index}
+    done = Done(tx, hub, app, now_ms)
+    doubt = 0
+    for sent in sents:
+        contact, link = contacts.get(sent.contact), links.get(sent.contact)
+        if contact is None:
+            done.settled.append(sent)
+        elif sent.kind == "create":
+            doubt += _settle_create(done, app, sent, contact, link, there, found, now_ms)
+        elif sent.kind == "archive":
+            if sent.record in there:
+                done.unsent.append(sent)
+            else:
+                done.archived(sent, link)
+        elif sent.record not in there:
+            done.gone(sent)
+        elif link is not None:
+            done.wrote(sent, contact, link, there[sent.record], authored=False)
+            done.dirty.add(contact.id)
+    done.write()
+    return doubt
+
+
+def _settle_create(
+    done: Done,
+    app: OpenApp,
+    sent: Sent,
+    contact: Contact,
+    link: Link | None,
+    there: dict[str, Record],
+    found: dict[int, list[Record]],
+    now_ms: int,
+) -> int:
+    """Adopt what arrived; plan again what did not; 1 where that is not known yet."""
+    if link is not None:
+        done.settled.append(sent)  # it was observed meanwhile
+        return 0
+    if sent.record:
+        if sent.record in there:
+            done.wrote(sent, contact, None, there[sent.record], authored=False)
+        else:
+            done.unsent.append(sent)  # the same id is used again: repeating is harmless
+        return 0
+    records = [r for r in found.get(sent.contact, []) if not done.tx.marks(app.index, [r.id])]
+    if len(records) == 1:
+        done.wrote(sent, contact, None, records[0], authored=False)
+        return 0
+    horizon_ms = 0 if app.rule.spec.lag_seconds == 0 and not app.rule.spec.network else HORIZON_MS
+    if records or now_ms < sent.at_ms + horizon_ms + int(app.rule.spec.lag_seconds * 1000):
+        return 1
+    done.unsent.append(sent)
+    return 0
+
+
+__all__ = ["KIND_NUMBER", "recover"]

@@ -1,0 +1,59 @@
+"""The one seam through which the engine reaches the world. Production answers here; the simulator is another answerer.
+
+Hard rule: the engine has no other source of time, randomness, ids, network or storage. Each use is a numbered boundary.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+from syncd.store.store import Store
+from syncd.store.tx import Tx
+
+T = TypeVar("T")
+
+
+class World(Protocol):
+    """What the engine may ask of the world."""
+
+    def call(self, app: str, what: str, action: Callable[[], T]) -> T:
+        """Reach an app: run `action`, which talks to it. May raise a reaction."""
+
+    def transact(self, what: str, step: Callable[[Tx], T]) -> T:
+        """Load, decide and write in one transaction; durable when it returns."""
+
+    def now_ms(self) -> int:
+        """Tell the time, in milliseconds UTC."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+    def draw(self, size: int) -> bytes:
+        """Draw random bytes: ids of new records, secrets of new contacts."""
+
+
+class LiveWorld:
+    """The real world: this thread, the system's clock and randomness, a real store."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def call(self, app: str, what: str, action: Callable[[], T]) -> T:
+        del app, what
+        return action()
+
+    def transact(self, what: str, step: Callable[[Tx], T]) -> T:
+        del what
+        return self._store.transact(step)
+
+    def now_ms(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+    def draw(self, size: int) -> bytes:
+        return os.urandom(size)

@@ -1,0 +1,1 @@
+"""What the hub remembers, on SQLite or PostgreSQL. Knows SQL; decides nothing."""

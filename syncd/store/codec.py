@@ -1,0 +1,150 @@
+"""Objects <-> compact JSON documents, and the seal of what must be forgettable.
+
+A stored document that does not decode is an error, never an empty base (SYNC-MODEL 1.14). Sealed documents are
+AES-256-GCM under a key made from the master key and the contact's secret: without the secret nobody can read them again.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+from collections.abc import Iterable
+from typing import Any
+
+import orjson
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from syncd.core.state import Contact, Entry, Link, Seen, Sent, Stamp
+from syncd.model import WriteKind
+
+KINDS: tuple[WriteKind, ...] = ("consent", "update", "create", "archive")
+KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+def dump(doc: Any) -> bytes:
+    """Encode; a copy, because what orjson returns holds on to several KiB."""
+    return b"%b" % orjson.dumps(doc)
+
+
+def link_doc(link: Link) -> bytes:
+    doc: dict[str, Any] = {"b": link.base}
+    if link.acks:
+        doc["k"] = link.acks
+    if link.flaws:
+        doc["x"] = link.flaws
+    return dump(doc)
+
+
+def seen_doc(seen: Seen) -> bytes:
+    return dump([seen.fields, seen.version, seen.at_ms, seen.since_ms])
+
+
+def read_seen(raw: bytes | None) -> Seen | None:
+    if raw is None:
+        return None
+    fields, version, at_ms, since_ms = orjson.loads(raw)
+    return Seen(fields=fields, version=version, at_ms=at_ms, since_ms=since_ms)
+
+
+def read_link(
+    app: int, id_: str, contact: int, version: str | None, at_ms: int, doc: bytes | None, seen: bytes | None
+) -> Link:
+    link = Link(app=app, id=id_, contact=contact, version=version, at_ms=at_ms, seen=read_seen(seen))
+    if doc is not None:
+        loaded = orjson.loads(doc)
+        link.base, link.acks, link.flaws = loaded["b"], loaded.get("k", {}), loaded.get("x", {})
+    return link
+
+
+def contact_doc(contact: Contact) -> bytes:
+    """Encode a contact; fields that share a stamp name it once, the commonest stamp names none."""
+    groups: dict[Stamp, list[str]] = {}
+    for name, stamp in contact.stamps.items():
+        groups.setdefault(stamp, []).append(name)
+    common = max(groups, key=lambda stamp: (len(groups[stamp]), stamp), default=None)
+    stamps = [[*stamp, None if stamp == common else names] for stamp, names in groups.items()]
+    doc: dict[str, Any] = {"g": contact.golden, "s": stamps}
+    for letter, value in (("h", contact.held), ("f", contact.flips)):
+        if value:
+            doc[letter] = value
+    if contact.tombs:
+        doc["t"] = {str(app): at_ms for app, at_ms in contact.tombs.items()}
+    if contact.refused:
+        doc["r"] = {str(app): why for app, why in contact.refused.items()}
+    return dump(doc)
+
+
+def read_contact(id_: int, review: int, secret: bytes, doc: bytes) -> Contact:
+    loaded = orjson.loads(doc)
+    golden = loaded["g"]
+    stamps: dict[str, Stamp] = {}
+    for app, lo_ms, hi_ms, names in sorted(loaded["s"], key=lambda row: row[3] is not None):
+        for name in golden if names is None else names:
+            stamps[name] = Stamp(app, lo_ms, hi_ms)
+    return Contact(
+        id=id_,
+        secret=bytes(secret),
+        review=bool(review),
+        golden=golden,
+        stamps=stamps,
+        tombs={int(app): at_ms for app, at_ms in loaded.get("t", {}).items()},
+        held=loaded.get("h", {}),
+        refused={int(app): why for app, why in loaded.get("r", {}).items()},
+        flips=loaded.get("f", {}),
+    )
+
+
+def sent_doc(sent: Sent) -> bytes:
+    return dump([sent.fields, sent.golden, sent.version])
+
+
+def read_sent(app: int, kind: int, contact: int, record: str, sent_ms: int, doc: bytes) -> Sent:
+    fields, golden, version = orjson.loads(doc)
+    return Sent(
+        app=app,
+        contact=contact,
+        kind=KINDS[kind],
+        record=record,
+        fields=fields,
+        golden=golden,
+        version=version,
+        at_ms=sent_ms,
+    )
+
+
+def entry_rows(entries: Iterable[Entry]) -> list[list[Any]]:
+    return [[e.kind, e.app, e.record, e.field, e.old, e.new, e.reason] for e in entries]
+
+
+def read_entries(rows: Iterable[list[Any]]) -> list[Entry]:
+    return [
+        Entry(kind=kind, app=app, record=record, field=field, old=old, new=new, reason=reason)
+        for kind, app, record, field, old, new, reason in rows
+    ]
+
+
+class Sealer:
+    """Seal and open documents of one contact. The master key never leaves this object."""
+
+    def __init__(self, master: bytes) -> None:
+        assert len(master) == 32, "a key of 32 bytes"
+        self._master = master
+
+    def seal(self, secret: bytes, doc: Any) -> bytes:
+        """Encrypt; 28 bytes longer than the document. A nonce is drawn for each."""
+        nonce = os.urandom(12)
+        return nonce + AESGCM(self._key(secret)).encrypt(nonce, orjson.dumps(doc), None)
+
+    def open(self, secret: bytes, sealed: bytes) -> Any:
+        """Decrypt; raises cryptography.exceptions.InvalidTag when the secret is gone or the row was changed."""
+        return orjson.loads(AESGCM(self._key(secret)).decrypt(bytes(sealed[:12]), bytes(sealed[12:]), None))
+
+    def _key(self, secret: bytes) -> bytes:
+        return hmac.digest(self._master, secret, "sha256")
+
+
+def digest(fields: dict[str, Any], problem: str | None = None) -> bytes:
+    """Make the 8-byte digest of what an app shows of one record: equal digests cost a comparison and nothing else."""
+    from hashlib import blake2b
+
+    return blake2b(orjson.dumps([fields, problem], option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
