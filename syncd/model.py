@@ -143,7 +143,8 @@ class Spec:
     update: bool = False
     archive: bool = False
     incremental: bool = False
-    """`read(cursor)` tells what changed since the cursor; else every read is a complete listing."""
+    """With a cursor, `read` tells only what changed since (its pages are never `complete`). Else a read with a cursor is
+    either a complete listing again, or one empty page that says nothing changed at all."""
     proven_listing: bool = False
     """A listing that ends is complete (one snapshot, or keyset by id): one is coverage; else two equal ones are."""
     versions: Literal["none", "opaque", "ordered"] = "none"

@@ -1,0 +1,186 @@
+"""From the checked configuration to a hub that can run: open the apps, know their fields, build the rules.
+
+An app that cannot be opened is set aside with its reason; the fields it had when it was last open still count, so that an
+owner who is unreachable for an hour does not lose its say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import orjson
+
+from syncd.config import AppConfig, Config, FieldConfig
+from syncd.connector import App, Connector, Opening
+from syncd.core.fields import FieldType, field_type
+from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
+from syncd.core.transforms import Lens, make_lens
+from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.seam import World
+from syncd.errors import ConfigError, SafetyStop, SyncdError
+from syncd.model import FieldMap, Spec
+from syncd.store import codec
+from syncd.store.tx import AppState, Tx
+
+Load = Callable[[AppConfig], Connector]
+
+
+def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] | None = None) -> Hub:
+    """Open every app (`only`: these) and build the rules. Raises ConfigError when the text cannot be right."""
+    states = world.transact("apps", lambda tx: _register(tx, config))
+    types = {name: field_type(rule.type, **rule.options) for name, rule in config.fields.items()}
+    index = {app.name: states[app.name].id for app in config.apps}
+    apps: dict[int, OpenApp] = {}
+    for rank, settings in enumerate(config.apps):
+        state = states[settings.name]
+        opened, fields, error = _open(world, config, settings, state, load, types, wanted=only is None or settings.name in only)
+        rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
+        apps[state.id] = OpenApp(index=state.id, rule=rule, app=opened, paused=bool(state.paused), error=error)
+    rules = _rules(config, types, index, {i: app.rule for i, app in apps.items()})
+    hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards)
+    for app in apps.values():
+        if app.error is not None:
+            hub.fail(app, app.error)
+        elif app.app is not None:
+            _check_account(hub, app, states[app.name])
+    return hub
+
+
+def _register(tx: Tx, config: Config) -> dict[str, AppState]:
+    states = tx.apps()
+    new = [app.name for app in config.apps if app.name not in states]
+    for name in new:
+        tx.add_app(name)
+    return tx.apps() if new else states
+
+
+def _open(
+    world: World,
+    config: Config,
+    settings: AppConfig,
+    state: AppState,
+    load: Load,
+    types: Mapping[str, FieldType],
+    *,
+    wanted: bool,
+) -> tuple[App | None, Mapping[str, FieldMap], SyncdError | None]:
+    last = {name: FieldMap(**doc) for name, doc in orjson.loads(state.fields).items()} if state.fields else settings.fields
+    if not wanted or state.paused:
+        return None, last, None
+    opening = Opening(
+        app=settings.name,
+        settings=settings.settings,
+        secrets={name: secret.reveal() for name, secret in settings.secrets.items()},
+        fields=settings.fields,
+        known={name: rule.type for name, rule in config.fields.items()},
+        network=settings.network,
+        data_dir=config.data_dir,
+    )
+    try:
+        opened = world.call(settings.name, "open", lambda: load(settings).open(opening))
+    except ConfigError:
+        raise
+    except SyncdError as error:
+        return None, last, error
+    return opened, opened.fields, None
+
+
+def _app_rule(
+    config: Config,
+    settings: AppConfig,
+    opened: App | None,
+    fields: Mapping[str, FieldMap],
+    spec: Spec,
+    index: int,
+    rank: int,
+    types: Mapping[str, FieldType],
+) -> AppRule:
+    lenses: dict[str, Lens] = {}
+    for name, where in fields.items():
+        if name not in types or where.direction == "none":
+            continue
+        kind = types[name]
+        own = dict(config.fields[name].options)
+        extra = {k: v for k, v in where.options.items() if k not in ("placeholder", "overflow")}
+        if extra:
+            kind = field_type(config.fields[name].type, **{**own, **extra})
+        lenses[name] = make_lens(name, where, kind, flat=spec.flat)
+    return AppRule(
+        index=index,
+        name=settings.name,
+        rank=rank,
+        spec=opened.spec if opened is not None else spec,
+        lenses=lenses,
+        create=settings.create,
+        update=settings.update,
+        trusted=settings.trust == "high",
+        on_delete=settings.on_delete,
+        poll_ms=int(settings.poll_seconds * 1000),
+    )
+
+
+def _rules(
+    config: Config, types: Mapping[str, FieldType], index: Mapping[str, int], apps: Mapping[int, AppRule]
+) -> Rules:
+    consents = {name: kind for name, kind in types.items() if config.fields[name].type == "consent"}
+    plain = {n: r for n, r in config.fields.items() if n not in consents and n not in EVIDENCE}
+    fields = {name: _field_rule(rule, types[name], index) for name, rule in plain.items()}
+    atoms: dict[str, Atom] = {}
+    for name, rule in fields.items():
+        group = plain[name].group
+        if group is None:
+            atom = Atom(name=name, fields=(name,), rule=rule)
+            atoms[name] = atom
+            continue
+        members = tuple(member for member in config.groups[group] if member in fields)
+        atom = Atom(name=group, fields=members, rule=rule) if len(members) > 1 else Atom(name=name, fields=(name,), rule=rule)
+        atoms[name] = atom
+        atoms[atom.name] = atom
+    identity = frozenset(name for rule in config.match for name in rule)
+    return Rules(apps=apps, fields=fields, atoms=atoms, consents=consents, match=config.match, identity=identity)
+
+
+def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) -> FieldRule:
+    policy = rule.policy.kind
+    if policy == "latest" and rule.type in ("set", "emails"):
+        policy = "set"
+    return FieldRule(
+        name=rule.name,
+        type=kind,
+        policy=policy,
+        apps=tuple(index[name] for name in rule.policy.apps),
+        blank=rule.blank,
+        settle_ms=int(rule.settle_seconds * 1000),
+    )
+
+
+def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
+    """Refuse an app that turned into another account (TENANT-FENCE); remember its account and fields."""
+    assert app.app is not None
+    opened = app.app
+    try:
+        fingerprint = hub.world.call(app.name, "fingerprint", opened.fingerprint)
+    except SyncdError as error:
+        hub.fail(app, error)
+        return
+    if state.fingerprint is not None and state.fingerprint != fingerprint:
+        message = (
+            f"{app.name}: this is another account, file or table than before; nothing is read or written there. "
+            f"If that is meant, give it a new name in the configuration"
+        )
+        hub.fail(app, SafetyStop(message))
+        return
+    fields = codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
+    if state.fingerprint is None or bytes(state.fields or b"") != fields:
+        hub.world.transact(
+            "account", lambda tx: tx.save_app(app.index, fingerprint=fingerprint, fields=fields)
+        )
+
+
+def _plain(where: FieldMap) -> dict[str, Any]:
+    doc = asdict(where)
+    doc["values"] = dict(where.values) if where.values is not None else None
+    doc["options"] = dict(where.options)
+    return doc
