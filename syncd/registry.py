@@ -46,11 +46,18 @@ def catalogue(folders: Sequence[Path] = ()) -> dict[str, Path]:
         except OSError as error:
             raise ConfigError(f"the folder of connectors {folder} cannot be read: {error.strerror}") from error
         for entry in entries:
-            if NAME.fullmatch(entry.name) and (entry / f"{MODULE}.py").is_file():
+            if NAME.fullmatch(entry.name) and _is_connector(entry):
                 if entry.name in found:
                     raise ConfigError(_twice(entry.name, found[entry.name], entry))
                 found[entry.name] = entry
     return found
+
+
+def _is_connector(folder: Path) -> bool:
+    try:
+        return (folder / f"{MODULE}.py").is_file()
+    except OSError:  # a name that is too long
+        return False
 
 
 def _twice(name: str, first: Path, second: Path) -> str:
@@ -65,9 +72,10 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
             return known[name_or_path]
         near = did_you_mean(name_or_path, known)
         raise ConfigError(f'no connector "{shown(name_or_path)}"{near or f"; there are: {choose_from(known)}"}')
-    folder = Path(name_or_path).resolve()
-    if not (folder / f"{MODULE}.py").is_file():
+    folder = Path(name_or_path)
+    if not _is_connector(folder):
         raise ConfigError(f"no connector at {shown(str(folder), most=200)}: it has no {MODULE}.py")
+    folder = folder.resolve()
     if not NAME.fullmatch(folder.name):
         raise ConfigError(
             f"the folder {folder} needs a name of lower-case letters, digits and _: it names the connector"

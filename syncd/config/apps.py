@@ -6,7 +6,7 @@ Knows connectors by their spec only. Hard rule: no connector is opened and no ne
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -33,11 +33,11 @@ class Surroundings:
 
     folder: Path
     """Relative paths count from here."""
-    connector_folders: tuple[Path, ...]
     specs: Specs
     environ: Mapping[str, str]
     resolve: bool
-    fields: Mapping[str, FieldConfig]
+    connector_folders: tuple[Path, ...] = ()
+    fields: Mapping[str, FieldConfig] = field(default_factory=dict)
     """Every field of a contact, by name."""
 
 
@@ -71,7 +71,7 @@ def _connector(spot: Spot, around: Surroundings) -> tuple[str, Spec | None]:
     text = PLAIN.read(Spot(child.node, child.path, child.place, [])) if child else INVALID  # APP reports what is wrong
     if child is None or text is INVALID:
         return "", None
-    at = str((around.folder / text).resolve()) if "/" in text or text.startswith(".") else text
+    at = str(stores.anchored(around.folder, text)) if "/" in text or text.startswith(".") else text
     try:
         return at, around.specs(at, around.connector_folders)
     except ConfigError as error:
@@ -128,7 +128,7 @@ def _settings(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, Any]:
     for setting in spec.settings:
         value = values[setting.name]
         if setting.type == "path" and value is not None:
-            values[setting.name] = str((around.folder / value).resolve())
+            values[setting.name] = str(stores.anchored(around.folder, value))
         elif setting.type == "url" and value is not None:
             values[setting.name] = stores.absolute(value, around.folder)
     return values

@@ -7,22 +7,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from syncd.config import stores
 from syncd.config.apps import Specs, Surroundings, read_app, reveal
 from syncd.config.fields import read_fields
-from syncd.config.near import did_you_mean
-from syncd.config.process import Process
+from syncd.config.near import did_you_mean, shown
+from syncd.config.process import DEFAULT, Process
 from syncd.config.secrets import Reference, Secret, secret
 from syncd.config.settings import Config, FieldConfig
-from syncd.config.shapes import Spot
-from syncd.config.text import Node, Place, read_tree
+from syncd.config.shapes import Spot, TooManyProblems
+from syncd.config.text import read_tree
 from syncd.config.vocabulary import CONFIG, GUARDS
 from syncd.errors import ConfigError, Problem
-
-UNPLACED: Final = Place("", 0, 0)
 
 
 def load_config(
@@ -30,7 +29,7 @@ def load_config(
     specs: Specs,
     *,
     resolve: bool = True,
-    process: Process | None = None,
+    process: Process = DEFAULT,
     environ: Mapping[str, str] = os.environ,
 ) -> Config:
     """Return the checked configuration (a file, or a folder of files), or raise ConfigError with every problem in it.
@@ -38,33 +37,41 @@ def load_config(
     `resolve=False` leaves secrets alone until they are revealed (`check --offline`, `schema`).
     """
     tree, problems = read_tree(path)
-    top = Spot.top(tree, problems)
-    values = CONFIG.filled(CONFIG.read(top))
     folder = (path if path.is_dir() else path.parent).resolve()
-    own = _folders(top, values, folder)
-    named = tuple(values.get("apps", {}))
-    fields, groups = read_fields(_section(top, "fields"), named, values["settle"])
-    around = Surroundings(
-        folder=folder, connector_folders=own, specs=specs, environ=environ, resolve=resolve, fields=fields
-    )
-    read = [read_app(name, spot, around) for name, spot in values.get("apps", {}).items()]
-    apps = tuple(app for app in read if app is not None)
-    store, data_dir = _store(top, values, folder, around, process or Process())
-    config = Config(
+    try:
+        config = _config(
+            path,
+            Spot.top(tree, problems),
+            Surroundings(folder=folder, specs=specs, environ=environ, resolve=resolve),
+            process,
+        )
+    except TooManyProblems:
+        raise ConfigError("the configuration is wrong", problems=_sorted(problems)) from None
+    if problems:
+        raise ConfigError("the configuration is wrong", problems=_sorted(problems))
+    return config
+
+
+def _config(path: Path, top: Spot, around: Surroundings, process: Process) -> Config:
+    """Check everything; what is returned counts only if no problem was noted."""
+    values = CONFIG.filled(CONFIG.read(top))
+    spots: dict[str, Spot] = values.get("apps", {})
+    fields, groups = read_fields(values["fields"], spots.keys(), values["settle"])
+    around = replace(around, connector_folders=_folders(top, values, around.folder), fields=fields)
+    apps = [read_app(name, spot, around) for name, spot in spots.items()]
+    store, data_dir = _store(top, values, around, process)
+    return Config(
         path=path,
         store_at=store,
         data_dir=data_dir,
-        apps=apps,
-        connector_folders=own,
+        apps=tuple(app for app in apps if app is not None),
+        connector_folders=around.connector_folders,
         match=_match(top, fields),
         fields=fields,
         groups=groups,
         guards={verb: limit for verb, limit in GUARDS.filled(values["guards"]).items() if limit is not None},
         alerts=tuple(values["alerts"]),
     )
-    if problems:
-        raise ConfigError("the configuration is wrong", problems=_sorted(problems))
-    return config
 
 
 def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
@@ -77,21 +84,17 @@ def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:
     return tuple(sorted(dict.fromkeys(problems), key=order))
 
 
-def _section(top: Spot, name: str) -> Spot:
-    """Return a section; an empty one where it is absent or no map (which its shape has reported)."""
-    spot = top.child_or_empty(name)
-    return spot if isinstance(spot.node.value, dict) else Spot(Node(place=UNPLACED, value={}), spot.path, UNPLACED, [])
-
-
 def _folders(top: Spot, values: Mapping[str, Any], folder: Path) -> tuple[Path, ...]:
     """Return the operator's own folders of connectors."""
     folders = []
-    for item, text in zip(top.down("connectors").items(), values["connectors"], strict=False):
-        own = (folder / text).resolve()
-        if own.is_dir():
+    for item in top.down("connectors").items():
+        if (text := item.node.value) not in values["connectors"]:
+            continue  # no path, as its shape has said
+        own = stores.anchored(folder, str(text))
+        if os.path.isdir(own):  # noqa: PTH112 - Path.is_dir raises on a name that is too long
             folders.append(own)
         else:
-            item.problem(f"no such folder (looked at {own})")
+            item.problem(f"no such folder (looked at {shown(str(own), most=200)})")
     return tuple(folders)
 
 
@@ -116,18 +119,16 @@ def _match(top: Spot, fields: Mapping[str, FieldConfig]) -> tuple[tuple[str, ...
     return tuple(rules)
 
 
-def _store(
-    top: Spot, values: Mapping[str, Any], folder: Path, around: Surroundings, process: Process
-) -> tuple[Secret, Path]:
+def _store(top: Spot, values: Mapping[str, Any], around: Surroundings, process: Process) -> tuple[Secret, Path]:
     """Return where the hub remembers, and the folder of its key, lock and temporary files."""
     where: Reference = values["store"]
-    base = folder
+    folder = base = around.folder
     if process.database_url is not None:
         where, base = Reference(kind="plain", target=process.database_url), Path.cwd()
     elif process.data_dir is not None and top.child("store") is None:
         where = Reference(kind="plain", target=f"sqlite:///{process.data_dir}/syncd.db")
     source = secret("store", where, base, around.environ)
-    store = Secret("store", where.kind, lambda: stores.absolute(source.reveal(), base))
+    store = Secret("store", where.kind, lambda: stores.checked(source.reveal(), base))
     if around.resolve:
         reveal(store, top.down("store"))
     if process.data_dir is not None:

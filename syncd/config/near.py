@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
+
+NAMES_MAX: Final = 1_000
+"""Among more names nothing is searched: a suggestion is not worth a long wait."""
 
 
 def did_you_mean(word: str, known: Iterable[str], *, cutoff: float = 0.6) -> str:
     """Return `, did you mean "..."?` for the nearest known name, else an empty text."""
     from difflib import get_close_matches
 
-    names = sorted(known)
+    names = sorted(known)[:NAMES_MAX]
     lowered = {name.lower(): name for name in reversed(names)}
     nearest = get_close_matches(word[:60].lower(), lowered, n=1, cutoff=cutoff)
     return f', did you mean "{lowered[nearest[0]]}"?' if nearest else ""

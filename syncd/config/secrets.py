@@ -20,14 +20,17 @@ NEVER_INLINE: Final = (
     "a secret is never written here, give a reference: env:NAME, file:/path or cmd:[program, argument]; "
     "if this was the secret itself, consider it exposed"
 )
-_PASSWORD_IN_URL: Final = re.compile(
-    r"//[^/?#@\s]*:[^/?#@\s]+@|[?&;](?:password|passwd|pwd|token|api_?key|secret)=[^&;\s]", re.IGNORECASE
-)
+_TOKEN_IN_QUERY: Final = re.compile(r"[?&;](?:password|passwd|pwd|token|api_?key|secret)=[^&;\s]", re.IGNORECASE)
 
 
 def has_password(url: str) -> bool:
     """Say whether a URL carries a password or a token."""
-    return _PASSWORD_IN_URL.search(url) is not None
+    rest = url.partition("//")[2]
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    user, at, _ = authority.rpartition("@")
+    if not at:  # a password with a slash in it: `//user:pass/word@host`, where a port would be a number
+        user = authority if "@" in rest and not re.fullmatch(r"(?:\[.*\]|[^:]*)(?::[0-9]*)?", authority) else ""
+    return ":" in user or _TOKEN_IN_QUERY.search(url) is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Protocol, TypeAlias
 
 from syncd.config.near import choose_from, did_you_mean, shown
-from syncd.config.text import Node, Place, node_of
+from syncd.config.text import PROBLEMS_MAX, Node, Place, node_of
 from syncd.errors import Problem
 
 INVALID: Final[Any] = object()
@@ -21,6 +21,10 @@ INVALID: Final[Any] = object()
 JsonSchema: TypeAlias = dict[str, Any]
 
 _PLAIN_STEP: Final = re.compile(r"[A-Za-z0-9_-]{1,60}")
+
+
+class TooManyProblems(Exception):
+    """There are more problems than anybody reads; the search ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +41,16 @@ class Spot:
         return cls(node, (), node.place, problems)
 
     def problem(self, message: str) -> None:
-        self.problems.append(Problem(place=str(self.place), path=_dotted(self.path), message=message))
+        self._note(self.place, self.path, message)
 
     def key_problem(self, key: str, message: str) -> None:
         """Note a problem of a key itself."""
-        place = self.node.keys[key]
-        self.problems.append(Problem(place=str(place), path=_dotted((*self.path, key)), message=message))
+        self._note(self.node.keys[key], (*self.path, key), message)
+
+    def _note(self, place: Place, path: tuple[str | int, ...], message: str) -> None:
+        self.problems.append(Problem(place=str(place), path=_dotted(path), message=message))
+        if len(self.problems) >= PROBLEMS_MAX:
+            raise TooManyProblems
 
     def child(self, key: str) -> Spot | None:
         """Return the value under a key. A map or list stands where its key stands: its content may begin lines later."""
@@ -213,9 +221,12 @@ class Later:
 
     shape: Shape
     """What the schema says of it."""
+    hint: str = ""
 
     def read(self, spot: Spot) -> Any:
-        return spot if isinstance(spot.node.value, dict) else _expected(spot, "a map of keys")
+        if isinstance(spot.node.value, dict):
+            return spot
+        return _expected(spot, "a map of keys", f"; write {self.hint}" if self.hint else "")
 
     def schema(self) -> JsonSchema:
         return self.shape.schema()

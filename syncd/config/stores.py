@@ -1,4 +1,4 @@
-"""Addresses of databases. Pure; must not open anything."""
+"""Addresses of databases and files. Must not open or make anything."""
 
 from __future__ import annotations
 
@@ -6,7 +6,16 @@ import re
 from pathlib import Path
 from typing import Final
 
+SCHEME: Final = re.compile(r"(?:sqlite(?:\+pysqlite)?|postgresql(?:\+psycopg)?)://")
+KNOWN: Final = "sqlite:///path/to/file.db or postgresql+psycopg://user@host/database"
 _SQLITE: Final = re.compile(r"(sqlite(?:\+pysqlite)?:///)(?!:memory:)(?!file:)([^?]+)(\?.*)?", re.DOTALL)
+
+
+def checked(url: str, folder: Path) -> str:
+    """Return the address of a store, ready to open; ValueError if it is none that we can keep a store in."""
+    if not SCHEME.match(url):
+        raise ValueError(f"expected {KNOWN}")
+    return absolute(url, folder)
 
 
 def absolute(url: str, folder: Path) -> str:
@@ -18,7 +27,15 @@ def absolute(url: str, folder: Path) -> str:
         return url
     match = _SQLITE.fullmatch(url)
     assert match is not None
-    return f"{match[1]}{(folder / file).resolve()}{match[3] or ''}"
+    return f"{match[1]}{anchored(folder, str(file))}{match[3] or ''}"
+
+
+def anchored(folder: Path, text: str) -> Path:
+    """Return an absolute path; a relative one counts from the folder."""
+    try:
+        return (folder / text).resolve()
+    except (OSError, RuntimeError):  # links in a circle, or a name too long: whoever opens it will say so
+        return folder.absolute() / text
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -106,12 +106,19 @@ def read_tree(path: Path) -> tuple[Node, list[Problem]]:
 
 def _files(path: Path) -> list[Path]:
     """Return the YAML files that make up the configuration, in the order in which they count."""
-    if not path.is_dir():
-        return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.name[0] != ".")
+    try:
+        if not path.is_dir():
+            return [path]
+        files = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml") and file.name[0] != ".")
+    except OSError as error:
+        raise _unreadable(path, f"cannot be read: {error.strerror}") from error
     if not files:
-        raise ConfigError("", problems=(Problem(place=str(path), path="", message="no *.yaml file in this folder"),))
+        raise _unreadable(path, "no *.yaml file in this folder")
     return files
+
+
+def _unreadable(path: Path, message: str) -> ConfigError:
+    return ConfigError(message, problems=(Problem(place=str(path), path="", message=message),))
 
 
 def _content(file: Path, room: int) -> bytes | Problem:
@@ -216,9 +223,7 @@ class _Composer:
                 yield event
         except MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
-            self.stop(
-                self._place(mark) if mark else last, f"no valid YAML: {shown(str(error.problem or error.context))}"
-            )
+            self.stop(self._place(mark) if mark else last, _said(error))
         except YAMLError as error:
             position = getattr(error, "position", 0)
             self.stop(_place_of(self.file, text, position), "a character that YAML does not allow")
@@ -237,8 +242,7 @@ class _Composer:
         if level > LEVELS_MAX:
             self.stop(place, f"nested deeper than {LEVELS_MAX} levels")
         self._count(1, place)
-        if event.tag is not None:
-            self.note(place, "tags (`!...`) are not accepted; write the plain value")
+        self._check(event, place)
         anchor = str(event.anchor) if event.anchor else None
         if anchor:
             self.open_anchors.add(anchor)
@@ -252,6 +256,14 @@ class _Composer:
             self.open_anchors.discard(anchor)
             self.anchors[anchor] = node
         return node
+
+    def _check(self, event: Any, place: Place) -> None:
+        """Note what a scalar, list or map must not carry."""
+        if event.tag is not None:
+            self.note(place, "tags (`!...`) are not accepted; write the plain value")
+        text = getattr(event, "value", "")
+        if not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text):
+            self.stop(place, "half of a character (a lone surrogate)")
 
     def _alias(self, anchor: str, place: Place, level: int) -> Node:
         """Return the node an alias stands for; it counts as if it were written out."""
@@ -291,8 +303,7 @@ class _Composer:
             at = self._place(event.start_mark)
             if not isinstance(event, ScalarEvent):
                 self.stop(at, "a key must be a plain text")
-            if event.tag is not None:
-                self.note(at, "tags (`!...`) are not accepted; write the plain value")
+            self._check(event, at)
             key = str(event.value)
             child = self._node(next(events), events, level + 1)
             if key == "<<" and not event.style:
@@ -316,6 +327,24 @@ def _scalar(text: str) -> Scalar:
         if pattern.fullmatch(text):
             return value(text)
     return text
+
+
+_REMEDIES: Final = {
+    "mapping values are not allowed here": "; a text with `: ` in it wants quotes",
+    "found character '\\t' that cannot start any token": "; indent with spaces, not with tabs",
+    "found character '%' that cannot start any token": "; a text that begins with % wants quotes",
+    "found character '@' that cannot start any token": "; a text that begins with @ wants quotes",
+    "expected <block end>, but found '<block mapping start>'": "; look at the indentation of this line",
+    "expected <block end>, but found '<scalar>'": "; is there a quote or a comma too many or too few?",
+    "found unexpected end of stream": "; a closing quote is missing",
+}
+
+
+def _said(error: Any) -> str:
+    """Return what the parser disliked and what may help; never the text around it."""
+    said = str(error.problem or error.context)
+    begun = f" (what was begun in line {error.context_mark.line + 1})" if error.context_mark else ""
+    return f"no valid YAML: {shown(said, most=90)}{begun}{_REMEDIES.get(said, '')}"
 
 
 def _place_of(file: str, text: str, position: int) -> Place:

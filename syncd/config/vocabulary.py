@@ -5,10 +5,11 @@ Knows nothing of connectors or fields; those parts of the vocabulary come from t
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
 from typing import Final, get_args
 
-from syncd.config.secrets import NEVER_INLINE, Reference, has_password, reference
+from syncd.config import notations
+from syncd.config.secrets import NEVER_INLINE, reference
 from syncd.config.shapes import (
     Anything,
     Flag,
@@ -24,108 +25,26 @@ from syncd.config.shapes import (
     TextOrMap,
     Word,
 )
-from syncd.core.plan import Limit
 from syncd.core.rules import BlankRule, PolicyKind
 
 NAME: Final = r"[a-z][a-z0-9_]{0,62}"
 
 # ---- single texts -------------------------------------------------------------------------------------------------
 
-_SECONDS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(text: str) -> float:
-    number, unit = re.fullmatch(r"([0-9]+)(ms|s|m|h|d)", text).groups()  # type: ignore[union-attr]  # the pattern held
-    return int(number) * _SECONDS[unit]
-
-
-def _interval(text: str) -> float:
-    if (seconds := _seconds(text)) < 1:
-        raise ValueError("expected at least 1s")
-    return seconds
-
-
-def _limit(text: str) -> Limit | None:
-    if text == "none":
-        return None
-    absolute = re.search(r"(?:^|\()\s*([0-9]+)\s*(?:,|$)", text)
-    percent = re.search(r"([0-9.]+)\s*%", text)
-    if percent and float(percent[1]) > 100:
-        raise ValueError("expected at most 100%")
-    return Limit(absolute=int(absolute[1]) if absolute else 0, percent=float(percent[1]) if percent else 0.0)
-
-
-_CRON: Final[tuple[tuple[str, int, int, str], ...]] = (
-    ("minute", 0, 59, ""),
-    ("hour", 0, 23, ""),
-    ("day", 1, 31, ""),
-    ("month", 1, 12, "jan feb mar apr may jun jul aug sep oct nov dec"),
-    ("weekday", 0, 7, "sun mon tue wed thu fri sat"),
-)
-
-
-def _cron(text: str) -> str:
-    parts = text.lower().split()
-    if len(parts) != len(_CRON):
-        raise ValueError('expected five cron fields: minute hour day month weekday, such as "0 3 * * *"')
-    for part, (name, least, most, words) in zip(parts, _CRON, strict=True):
-        if not all(_cron_item(item, least, most, words.split()) for item in part.split(",")):
-            raise ValueError(
-                f"the {name} of the cron text is not *, a number from {least} to {most}, a range or a list of them"
-            )
-    return " ".join(parts)
-
-
-def _cron_item(item: str, least: int, most: int, words: list[str]) -> bool:
-    span, _, step = item.partition("/")
-    if "/" in item and not (step.isdecimal() and 0 < int(step[:4]) <= most):
-        return False
-    if span == "*":
-        return True
-    ends = [str(words.index(end) + least) if end in words else end for end in span.split("-")]
-    if not 1 <= len(ends) <= 2 or not all(end.isdecimal() and len(end) < 3 for end in ends):
-        return False
-    numbers = [int(end) for end in ends]
-    return numbers == sorted(numbers) and least <= numbers[0] and numbers[-1] <= most
-
-
-def _url(text: str) -> str:
-    if not re.match(r"[a-z][a-z0-9+.-]*://", text):
-        raise ValueError("expected an address such as https://host/path or sqlite:///file.db")
-    if has_password(text):
-        raise ValueError("a password or token never stands in an address here; give it under secrets:, by reference")
-    return text
-
-
-def _store(text: str) -> Reference:
-    if text.startswith(("env:", "file:", "cmd:")):
-        return reference(text)
-    if has_password(text):
-        raise ValueError(
-            "a password never stands in an address here; write store: env:NAME and put the whole address there"
-        )
-    if not re.match(r"(?:sqlite(?:\+pysqlite)?|postgresql(?:\+psycopg)?)://", text):
-        raise ValueError("expected sqlite:///path/to/file.db, postgresql+psycopg://user@host/database, or env:NAME")
-    return Reference(kind="plain", target=text)
-
-
 DURATION: Final = Text(
-    what="a time with its unit, such as 60s, 5m, 2h or 1d", pattern="[0-9]{1,9}(?:ms|s|m|h|d)", parse=_seconds
+    what="a time with its unit, such as 60s, 5m, 2h or 1d", pattern=notations.DURATION, parse=notations.seconds
 )
-INTERVAL: Final = Text(what=DURATION.what, pattern=DURATION.pattern, parse=_interval)
-CRON: Final = Text(what='five cron fields, such as "0 3 * * *"', parse=_cron)
+INTERVAL: Final = replace(DURATION, parse=notations.interval)
+CRON: Final = Text(what='five cron fields, such as "0 3 * * *"', pattern=notations.CRON, parse=notations.cron)
 PLAIN: Final = Text(what="a text that is not empty", pattern=r"[^\x00]+")
 LIMIT: Final = Text(
-    what='a limit such as "max(50, 5%)", 50 or "5%"',
-    pattern=r"max\(\s*[0-9]{1,9}\s*,\s*[0-9]{1,3}(?:\.[0-9]{1,4})?\s*%\s*\)|[0-9]{1,9}|[0-9]{1,3}(?:\.[0-9]{1,4})?\s*%",
-    parse=_limit,
-    numbers=True,
+    what='a limit such as "max(50, 5%)", 50 or "5%"', pattern=notations.LIMIT, parse=notations.limit, numbers=True
 )
-OPT_OUT_LIMIT: Final = Text(what=f"{LIMIT.what}, or none", pattern=f"none|{LIMIT.pattern}", parse=_limit, numbers=True)
+OPT_OUT_LIMIT: Final = replace(LIMIT, what=f"{LIMIT.what}, or none", pattern=f"none|{LIMIT.pattern}")
 APP_NAME: Final = Text(what="the name of an app", pattern=NAME)
 FIELD_NAME: Final = Text(what="the name of a field", pattern=NAME)
-URL: Final = Text(what="an address", parse=_url)
-STORE: Final = Text(what="the address of a database", parse=_store)
+URL: Final = Text(what="an address", parse=notations.url)
+STORE: Final = Text(what="the address of a database", parse=notations.store)
 SECRET: Final = TextOrMap(
     text=Text(pattern=r"(?:env|file|cmd):[^\x00]*", parse=reference, complaint=NEVER_INLINE),
     map=Keys(keys={"cmd": Key(shape=ListOf(item=PLAIN, least=1), help="a program and its arguments", required=True)}),
@@ -187,7 +106,7 @@ POLICY: Final = TextOrMap(
 _COMPUTED: Final = "computed fields are not supported in this version; remove the key"
 FIELD: Final = Keys(
     keys={
-        "type": Key(shape=PLAIN, help="kind of value; a field of your own is text unless said otherwise"),
+        "type": Key(shape=PLAIN, help="kind of value; needed for a field of your own"),
         "policy": Key(shape=POLICY, help="which value counts when apps differ"),
         "blank": Key(shape=Word(get_args(BlankRule)), help="what an empty value means", default="ignore"),
         "group": Key(
@@ -283,7 +202,10 @@ CONFIG: Final = Keys(
         ),
         "apps": Key(
             shape=MapOf(
-                item=Later(APP), name=NAME, what="a name of lower-case letters, digits and _, such as crm", least=1
+                item=Later(APP, "{connector: csv, settings: {...}}"),
+                name=NAME,
+                what="a name of lower-case letters, digits and _, such as crm",
+                least=1,
             ),
             help="the connected accounts; their order decides between concurrent changes",
             required=True,
@@ -294,7 +216,11 @@ CONFIG: Final = Keys(
             default=[["email"]],
         ),
         "fields": Key(
-            shape=MapOf(item=Later(FIELD), name=NAME, what="a name of lower-case letters, digits and _"),
+            shape=MapOf(
+                item=Later(FIELD, "{policy: ..., blank: ...}"),
+                name=NAME,
+                what="a name of lower-case letters, digits and _",
+            ),
             help="rules for the fields of a contact, and fields of your own",
             default={},
         ),

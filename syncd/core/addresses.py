@@ -46,11 +46,12 @@ def parse_email(raw: Raw) -> str | Invalid | None:
     if isinstance(text, Invalid):
         return text
     text = text.strip(" \t\u00a0")
-    if text.lower() in BLANK_WORDS:
+    seen = visible(text).strip()
+    if seen.lower() in BLANK_WORDS:
         return None
-    if len(text) > 2 * EMAIL_CHARS_MAX:
-        return NO_EMAIL
-    return CONTROLS if _CONTROL.search(text) else _parse_unusual(visible(text).strip())
+    if _CONTROL.search(text):
+        return CONTROLS
+    return _parse_unusual(seen) if len(seen) <= 2 * EMAIL_CHARS_MAX else NO_EMAIL
 
 
 def email_key(value: str) -> str:

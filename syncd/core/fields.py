@@ -147,9 +147,10 @@ def parse_map(raw: Raw) -> dict[str, str] | Invalid | None:
         text = as_text(raw)
         if isinstance(text, Invalid):
             return text
-        if text.strip().lower() in BLANK_WORDS:
+        text = visible(text).strip()
+        if text.lower() in BLANK_WORDS:
             return None
-        raw = _json_object(text.strip())
+        raw = _json_object(text)
         if raw is None:
             return NO_MAP
     found: dict[str, str] = {}
@@ -210,7 +211,10 @@ def _is_texts(option: object) -> bool:
 _MADE: Final[dict[str, tuple[Callable[..., FieldType], dict[str, tuple[str, Callable[[Any], bool]]]]]] = {
     "choice": (choice_type, {"choices": ("a list of texts", _is_texts)}),
     "date": (date_type, {"order": ("dmy or mdy", lambda option: option in ("dmy", "mdy"))}),
-    "phone": (phone_type, {"region": ("a country code such as DE", lambda option: option in COUNTRIES)}),
+    "phone": (
+        phone_type,
+        {"region": ("a country code such as DE", lambda option: isinstance(option, str) and option in COUNTRIES)},
+    ),
     "set": (set_type, {"separator": ("a text such as ';,'", _is_text)}),
     "text": (text_type, {"multiline": ("true or false", lambda option: isinstance(option, bool))}),
 }

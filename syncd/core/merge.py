@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from syncd.core.fields import Invalid
 from syncd.core.policies import Candidate, Verdict, decide, incumbent
-from syncd.core.rules import EVIDENCE, AppRule, Atom, Rules
+from syncd.core.rules import AppRule, Atom, Rules
 from syncd.core.state import Contact, Entry, Link, Seen, Sent, Stamp
 from syncd.model import Raw, Value
 
@@ -112,18 +112,15 @@ def _collect(
             continue
         atom = atoms.get(name)
         if atom is None:
-            if name not in rules.consents and name not in EVIDENCE:
-                base[name] = raw
             continue  # the consent lane compares with the base itself
-        base[name] = raw
         lens = lenses.get(name)
         if lens is None:
-            continue
+            continue  # not mapped (any more): not consumed either
+        base[name] = raw
+        link.flaws.pop(name, None)
         value = lens.parse(raw)
         if type(value) is Invalid:
-            link.flaws[name] = value.reason
-            continue
-        link.flaws.pop(name, None)
+            continue  # `explain` flags it; it has no say
         if old is not MISSING and _same(rules, name, value, lens.parse(old)):
             continue
         if lens.reads and (app.trusted or name not in rules.identity):
@@ -232,7 +229,7 @@ def _merge_atom(
         return
     golden = _golden(contact, atom, rules) if known else None
     standing = standing_of.atom(contact, atom) if atom.rule.policy in ("owner", "rank", "restrictive") else {}
-    if len({c.key for c in candidates} | ({golden.key} if golden else set())) > 1:
+    if len({c.key for c in candidates}) > 1:
         merged.disagreed += 1
     verdict = decide(atom, golden, candidates, standing)
     _carry_out(contact, atom, golden, verdict, candidates, merged, rules, now_ms)

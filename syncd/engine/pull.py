@@ -41,8 +41,8 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
     """Read one app since its cursor (`full`: everything). A failure sets this app aside and leaves the rest alone."""
     assert app.app is not None
     try:
-        state = hub.world.transact("app", lambda tx: tx.apps()[app.name])
-        cursor = None if full or not state.covered else state.cursor
+        state, missed = hub.world.transact("app", lambda tx: (tx.apps()[app.name], tx.any_missed(app.index)))
+        cursor = None if full or missed or not state.covered else state.cursor  # missed: look a second time
         reading = _read(hub, app, state, cursor)
         if reading is None:
             reading = _read(hub, app, state, None)
@@ -109,7 +109,9 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
         hub.hold(Held(app=app.name, verb="unlinks", count=missing, limit=limit), app)
         tx.end_listing(app.index)
         return
-    if missing:
+    if missing and hub.allowed(app.name, "unlinks") >= missing:
+        tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same
+    else:
         tx.count_misses(app.index, hub.run)
     listing = reading.ids_digest.to_bytes(8, "big")
     proven = app.rule.spec.proven_listing or (state.listing is not None and bytes(state.listing) == listing)

@@ -56,11 +56,15 @@ contact = Table(
     "contact",
     META,
     Column("id", BIG, primary_key=True),
-    Column("review", SmallInteger, nullable=False, server_default="0"),
+    Column("review", SmallInteger, nullable=False, server_default="0"),  # its match is undecided
+    Column("held", SmallInteger, nullable=False, server_default="0"),  # a field waits for a person
+    Column("refused", SmallInteger, nullable=False, server_default="0"),  # an app refused to create it
     Column("secret", LargeBinary, nullable=False),
     Column("doc", LargeBinary, nullable=False),
 )
-Index("contact_review", contact.c.id, sqlite_where=text("review = 1"), postgresql_where=text("review = 1"))
+for _flag in ("review", "held", "refused"):
+    _set = text(f"{_flag} = 1")
+    Index(f"contact_{_flag}", contact.c.id, sqlite_where=_set, postgresql_where=_set)
 
 record = Table(
     "record",
@@ -74,6 +78,7 @@ record = Table(
     Column("misses", SmallInteger, nullable=False, server_default="0"),
     Column("missed_run", BIG, nullable=False, server_default="0"),
     Column("problem", Text),
+    Column("flawed", SmallInteger, nullable=False, server_default="0"),  # a field cannot be written there
     Column("doc", LargeBinary),
     Column("seen", LargeBinary),  # an observation that is not merged yet
 )
@@ -90,8 +95,8 @@ _UNSEEN = "seen IS NOT NULL"
 Index("record_seen", record.c.app, record.c.id, sqlite_where=text(_UNSEEN), postgresql_where=text(_UNSEEN))
 _MISSED = "misses > 0"
 Index("record_missed", record.c.app, sqlite_where=text(_MISSED), postgresql_where=text(_MISSED))
-_PROBLEM = "problem IS NOT NULL"
-Index("record_problem", record.c.app, sqlite_where=text(_PROBLEM), postgresql_where=text(_PROBLEM))
+_PROBLEM = "problem IS NOT NULL OR flawed = 1"
+Index("record_parked", record.c.app, sqlite_where=text(_PROBLEM), postgresql_where=text(_PROBLEM))
 
 identity = Table(
     "identity",

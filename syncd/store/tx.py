@@ -159,6 +159,7 @@ class Tx:
                 "contact": link.contact or None,
                 "version": link.version,
                 "at_ms": link.at_ms,
+                "flawed": int(bool(link.flaws)),
                 "doc": codec.link_doc(link),
                 "seen": codec.seen_doc(link.seen) if link.seen else None,
             }
@@ -213,6 +214,39 @@ class Tx:
     def end_listing(self, app: int) -> None:
         self._c.execute(sa.delete(s.listed).where(s.listed.c.app == app))
 
+    def any_missed(self, app: int) -> bool:
+        """Say whether some record was missed by a listing and not decided yet."""
+        query = select(s.record.c.id).where(s.record.c.app == app, s.record.c.misses > 0).limit(1)
+        return self._c.execute(query).first() is not None
+
+    def strike_missing(self, app: int, strikes: int) -> None:
+        """Count everything that the last listing did not show as missed often enough (an operator approved it)."""
+        self._c.execute(sa.update(s.record).where(*_missing(app)).values(misses=strikes))
+
+    def parked_count(self, app: int) -> int:
+        query = select(sa.func.count()).where(
+            s.record.c.app == app, s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
+        )
+        return int(self._c.execute(query).scalar_one())
+
+    def refused_count(self) -> int:
+        query = select(sa.func.count()).where(s.contact.c.refused == 1)
+        return int(self._c.execute(query).scalar_one())
+
+    def contacts_since(self, since_ms: int) -> list[int]:
+        """List contacts of which a record was confirmed or changed at or after a time."""
+        query = select(s.record.c.contact).where(s.record.c.contact.is_not(None), s.record.c.at_ms >= since_ms)
+        return [r[0] for r in self._c.execute(query.distinct().order_by(s.record.c.contact))]
+
+    def forget_reading(self, app: int, ids: Sequence[str]) -> None:
+        """Let these records be looked at in full by the next read, whatever was read of them now."""
+        self._c.execute(
+            sa.update(s.record)
+            .where(s.record.c.app == app, s.record.c.id.in_(_ids()))
+            .values(digest=b"", version=None),
+            {"ids": list(ids)},
+        )
+
     def struck(self, app: int, strikes: int, count_max: int) -> list[str]:
         """List records missed by so many listings."""
         query = select(s.record.c.id).where(s.record.c.app == app, s.record.c.misses >= strikes)
@@ -241,13 +275,10 @@ class Tx:
 
     def insert_contacts(self, contacts: Sequence[Contact]) -> None:
         if contacts:
-            rows = [
-                {"id": c.id, "review": int(c.review), "secret": c.secret, "doc": codec.contact_doc(c)} for c in contacts
-            ]
-            self._c.execute(_INSERT_CONTACT, rows)
+            self._c.execute(_INSERT_CONTACT, [{"id": c.id, "secret": c.secret, **_contact_row(c)} for c in contacts])
 
     def save_contacts(self, contacts: Iterable[Contact]) -> None:
-        rows = [{"k_id": c.id, "review": int(c.review), "doc": codec.contact_doc(c)} for c in contacts]
+        rows = [{"k_id": c.id, **_contact_row(c)} for c in contacts]
         if rows:
             self._c.execute(_SAVE_CONTACT, rows)
 
@@ -472,6 +503,15 @@ class Tx:
             self._c.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
 
 
+def _contact_row(contact: Contact) -> dict[str, Any]:
+    return {
+        "review": int(contact.review),
+        "held": int(bool(contact.held)),
+        "refused": int(bool(contact.refused)),
+        "doc": codec.contact_doc(contact),
+    }
+
+
 def _missing(app: int) -> tuple[Any, ...]:
     shown = select(s.listed.c.id).where(s.listed.c.app == app)
     return (s.record.c.app == app, s.record.c.problem.is_(None), s.record.c.id.not_in(shown))
@@ -516,7 +556,7 @@ _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
 _SAVE_LINK = (
     sa.update(s.record)
     .where(*_THIS)
-    .values({name: bindparam(name) for name in ("contact", "version", "at_ms", "doc", "seen")})
+    .values({name: bindparam(name) for name in ("contact", "version", "at_ms", "flawed", "doc", "seen")})
 )
 _CONTACTS = select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc).where(
     s.contact.c.id.in_(_ids())
@@ -525,7 +565,7 @@ _INSERT_CONTACT = sa.insert(s.contact)
 _SAVE_CONTACT = (
     sa.update(s.contact)
     .where(s.contact.c.id == bindparam("k_id"))
-    .values(review=bindparam("review"), doc=bindparam("doc"))
+    .values({name: bindparam(name) for name in ("review", "held", "refused", "doc")})
 )
 _D = s.identity.c
 _HOLDERS = (
