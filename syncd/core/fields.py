@@ -71,6 +71,7 @@ def street_key(value: str) -> str:
 
 
 def text_type(*, multiline: bool = False) -> FieldType:
+    """Make the type of text; of several lines it is that of notes."""
     return NOTES if multiline else TEXT
 
 

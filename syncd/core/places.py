@@ -156,12 +156,12 @@ def parse_language(raw: Raw) -> str | Invalid | None:
     return _language(text) if len(text) <= PLACE_CHARS_MAX else NO_LANGUAGE
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _country(text: str) -> str | Invalid:
-    code = _plain(text).upper()
-    if code in COUNTRIES:
-        return code
     name = _plain(text)
+    code = name.upper()
+    if code in COUNTRIES:  # "U.S.", but "(NA)" is not Namibia
+        return code if len(text.replace(".", "")) == 2 else NO_COUNTRY
     return _alias(code) or _names()[0].get(name) or _own_names()[0].get(name) or NO_COUNTRY
 
 
@@ -174,7 +174,7 @@ def _alias(code: str) -> str | None:
     return countries[0] if len(countries) == 1 == len([*now]) else None
 
 
-@lru_cache(maxsize=65536)
+@lru_cache(maxsize=4096)
 def _language(text: str) -> str | Invalid:
     tag = _tag(text) if _TAG.fullmatch(text) else None
     if tag is not None:

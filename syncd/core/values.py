@@ -22,7 +22,7 @@ VALUE_BYTES_MAX: Final = 64 * 1024
 SHORT_CHARS: Final = VALUE_BYTES_MAX // 4
 """A text of so many characters is never too long: UTF-8 takes four bytes at most."""
 
-BLANK_WORDS: Final = frozenset({"", "n/a", "-", "--", ".", "?", "null", "none"})
+BLANK_WORDS: Final = frozenset({"", "n/a", "n.a.", "#n/a", "-", "--", ".", "?", "null", "none"})
 """What people and exports write into a cell that is empty, lower case. Used where no name or tag can look like it."""
 BLANK_NAMES: Final = frozenset({"", "n/a", "-", ".", "?"})
 """The same for names: there are people called None and Null."""
