@@ -214,11 +214,18 @@ def _check_values(where: FieldMap, field: FieldConfig, at: Spot) -> None:
     except ValueError as error:
         at.problem(str(error))
         return
-    meanings: dict[str, str] = {}
+    words: set[str] = set()
+    meanings = set()
     for value, word in (where.values or {}).items():
         place = at.down("values", value)
         parsed = kind.parse(value)
         if parsed is None or isinstance(parsed, Invalid):
             place.problem(f"no value of type {field.type}: {'blank' if parsed is None else parsed.reason}")
-        elif meanings.setdefault(str(word).strip().casefold(), value) != value:
+            continue
+        spelling, meaning = str(word).strip().casefold(), kind.key(parsed)
+        if spelling in words:
             place.problem("the same word stands for another value above; it could not be read back")
+        if meaning in meanings:
+            place.problem("the same value as one above, in another spelling")
+        words.add(spelling)
+        meanings.add(meaning)

@@ -97,6 +97,8 @@ def _check_keys(name: str, values: Mapping[str, Any], spot: Spot, group: str | N
     if is_group:
         for key in [key for key in values if key not in (*SHARED, "group")]:
             spot.key_problem(key, "a group has no such key; give it to its fields")
+        if values.get("policy") in OF_TYPE.values():
+            spot.key_problem("policy", "this policy is for single fields")
         return
     if "group" in values:
         spot.key_problem("group", "this is a field; a group needs a name of its own, such as `address`")
