@@ -107,9 +107,7 @@ def word(app: AppRule, channel: str, raw: Raw) -> Value | Invalid:
     return "unknown" if value is None else value
 
 
-def _event(
-    channel: str, want: str, link: Link, app: AppRule, rules: Rules, latch: Latch, now_ms: int
-) -> Event | None:
+def _event(channel: str, want: str, link: Link, app: AppRule, rules: Rules, latch: Latch, now_ms: int) -> Event | None:
     assert link.seen is not None
     names = (channel, *EVIDENCE)
     if all(link.seen.fields.get(name, MISSING) == link.base.get(name, MISSING) for name in names):
@@ -185,7 +183,13 @@ def _advance(link: Link, rules: Rules) -> None:
 
 
 def _event_entry(event: Event, link: Link) -> Entry:
-    reason = "opted out" if event.state == OUT else f"opted in with evidence of {event.evidence.at}" if event.evidence else ""
+    reason = (
+        "opted out"
+        if event.state == OUT
+        else f"opted in with evidence of {event.evidence.at}"
+        if event.evidence
+        else ""
+    )
     return Entry(
         kind="consent",
         app=event.app,
@@ -229,7 +233,9 @@ def _consent_changes(contact: Contact, channel: str, link: Link, app: AppRule) -
         return {}
     now, want = word(app, channel, link.base[channel]), contact.golden.get(channel)
     if want == OUT and now != OUT:
-        return _unless_accepted(link, {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}, OUT)
+        return _unless_accepted(
+            link, {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}, OUT
+        )
     if want == IN and now in ("unknown", OUT) and not contact.review:
         reason = f"opted in with evidence of {contact.golden.get('consent_at')}"
         changes = {channel: Change(old=link.base[channel], new=lens.render(IN), reason=reason)}

@@ -98,9 +98,7 @@ def degraded(want: Raw, raw: Raw) -> bool:
     return a.startswith(b) or (len(digits) > 3 and digits == "".join(ch for ch in b if ch.isdigit()))
 
 
-def _collect(
-    contact: Contact, link: Link, app: AppRule, rules: Rules, found: dict[str, dict[int, Candidate]]
-) -> None:
+def _collect(contact: Contact, link: Link, app: AppRule, rules: Rules, found: dict[str, dict[int, Candidate]]) -> None:
     """Find the changed fields of one link, advance its base, and file them as candidates of their atoms."""
     seen = link.seen
     assert seen is not None
@@ -158,7 +156,8 @@ def _candidate(
 def _accepted(contact: Contact, link: Link, before: Mapping[str, Raw], atom: Atom, rules: Rules) -> bool:
     """Say whether the app held its accepted spelling of the golden value."""
     return any(name in link.acks for name in atom.fields) and all(
-        name not in before or name not in link.acks
+        name not in before
+        or name not in link.acks
         or link.acks[name] == [digest_key(_key(rules, name, contact.golden.get(name))), before[name]]
         for name in atom.fields
     )
@@ -301,9 +300,7 @@ def _flips(contact: Contact, atom: Atom, old: Any, new: Any, rules: Rules, now_m
     return bool(count >= rules.flips_max)
 
 
-def _freeze(
-    contact: Contact, atom: Atom, candidates: Sequence[Candidate], golden: Candidate, merged: Merged
-) -> None:
+def _freeze(contact: Contact, atom: Atom, candidates: Sequence[Candidate], golden: Candidate, merged: Merged) -> None:
     reason = "the value goes back and forth: something else writes this field after every write of ours"
     for name in atom.fields:
         contact.held[name] = reason

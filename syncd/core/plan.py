@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
-from syncd.core.merge import MISSING, digest_key
+from syncd.core.merge import digest_key
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.state import Change, Contact, Intent, Link
 from syncd.core.transforms import Lens

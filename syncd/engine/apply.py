@@ -74,7 +74,7 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             contact = contacts.get(row.contact)
             if contact is None:
                 continue
-            intent = _intent_now(hub, app, kind, contact, links[contact.id])
+            intent = intent_now(hub, app, kind, contact, links[contact.id])
             if intent is None:
                 moot.append(contact.id)
                 continue
@@ -91,7 +91,8 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
     return hub.world.transact("sent", step)
 
 
-def _intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequence[Link]) -> Intent | None:
+def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequence[Link]) -> Intent | None:
+    """Compute one intent from what is committed now; None when there is nothing to do (any more, or not yet)."""
     mine = {link.app: link for link in links}
     link = mine.get(app.index)
     if KINDS[kind] == "create":
@@ -103,7 +104,9 @@ def _intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequ
     if KINDS[kind] == "consent":
         return next(iter(consent_intents(contact, {app.index: link}, hub.rules)), None)
     if KINDS[kind] == "archive":
-        return Intent(app=app.index, kind="archive", contact=contact.id, record=link.id, fields={}, version=link.version)
+        return Intent(
+            app=app.index, kind="archive", contact=contact.id, record=link.id, fields={}, version=link.version
+        )
     return None if contact.review else update_intent(contact, link, app.rule, hub.rules)
 
 
@@ -137,10 +140,11 @@ def _write(intent: Intent, sent: Sent) -> Write:
 
 
 def _entries(intent: Intent, sent: Sent) -> list[Entry]:
-    if intent.kind in ("create", "archive"):
-        kind = "create" if intent.kind == "create" else "archive"
+    if intent.kind == "create" or intent.kind == "archive":
         return [
-            Entry(kind=kind, app=intent.app, record=sent.record, field=None, old=None, new=None, reason=intent.kind)
+            Entry(
+                kind=intent.kind, app=intent.app, record=sent.record, field=None, old=None, new=None, reason=intent.kind
+            )
         ]
     return [
         Entry(
@@ -161,7 +165,7 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
     assert app.app is not None
     opened = app.app
     try:
-        results = hub.world.call(app.name, "write", lambda: opened.write(batch.writes))
+        results = hub.world.call(app.name, "write", opened.write, batch.writes)
     except SyncdError as error:  # a connector should have said Unknown; the same to us
         hub.fail(app, error)
         return
@@ -172,12 +176,12 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
     fresh: dict[str, Record] | None = {}
     if reread:
         try:
-            fresh = hub.world.call(app.name, "get", lambda: opened.get(reread))
+            fresh = hub.world.call(app.name, "get", opened.get, reread)
         except SyncdError as error:
             hub.fail(app, error)
             fresh = None
     now_ms = hub.world.now_ms()
-    hub.world.transact("result", lambda tx: record_results(tx, hub, app, pairs, fresh, now_ms))
+    hub.world.transact("result", record_results, hub, app, pairs, fresh, now_ms)
     _tally(hub, app, pairs)
 
 
@@ -326,9 +330,7 @@ class Done:
         elif link is not None:
             observed(link, record.fields, record.version, self.now_ms)
             self.saved.append(link)
-            self.digests.append(
-                {"k_app": link.app, "k_id": link.id, "digest": codec.digest(record.fields, None)}
-            )
+            self.digests.append({"k_app": link.app, "k_id": link.id, "digest": codec.digest(record.fields, None)})
         self.dirty.add(sent.contact)
 
     def gone(self, sent: Sent) -> None:

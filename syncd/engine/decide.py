@@ -33,7 +33,7 @@ def _merge_all(hub: Hub) -> int:
     """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the outer loop."""
     total, after = 0, 0
     while True:
-        ids = hub.world.transact("merge", lambda tx, after=after: _merge_page(tx, hub, after))
+        ids = hub.world.transact("merge", _merge_page, hub, after)
         total += len(ids)
         if ids:
             after = ids[-1]
@@ -143,10 +143,39 @@ def _write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
         values = {hub.apps[app].name if app in hub.apps else "?": value for app, value in conflict.values.items()}
         doc = {"reason": conflict.reason, "values": values}
         tx.open_case("conflict", contact, hub.run, out.now_ms, doc, field=conflict.field)
+    released = {row["k_key"] for row in out.old_keys}
+    if released:
+        reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms)
     if out.addresses:
         mine = set(ids)
         others = {h.contact for holders in tx.holders(sorted(out.addresses)).values() for h in holders}
         tx.mark_dirty(sorted(c for c in others if c is not None and (c not in mine or len(others) > 1)))
+
+
+def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> None:
+    """Match undecided records again once what made them undecided has changed: `keys` that somebody no longer holds, or
+    `contacts` whose own keys changed.
+    """
+    holders = [h for held in tx.holders(sorted(keys)).values() for h in held]
+    ids = {h.contact for h in holders if h.contact is not None} | set(contacts)
+    undecided = [c for c in tx.contacts(sorted(ids)).values() if c.review]
+    links = tx.links_of([c.id for c in undecided])
+    for contact in undecided:
+        for link in links[contact.id]:
+            unmerged(link, now_ms)
+            link.contact = 0
+        tx.save_links(links[contact.id])
+        tx.close_cases(contact.id, now_ms)
+        tx.delete_contact(contact.id)
+
+
+def unmerged(link: Link, now_ms: int) -> None:
+    """Turn a link's base back into an observation, to be merged afresh with its new contact."""
+    if link.seen is None:
+        link.seen = Seen(fields=link.base, version=link.version, at_ms=now_ms, since_ms=0)
+    else:
+        link.seen.fields = {**link.base, **link.seen.fields}
+    link.base, link.acks, link.flaws = {}, {}, {}
 
 
 def codec_kind(sent: Sent) -> int:
@@ -167,7 +196,7 @@ def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[byt
     kind = rules.fields["email"].type
     email = contact.golden.get("email")
     if isinstance(email, str):
-        found.add(address_hash(kind.key(email)))
+        found.add(address_hash(str(kind.key(email))))
     for link in links:
         app = rules.app(link.app)
         if app is None:
@@ -245,9 +274,7 @@ def match_all(hub: Hub) -> int:
             continue
         after = ""
         while True:
-            count, after = hub.world.transact(
-                "match", lambda tx, rule=app.rule, after=after: _match_page(tx, hub, rule, after)
-            )
+            count, after = hub.world.transact("match", _match_page, hub, app.rule, after)
             total += count
             if not count:
                 break
@@ -317,9 +344,7 @@ def _other_keys(
 
 
 def _case(hub: Hub, link: Link, decision: Decision) -> dict[str, Any]:
-    candidates = [
-        [hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in decision.candidates
-    ]
+    candidates = [[hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in decision.candidates]
     return {"record": link.id, "candidates": candidates, "reason": decision.reason}
 
 

@@ -60,7 +60,9 @@ class Hub:
         """Set one app aside for this run; the others go on."""
         app.error = error
         now_ms = self.world.now_ms()
-        kind = "access" if isinstance(error, AccessError) else "config" if isinstance(error, ConfigError) else "transient"
+        kind = (
+            "access" if isinstance(error, AccessError) else "config" if isinstance(error, ConfigError) else "transient"
+        )
         self.world.transact(
             "app failed", lambda tx: tx.save_app(app.index, error=str(error), error_kind=kind, failed_ms=now_ms)
         )

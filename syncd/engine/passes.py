@@ -6,13 +6,17 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from syncd.core.plan import check_guards
 from syncd.engine.apply import apply_app
 from syncd.engine.decide import decide
-from syncd.engine.hub import Hub, OpenApp
-from syncd.engine.pull import pull
+from syncd.engine.deletions import confirm_gone
+from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.pull import observe, pull
 from syncd.engine.recover import recover
+from syncd.errors import SyncdError
+from syncd.model import Record
 from syncd.store.codec import KINDS
 from syncd.store.tx import Tx
 
@@ -26,14 +30,26 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
             recover(hub, app)
         if app.usable:
             pull(hub, app, full=full)
-        if app.usable and hub.world.transact("covered", lambda tx, app=app: tx.apps()[app.name].covered) < 2:
+        if app.usable and hub.world.transact("covered", _covered, app) < 2:
             pull(hub, app, full=True)
+    for app in apps:
+        if app.usable:
+            confirm_gone(hub, app)
+
+
+def _covered(tx: Tx, app: OpenApp) -> int:
+    return tx.apps()[app.name].covered
 
 
 def sync(hub: Hub, *, apps: list[OpenApp] | None = None, full: bool = False, write: bool = True) -> bool:
     """Run passes until quiescent; says whether nothing is left to do (held and failed apps aside)."""
     chosen = list(hub.apps.values()) if apps is None else apps
     read_all(hub, chosen, full=full)
+    return settle_down(hub, chosen, write=write)
+
+
+def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True) -> bool:
+    """Decide, guard and apply what was read, until nothing is left to do."""
     for _ in range(PASSES_MAX):
         decide(hub)
         guard(hub)
@@ -45,6 +61,44 @@ def sync(hub: Hub, *, apps: list[OpenApp] | None = None, full: bool = False, wri
             if app.usable:
                 recover(hub, app)
     return False
+
+
+def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None, *, peek: bool) -> None:
+    """Read records again without moving the cursor: those of these contacts, or all of them.
+
+    `peek`: only some fields take part, so the next ordinary read must look at these records in full again.
+    """
+    assert app.app is not None
+    opened = app.app
+    try:
+        if contacts is None:
+            for page in opened.read(None):
+                _store_reread(hub, app, {record.id: record for record in page.records}, peek=peek)
+        else:
+            for start in range(0, len(contacts), PAGE):
+                ids = hub.world.transact("records", _ids_of, app, contacts[start : start + PAGE])
+                records = hub.world.call(app.name, "get", opened.get, ids) if ids else {}
+                _store_reread(hub, app, records, peek=peek)
+        app.pulled = True
+    except SyncdError as error:
+        hub.fail(app, error)
+
+
+def _ids_of(tx: Tx, app: OpenApp, contacts: Sequence[int]) -> list[str]:
+    return [link.id for links in tx.links_of(contacts).values() for link in links if link.app == app.index]
+
+
+def _store_reread(hub: Hub, app: OpenApp, records: dict[str, Record], *, peek: bool) -> None:
+    app.counts["read"] += len(records)
+    now_ms = hub.world.now_ms()
+
+    def step(tx: Tx) -> None:
+        tx.forget_reading(app.index, list(records))
+        observe(tx, hub.rules, app.rule, records, now_ms, 0)
+        if peek:
+            tx.forget_reading(app.index, list(records))
+
+    hub.world.transact("reread", step)
 
 
 def guard(hub: Hub) -> None:

@@ -6,7 +6,6 @@ nothing; a record is believed gone only after the app itself says so when asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -14,8 +13,8 @@ from syncd.core.match import address_hash, record_keys
 from syncd.core.merge import MISSING
 from syncd.core.plan import Held, Limit
 from syncd.core.rules import AppRule, Rules
-from syncd.core.state import Entry, Link, Seen
-from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.core.state import Seen
+from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import SyncdError
 from syncd.model import Page, Record
 from syncd.store import codec
@@ -47,11 +46,8 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
         if reading is None:
             reading = _read(hub, app, state, None)
             assert reading is not None, "a read without a cursor cannot expire"
-        _confirm_gone(hub, app)
         started_ms = reading.started_ms
-        hub.world.transact(
-            "pulled", lambda tx: tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None)
-        )
+        hub.world.transact("pulled", lambda tx: tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None))
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
@@ -170,12 +166,8 @@ def _fresh(app: AppRule, record: Record, digest: bytes, now_ms: int) -> dict[str
     }
 
 
-def _changed(
-    app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: int, read_ms: int
-) -> dict[str, object]:
-    observed = Seen(
-        fields=record.fields, version=record.version, at_ms=now_ms, since_ms=max(mark.at_ms, read_ms)
-    )
+def _changed(app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: int, read_ms: int) -> dict[str, object]:
+    observed = Seen(fields=record.fields, version=record.version, at_ms=now_ms, since_ms=max(mark.at_ms, read_ms))
     return {
         "k_app": app.index,
         "k_id": record.id,
@@ -205,81 +197,10 @@ def email_key(fields: dict[str, object], app: AppRule, rules: Rules) -> str | No
     if lens is None or raw is MISSING or raw is None:
         return None
     value = lens.parse(raw)
-    return rules.fields["email"].type.key(value) if isinstance(value, str) else None
+    return str(rules.fields["email"].type.key(value)) if isinstance(value, str) else None
 
 
 def _note_gone(tx: Tx, app: OpenApp, gone: tuple[str, ...]) -> None:
     known = tx.marks(app.index, list(gone))
     if known:
         tx.strike(app.index, known, STRIKES)
-
-
-def _confirm_gone(hub: Hub, app: OpenApp) -> None:
-    """Ask for every record that seems gone; unlink what the app says it does not have, unless that is too much."""
-    assert app.app is not None
-    if app.held:
-        return
-    reader = app.app
-    suspects = hub.world.transact("suspects", lambda tx: tx.struck(app.index, STRIKES, 1_000_000))
-    if not suspects:
-        return
-    lost: list[str] = []
-    for ids in _chunks(suspects, PAGE):
-        there = hub.world.call(app.name, "get", lambda ids=ids: reader.get(ids))
-        lost += [id_ for id_ in ids if id_ not in there]
-        now_ms = hub.world.now_ms()
-
-        def back(tx: Tx, there: dict[str, Record] = there, now_ms: int = now_ms) -> None:
-            if there:
-                tx.clear_misses(app.index, there)
-                observe(tx, hub.rules, app.rule, there, now_ms, 0)
-
-        hub.world.transact("not gone", back)
-    linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
-    limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
-    if len(lost) > limit:
-        hub.hold(Held(app=app.name, verb="unlinks", count=len(lost), limit=limit), app)
-        return
-    for ids in _chunks(lost, PAGE):
-        hub.world.transact("unlink", lambda tx, ids=ids: unlink(tx, hub, app, ids, hub.world.now_ms()))
-
-
-def _chunks(ids: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(ids), size):
-        yield ids[start : start + size]
-
-
-def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: list[str], now_ms: int) -> None:
-    """Believe that these records were removed by somebody: forget them, leave a tombstone, tell a person if need be."""
-    links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
-    contacts = tx.contacts(link.contact for link in links if link.contact)
-    others = tx.links_of(contacts)
-    journal = []
-    for link in links:
-        fields = link.seen.fields if link.seen and not link.base else link.base
-        keys = identity_keys(fields, app.rule, hub.rules)
-        tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
-        tx.forget_record(app.index, link.id)
-        contact = contacts.get(link.contact)
-        if contact is None:
-            continue
-        contact.tombs[app.index] = now_ms
-        journal.append((contact, [_unlinked(link)]))
-        if any(other.seen for other in others[contact.id] if other.app != app.index):
-            doc = {"record": link.id, "values": link.base}
-            tx.open_case("deletion", contact, hub.run, now_ms, doc, app=app.index)
-    tx.write_journal(hub.run, now_ms, journal)
-    tx.save_contacts(contacts.values())
-    tx.mark_dirty(contacts)
-
-
-def _unlinked(link: Link) -> Entry:
-    return Entry(
-        kind="unlink",
-        app=link.app,
-        record=link.id,
-        field=None,
-        old=link.base,
-        new=None,
-        reason="removed in the app; unlinked, never created there again by itself",
-    )

@@ -30,11 +30,9 @@ def recover(hub: Hub, app: OpenApp) -> int:
         return 0
     try:
         known = [sent.record for sent in sents if sent.record]
-        there = hub.world.call(app.name, "get", lambda: opened.get(known)) if known else {}
+        there = hub.world.call(app.name, "get", opened.get, known) if known else {}
         found = {
-            sent.contact: hub.world.call(app.name, "find", lambda sent=sent: _find(hub, app, sent))
-            for sent in sents
-            if not sent.record
+            sent.contact: hub.world.call(app.name, "find", _find, hub, app, sent) for sent in sents if not sent.record
         }
     except SyncdError as error:
         hub.fail(app, error)

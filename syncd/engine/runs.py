@@ -5,14 +5,35 @@ Knows nothing of terminals. Returns an `Outcome`: the JSON document that the com
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, TypeAlias
 
 from syncd.config import AppConfig, Config
 from syncd.connector import Connector
+from syncd.core.plan import VERBS, Held
+from syncd.engine import passes
+from syncd.engine.apply import apply_app
+from syncd.engine.decide import decide
+from syncd.engine.hub import Hub, OpenApp, report
+from syncd.engine.plans import find_planned, list_intents
+from syncd.engine.resolve import Decision
+from syncd.engine.resolve import resolve as resolve_case
 from syncd.engine.seam import World
+from syncd.engine.setup import make_hub
+from syncd.engine.undo import Selection, restored_docs
+from syncd.engine.undo import undo as take_back
+from syncd.errors import AccessError, ConfigError, SafetyStop
+from syncd.store.copy import throwaway
 from syncd.store.store import Store
+from syncd.store.tx import Tx
+
+Direction: TypeAlias = Literal["both", "pull", "push"]
+EVERYTHING: Final = 1 << 62
+APPROVED_BY_FLAG: Final = ("creates", "updates")
+"""What `--approve` covers; the rest needs `approve RUN`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,3 +56,317 @@ class Outcome:
     """app -> why it was set aside, for the operator."""
     preview: dict[str, int] = field(default_factory=dict)
     """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
+
+
+def sync(session: Session, *, approve: bool = False) -> Outcome:
+    """Run passes until quiescent. The first run on filled apps is a preview until somebody approves it."""
+    if not approve and session.world.transact("first", lambda tx: tx.meta("first")) is None:
+        preview = _first_preview(session)
+        if preview is not None:
+            return preview
+    with _run(session, "sync", approve=approve) as hub:
+        passes.sync(hub)
+        return _finish(hub, first_done=True)
+
+
+def resync(
+    session: Session,
+    *,
+    apps: Sequence[str] | None = None,
+    contacts: Sequence[int] | None = None,
+    fields: Sequence[str] | None = None,
+    direction: Direction = "both",
+    approve: bool = False,
+) -> Outcome:
+    """Reread everything selected and keep the bases. Changes outside the selection stay to be found by the next sync.
+
+    `contacts`: only these; their records are asked for one by one. `fields`: only these are merged and written.
+    pull: nothing is written into the selected apps. push: the contacts' values win over what the selected apps show.
+    """
+    with _run(session, "resync", approve=approve) as hub:
+        chosen = [app for app in hub.apps.values() if apps is None or app.name in apps]
+        limited = fields is not None or contacts is not None
+        for app in chosen:
+            _narrow(hub, app, fields, direction)
+        if contacts is None and fields is None:
+            passes.sync(hub, apps=chosen, full=True)
+        else:
+            for app in chosen:
+                if app.usable:
+                    passes.reread(hub, app, contacts, peek=fields is not None)
+            passes.settle_down(hub, chosen)
+        outcome = _finish(hub, first_done=not limited)
+        outcome.doc["skipped"] = hub.skipped
+        return outcome
+
+
+def plan(
+    session: Session, *, apps: Sequence[str] | None = None, each: Callable[[dict[str, Any]], None] | None = None
+) -> Outcome:
+    """Read and decide on a throw-away copy of the store; list every intent. `each` gets them one by one, if given."""
+    with throwaway(session.store) as copy:
+        world = session.world.over(copy)
+        hub = make_hub(world, session.config, session.load)
+        try:
+            first = world.transact("first", lambda tx: tx.meta("first")) is None
+            hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
+            hub.approved = world.transact("approvals", _approvals)
+            passes.sync(hub, write=False)
+            names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
+            intents: list[dict[str, Any]] = []
+            counts: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
+            for intent in list_intents(hub, names):
+                kinds = counts[intent["app"]]
+                kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
+                (each or intents.append)(intent)
+            held = [held for held in hub.held if held.app in names]
+            if first and _filled(hub) > 1:
+                held = [*_first_holds(hub), *held]
+            inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
+            doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox}
+            errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+            code = 4 if held or inbox else 0
+            if any(isinstance(app.error, AccessError) for app in hub.apps.values()):
+                code = 5
+            elif errors and not code:
+                code = 3
+            return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {})
+        finally:
+            close(hub)
+
+
+def apply(session: Session, planned: dict[str, Any]) -> Outcome:
+    """Perform exactly the intents of a plan; those whose world has moved are skipped and listed."""
+    with _run(session, "apply", approve=True) as hub:
+        passes.read_all(hub, list(hub.apps.values()))
+        decide(hub)
+        passes.guard(hub)
+        wanted, skipped = find_planned(hub, planned)
+        for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
+            if app.usable and app.index in wanted:
+                apply_app(hub, app, only=frozenset(wanted[app.index]))
+        hub.skipped = len(skipped)
+        outcome = _finish(hub, first_done=True)
+        outcome.doc["skipped"] = skipped
+        if skipped and outcome.code == 0:
+            outcome.code, outcome.doc["outcome"] = 3, "partial"
+        return outcome
+
+
+def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outcome:
+    """Take back what is selected. Without `approve`: a preview on a throw-away copy."""
+    if not approve:
+        with throwaway(session.store) as copy:
+            world = session.world.over(copy)
+            hub = make_hub(world, session.config, session.load)
+            try:
+                hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
+                undone = take_back(hub, chosen, write=False)
+                decide(hub)
+                intents = [*list_intents(hub, {app.name for app in hub.apps.values()}), *restored_docs(undone)]
+                doc = report(hub, "held", world.transact("inbox", lambda tx: tx.open_cases()))
+            finally:
+                close(hub)
+        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=4)
+    with _run(session, "undo", approve=True) as hub:
+        hub.approved.update({(app.name, verb): EVERYTHING for app in hub.apps.values() for verb in VERBS})
+        passes.read_all(hub, list(hub.apps.values()))
+        decide(hub)
+        undone = take_back(hub, chosen, write=True)
+        passes.settle_down(hub, list(hub.apps.values()))
+        outcome = _finish(hub, first_done=False)
+        outcome.doc["skipped"] = undone.skipped
+        return outcome
+
+
+def resolve(session: Session, case: int, decision: Decision) -> Outcome:
+    """Carry a decision about a case of the inbox into the store; the next sync acts on it."""
+    with _run(session, "resolve") as hub:
+        doc = resolve_case(hub, case, decision)
+        hub.world.transact("end", lambda tx: tx.end_run(hub.run, hub.world.now_ms(), "in_sync", doc))
+        return Outcome(doc=doc, code=0)
+
+
+def approve(session: Session, run: int) -> dict[str, Any]:
+    """Release what held a run: the next sync may do as much, and no more."""
+
+    def step(tx: Tx) -> dict[str, Any]:
+        found = tx.run(run)
+        if found is None:
+            raise ConfigError(f"there is no run {run}; `syncd history` lists them")
+        doc = found[2]
+        approvals = json.loads(tx.meta("approvals") or "{}")
+        for held in doc.get("held", []):
+            key = f"{held['app']}:{held['verb']}"
+            approvals[key] = max(approvals.get(key, 0), held["count"])
+        if doc.get("first"):
+            tx.set_meta("first", str(run))
+        tx.set_meta("approvals", json.dumps(approvals, sort_keys=True))
+        return {"run": run, "approved": doc.get("held", [])}
+
+    return session.world.transact("approve", step)
+
+
+def pause(session: Session, app: str | None, *, paused: bool = True) -> dict[str, Any]:
+    """Stop (or let go on) one app, or all of them, until told otherwise."""
+
+    def step(tx: Tx) -> dict[str, Any]:
+        states = tx.apps()
+        names = [app] if app is not None else [settings.name for settings in session.config.apps]
+        for name in names:
+            if name not in states:
+                tx.add_app(name)
+                states = tx.apps()
+            tx.save_app(states[name].id, paused=int(paused))
+        return {"apps": names, "paused": paused}
+
+    return session.world.transact("pause", step)
+
+
+# -- the frame of every run
+
+
+@contextmanager
+def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]:
+    hub = make_hub(session.world, session.config, session.load)
+    try:
+        hub.run = session.world.transact("run", lambda tx: tx.begin_run(kind, session.world.now_ms()))
+        hub.approved = session.world.transact("approvals", _approvals)
+        if approve:
+            for app in hub.apps.values():
+                hub.approved.update({(app.name, verb): EVERYTHING for verb in APPROVED_BY_FLAG})
+        session.world.transact("rules", lambda tx: _note_rules(tx, session.config.hash))
+        yield hub
+    finally:
+        close(hub)
+
+
+def close(hub: Hub) -> None:
+    """Let go of every app."""
+    for app in hub.apps.values():
+        if app.app is not None:
+            app.app.close()
+
+
+def _approvals(tx: Tx) -> dict[tuple[str, str], int]:
+    stored = json.loads(tx.meta("approvals") or "{}")
+    return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
+
+
+def _note_rules(tx: Tx, now: str) -> None:
+    """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
+    before = tx.meta("rules")
+    if before != now:
+        if before is not None:
+            tx.mark_all_dirty()
+        tx.set_meta("rules", now)
+
+
+def _finish(hub: Hub, *, first_done: bool) -> Outcome:
+    """Close a run: its outcome, its document, its exit code."""
+    world = hub.world
+    now_ms = world.now_ms()
+
+    def step(tx: Tx) -> Outcome:
+        inbox = tx.open_cases()
+        stuck = any(tx.parked_count(app.index) for app in hub.apps.values()) or bool(tx.refused_count())
+        doubt = any(count for _, _, sent, _, count in tx.intent_counts() if sent)
+        for app in hub.apps.values():
+            app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
+        code = _exit_code(hub, inbox=inbox, stuck=stuck or doubt)
+        words = {0: "in_sync", 3: "partial", 4: "held", 5: "partial"}
+        doc = report(hub, words[code], inbox)
+        tx.end_run(hub.run, now_ms, doc["outcome"], doc)
+        used = {(held.app, held.verb) for held in hub.held}
+        left = {f"{app}:{verb}": n for (app, verb), n in _approvals(tx).items() if (app, verb) in used}
+        tx.set_meta("approvals", json.dumps(left, sort_keys=True))
+        if first_done and any(app.pulled for app in hub.apps.values()) and tx.meta("first") is None:
+            tx.set_meta("first", str(hub.run))
+        errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+        return Outcome(doc=doc, code=code, errors=errors)
+
+    return world.transact("finish", step)
+
+
+def _exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:
+    errors = [app.error for app in hub.apps.values() if app.error is not None]
+    if any(isinstance(error, AccessError) for error in errors):
+        return 5
+    if hub.held or inbox or any(isinstance(error, SafetyStop) for error in errors):
+        return 4
+    return 3 if errors or stuck else 0
+
+
+# -- the first run
+
+
+def _first_preview(session: Session) -> Outcome | None:
+    """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about."""
+    with throwaway(session.store) as copy:
+        hub = make_hub(session.world.over(copy), session.config, session.load)
+        try:
+            hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
+            passes.sync(hub, write=False)
+            filled = _filled(hub)
+            hub.held = [*_first_holds(hub), *hub.held]
+            inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
+        finally:
+            close(hub)
+    if filled < 2 and not any(app.error for app in hub.apps.values()):
+        return None
+    world = session.world
+
+    def step(tx: Tx) -> Outcome:
+        hub.run = tx.begin_run("sync", world.now_ms())
+        code = _exit_code(hub, inbox=0, stuck=False)
+        doc = report(hub, "held" if hub.held else "partial", inbox)
+        doc["preview"] = _preview(hub)
+        tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True})
+        errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+        return Outcome(doc=doc, code=code, errors=errors, preview=doc["preview"])
+
+    return world.transact("preview", step)
+
+
+def _filled(hub: Hub) -> int:
+    return hub.world.transact("filled", lambda tx: sum(bool(tx.record_count(app)) for app in hub.apps))
+
+
+def _first_holds(hub: Hub) -> list[Held]:
+    """Hold whatever the first run would write: nothing leaves before somebody looked at it once."""
+    counts, _ = hub.world.transact("count", lambda tx: passes.planned(tx, hub))
+    known = {(held.app, held.verb) for held in hub.held}
+    holds = [
+        Held(app=app, verb=verb, count=count, limit=0)
+        for (app, verb), count in sorted(counts.items())
+        if (app, verb) not in known
+    ]
+    return holds or [Held(app=app.name, verb="first_run", count=0, limit=0) for app in list(hub.apps.values())[:1]]
+
+
+def _preview(hub: Hub) -> dict[str, int]:
+    return {
+        "matched": hub.matched["linked"],
+        "unmatched": max(0, hub.matched["new"] - hub.matched["linked"]),
+        "ambiguous": hub.matched["review"],
+        "disagreeing": hub.matched["disagreeing"],
+    }
+
+
+def _held_docs(held: Sequence[Held]) -> list[dict[str, Any]]:
+    return [{"app": h.app, "verb": h.verb, "count": h.count, "limit": h.limit} for h in held]
+
+
+# -- resync
+
+
+def _narrow(hub: Hub, app: OpenApp, fields: Sequence[str] | None, direction: Direction) -> None:
+    """Let one app take part with these fields, in this direction only."""
+    lenses = {name: lens for name, lens in app.rule.lenses.items() if fields is None or name in fields}
+    if direction == "pull":
+        lenses = {name: replace(lens, writes=False) for name, lens in lenses.items()}
+    elif direction == "push":
+        lenses = {name: replace(lens, reads=False) for name, lens in lenses.items()}
+    app.rule = replace(app.rule, lenses=lenses)
+    apps = {**hub.rules.apps, app.index: app.rule}
+    hub.rules = replace(hub.rules, apps=apps)

@@ -8,22 +8,29 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
-from syncd.store.store import Store
 from syncd.store.tx import Tx
 
 T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Transacting(Protocol):
+    """Whatever gives out transactions: a store, or a copy of one."""
+
+    def transact(self, step: Callable[[Tx], T]) -> T:
+        """Run a step in one transaction."""
 
 
 class World(Protocol):
     """What the engine may ask of the world."""
 
-    def call(self, app: str, what: str, action: Callable[[], T]) -> T:
+    def call(self, app: str, what: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Reach an app: run `action`, which talks to it. May raise a reaction."""
 
-    def transact(self, what: str, step: Callable[[Tx], T]) -> T:
-        """Load, decide and write in one transaction; durable when it returns."""
+    def transact(self, what: str, step: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Load, decide and write in one transaction; durable when it returns. A step may run twice."""
 
     def now_ms(self) -> int:
         """Tell the time, in milliseconds UTC."""
@@ -34,20 +41,26 @@ class World(Protocol):
     def draw(self, size: int) -> bytes:
         """Draw random bytes: ids of new records, secrets of new contacts."""
 
+    def over(self, store: Transacting) -> World:
+        """The same world over another store: the throw-away copy of a dry run."""
+
 
 class LiveWorld:
     """The real world: this thread, the system's clock and randomness, a real store."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Transacting) -> None:
         self._store = store
 
-    def call(self, app: str, what: str, action: Callable[[], T]) -> T:
-        del app, what
-        return action()
+    def over(self, store: Transacting) -> LiveWorld:
+        return LiveWorld(store)
 
-    def transact(self, what: str, step: Callable[[Tx], T]) -> T:
+    def call(self, app: str, what: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        del app, what
+        return action(*args, **kwargs)
+
+    def transact(self, what: str, step: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         del what
-        return self._store.transact(step)
+        return self._store.transact(lambda tx: step(tx, *args, **kwargs))
 
     def now_ms(self) -> int:
         return time.time_ns() // 1_000_000

@@ -35,7 +35,9 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
     apps: dict[int, OpenApp] = {}
     for rank, settings in enumerate(config.apps):
         state = states[settings.name]
-        opened, fields, error = _open(world, config, settings, state, load, types, wanted=only is None or settings.name in only)
+        opened, fields, error = _open(
+            world, config, settings, state, load, types, wanted=only is None or settings.name in only
+        )
         rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
         apps[state.id] = OpenApp(index=state.id, rule=rule, app=opened, paused=bool(state.paused), error=error)
     rules = _rules(config, types, index, {i: app.rule for i, app in apps.items()})
@@ -66,7 +68,9 @@ def _open(
     *,
     wanted: bool,
 ) -> tuple[App | None, Mapping[str, FieldMap], SyncdError | None]:
-    last = {name: FieldMap(**doc) for name, doc in orjson.loads(state.fields).items()} if state.fields else settings.fields
+    last = (
+        {name: FieldMap(**doc) for name, doc in orjson.loads(state.fields).items()} if state.fields else settings.fields
+    )
     if not wanted or state.paused:
         return None, last, None
     opening = Opening(
@@ -135,7 +139,11 @@ def _rules(
             atoms[name] = atom
             continue
         members = tuple(member for member in config.groups[group] if member in fields)
-        atom = Atom(name=group, fields=members, rule=rule) if len(members) > 1 else Atom(name=name, fields=(name,), rule=rule)
+        atom = (
+            Atom(name=group, fields=members, rule=rule)
+            if len(members) > 1
+            else Atom(name=name, fields=(name,), rule=rule)
+        )
         atoms[name] = atom
         atoms[atom.name] = atom
     identity = frozenset(name for rule in config.match for name in rule)
@@ -174,9 +182,7 @@ def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
         return
     fields = codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
     if state.fingerprint is None or bytes(state.fields or b"") != fields:
-        hub.world.transact(
-            "account", lambda tx: tx.save_app(app.index, fingerprint=fingerprint, fields=fields)
-        )
+        hub.world.transact("account", lambda tx: tx.save_app(app.index, fingerprint=fingerprint, fields=fields))
 
 
 def _plain(where: FieldMap) -> dict[str, Any]:

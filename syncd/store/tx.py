@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from syncd.core.consent import Evidence, Event, Latch
+from syncd.core.consent import Event, Evidence, Latch
 from syncd.core.match import Holder
 from syncd.core.state import Contact, Entry, Intent, Link, Sent
 from syncd.store import codec
@@ -177,9 +177,7 @@ class Tx:
         self._c.execute(sa.delete(s.record).where(s.record.c.app == app, s.record.c.id == id_))
 
     def set_problem(self, app: int, id_: str, problem: str | None) -> None:
-        self._c.execute(
-            sa.update(s.record).where(s.record.c.app == app, s.record.c.id == id_).values(problem=problem)
-        )
+        self._c.execute(sa.update(s.record).where(s.record.c.app == app, s.record.c.id == id_).values(problem=problem))
 
     # -- listings and misses
 
@@ -204,7 +202,9 @@ class Tx:
         """Add a miss to each record that the last listing did not show, once a run, and clear those it did show."""
         shown = select(s.listed.c.id).where(s.listed.c.app == app)
         mine = s.record.c.app == app
-        self._c.execute(sa.update(s.record).where(mine, s.record.c.misses > 0, s.record.c.id.in_(shown)).values(misses=0))
+        self._c.execute(
+            sa.update(s.record).where(mine, s.record.c.misses > 0, s.record.c.id.in_(shown)).values(misses=0)
+        )
         self._c.execute(
             sa.update(s.record)
             .where(*_missing(app), s.record.c.missed_run < run)
@@ -259,9 +259,7 @@ class Tx:
         )
 
     def clear_misses(self, app: int, ids: Iterable[str]) -> None:
-        self._c.execute(
-            sa.update(s.record).where(s.record.c.app == app, s.record.c.id.in_(list(ids))).values(misses=0)
-        )
+        self._c.execute(sa.update(s.record).where(s.record.c.app == app, s.record.c.id.in_(list(ids))).values(misses=0))
 
     # -- contacts
 
@@ -314,7 +312,9 @@ class Tx:
         self._c.execute(sa.insert(s.dirty).from_select(["contact"], select(s.contact.c.id)))
 
     def clear_dirty(self, contacts: Sequence[int]) -> None:
-        self._c.execute(sa.delete(s.dirty).where(s.dirty.c.contact.in_(bindparam("ids", expanding=True))), {"ids": contacts})
+        self._c.execute(
+            sa.delete(s.dirty).where(s.dirty.c.contact.in_(bindparam("ids", expanding=True))), {"ids": contacts}
+        )
 
     # -- identity
 
@@ -456,7 +456,43 @@ class Tx:
         if rows:
             self._c.execute(_JOURNAL, rows)
 
-    def open_case(self, kind: str, contact: Contact, run: int, now_ms: int, doc: Any, *, app: int = -1, field: str = "") -> None:
+    def journal_contacts(
+        self, run: int | None, contacts: Sequence[int] | None, since_ms: int | None, after: int, count_max: int
+    ) -> list[int]:
+        """List contacts with journal documents, in order of number."""
+        j = s.journal.c
+        where: list[sa.ColumnElement[bool]] = [j.contact > after]
+        if run is not None:
+            where.append(j.run == run)
+        if contacts is not None:
+            where.append(j.contact.in_(list(contacts)))
+        if since_ms is not None:
+            where.append(j.at_ms >= since_ms)
+        query = select(j.contact).where(*where).distinct().order_by(j.contact).limit(count_max)
+        return [r[0] for r in self._c.execute(query)]
+
+    def journal_entries(self, contacts: Sequence[int], run: int | None, since_ms: int | None) -> dict[int, list[Entry]]:
+        """Open the journal of these contacts, oldest entry first."""
+        j = s.journal.c
+        where: list[sa.ColumnElement[bool]] = [j.contact.in_(list(contacts))]
+        if run is not None:
+            where.append(j.run == run)
+        if since_ms is not None:
+            where.append(j.at_ms >= since_ms)
+        query = select(j.contact, s.contact.c.secret, j.doc).join(s.contact, s.contact.c.id == j.contact)
+        found: dict[int, list[Entry]] = {}
+        for contact, secret, doc in self._c.execute(query.where(*where).order_by(j.id)):
+            found.setdefault(contact, []).extend(codec.read_entries(self._sealer.open(secret, doc)))
+        return found
+
+    def plan_archive(self, app: int, contact: int) -> None:
+        """Plan that one record is put away."""
+        row = {"app": app, "kind": KIND_NUMBER["archive"], "contact": contact, "flags": 0}
+        self._c.execute(self._insert(s.intent).on_conflict_do_nothing(), [row])
+
+    def open_case(
+        self, kind: str, contact: Contact, run: int, now_ms: int, doc: Any, *, app: int = -1, field: str = ""
+    ) -> None:
         """Put something into the inbox, or bring the open case of the same kind up to date."""
         row = {
             "kind": kind,
@@ -476,12 +512,39 @@ class Tx:
 
     def close_cases(self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None) -> int:
         """Mark open cases of a contact as resolved; says how many there were."""
-        where = [s.inbox.c.contact == contact, s.inbox.c.resolved_ms.is_(None)]
+        where: list[sa.ColumnElement[bool]] = [s.inbox.c.contact == contact, s.inbox.c.resolved_ms.is_(None)]
         if kind is not None:
             where.append(s.inbox.c.kind == kind)
         if field is not None:
             where.append(s.inbox.c.field == field)
         return self._c.execute(sa.update(s.inbox).where(*where).values(resolved_ms=now_ms)).rowcount
+
+    def cases(self, limit: int, after: int = 0) -> list[dict[str, Any]]:
+        """List open cases of the inbox, oldest first, opened with their contacts' secrets."""
+        query = (
+            select(s.inbox, s.contact.c.secret, s.app.c.name)
+            .select_from(
+                s.inbox.join(s.contact, s.contact.c.id == s.inbox.c.contact).outerjoin(
+                    s.app, s.app.c.id == s.inbox.c.app
+                )
+            )
+            .where(s.inbox.c.resolved_ms.is_(None), s.inbox.c.id > after)
+            .order_by(s.inbox.c.id)
+            .limit(limit)
+        )
+        return [
+            {
+                "id": row.id,
+                "kind": row.kind,
+                "contact": f"c{row.contact}",
+                "app": row.name,
+                "field": row.field or None,
+                "opened_ms": row.opened_ms,
+                "run": row.run,
+                **self._sealer.open(row.secret, row.doc),
+            }
+            for row in self._c.execute(query)
+        ]
 
     def open_cases(self) -> int:
         query = select(sa.func.count()).where(s.inbox.c.resolved_ms.is_(None))
@@ -577,7 +640,7 @@ _HOLDERS = (
 _DROP_KEY = sa.delete(s.identity).where(
     _D.key == bindparam("k_key"), _D.app == bindparam("k_app"), _D.record == bindparam("k_record")
 )
-_DROP_NEW = sa.delete(s.intent).where(_I.contact.in_(_ids()), _I.sent == 0, _I.record.is_(None))
+_DROP_NEW = sa.delete(s.intent).where(_I.contact.in_(_ids()), _I.sent == 0, _I.record.is_(None), _I.kind < 3)
 _NEW_INTENTS = (
     select(_I.contact, _I.record, _I.flags)
     .where(_I.app == bindparam("app"), _I.kind == bindparam("kind"), _I.sent == 0, _I.contact > bindparam("after"))

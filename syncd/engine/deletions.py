@@ -1,0 +1,103 @@
+"""Deletions: believe that a record was removed only when the app says so on being asked, and never cascade it.
+
+A believed deletion unlinks, leaves a tombstone (nothing is created there again by itself) and, where the operator wants
+it, archives the other records. Nothing is ever deleted elsewhere (SYNC-MODEL 1.11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncd.core.plan import Held
+from syncd.core.state import Contact, Entry, Link
+from syncd.engine.decide import reconsider
+from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.pull import STRIKES, identity_keys, observe
+from syncd.errors import SyncdError
+from syncd.model import Record
+from syncd.store.tx import Tx
+
+SUSPECTS_MAX = 1_000_000
+
+
+def confirm_gone(hub: Hub, app: OpenApp) -> None:
+    """Ask for every record that seems gone; unlink those that the app does not have, unless that is too much.
+
+    Call after every app was pulled: an edit elsewhere in the same pass must be seen before.
+    """
+    assert app.app is not None
+    reader = app.app
+    suspects = hub.world.transact("suspects", lambda tx: tx.struck(app.index, STRIKES, SUSPECTS_MAX))
+    if not suspects:
+        return
+    lost: list[str] = []
+    try:
+        for start in range(0, len(suspects), PAGE):
+            ids = suspects[start : start + PAGE]
+            there = hub.world.call(app.name, "get", reader.get, ids)
+            lost += [id_ for id_ in ids if id_ not in there]
+            if there:
+                hub.world.transact("not gone", _back, hub, app, there)
+    except SyncdError as error:
+        hub.fail(app, error)
+        return
+    linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
+    limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
+    if len(lost) > limit:
+        hub.hold(Held(app=app.name, verb="unlinks", count=len(lost), limit=limit), app)
+        return
+    for start in range(0, len(lost), PAGE):
+        hub.world.transact("unlink", unlink, hub, app, lost[start : start + PAGE])
+
+
+def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
+    tx.clear_misses(app.index, there)
+    observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0)
+
+
+def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
+    """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it."""
+    now_ms = hub.world.now_ms()
+    links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
+    contacts = tx.contacts(link.contact for link in links if link.contact)
+    others = tx.links_of(contacts)
+    journal: list[tuple[Contact, list[Entry]]] = []
+    freed: set[bytes] = set()
+    for link in links:
+        keys = identity_keys(link.base or (link.seen.fields if link.seen else {}), app.rule, hub.rules)
+        freed.update(keys)
+        tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
+        tx.forget_record(app.index, link.id)
+        contact = contacts.get(link.contact)
+        if contact is None:
+            continue
+        rest = [other for other in others[contact.id] if other.app != app.index]
+        contact.tombs[app.index] = now_ms
+        journal.append((contact, [_entry(link)]))
+        if any(other.seen for other in rest):
+            tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
+        elif app.rule.on_delete == "archive":
+            _archive_elsewhere(tx, hub, contact, rest)
+    tx.write_journal(hub.run, now_ms, journal)
+    tx.save_contacts(contacts.values())
+    tx.mark_dirty(contacts)
+    reconsider(tx, freed, (), now_ms)
+
+
+def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link]) -> None:
+    for link in links:
+        app = hub.apps.get(link.app)
+        if app is not None and app.rule.spec.archive and app.rule.update:
+            tx.plan_archive(link.app, contact.id)
+
+
+def _entry(link: Link) -> Entry:
+    return Entry(
+        kind="unlink",
+        app=link.app,
+        record=link.id,
+        field=None,
+        old=link.base,
+        new=None,
+        reason="removed in the app; unlinked, never created there again by itself",
+    )

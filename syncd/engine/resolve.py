@@ -1,0 +1,124 @@
+"""Resolve: what a person decides about a case of the inbox. The next sync carries it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from syncd.core.merge import atom_value
+from syncd.core.state import Contact, Entry, Stamp
+from syncd.engine.decide import unmerged
+from syncd.engine.hub import Hub
+from syncd.errors import ConfigError
+from syncd.model import OPERATOR
+from syncd.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """One of: link to a contact (by `contact`), be a person of its own (`new`), take an app's value (`app`), take a
+    value (`value`, with `has_value`), leave things as they are (`keep`), create the removed record again (`restore`).
+    """
+
+    contact: int | None = None
+    new: bool = False
+    app: str | None = None
+    value: Any = None
+    has_value: bool = False
+    keep: bool = False
+    restore: bool = False
+
+
+def resolve(hub: Hub, case: int, decision: Decision) -> dict[str, Any]:
+    """Carry a decision into the store; ConfigError when it does not fit the case."""
+    now_ms = hub.world.now_ms()
+    return hub.world.transact("resolve", lambda tx: _resolve(tx, hub, case, decision, now_ms))
+
+
+def _resolve(tx: Tx, hub: Hub, case: int, decision: Decision, now_ms: int) -> dict[str, Any]:
+    doc = next(iter(tx.cases(limit=1, after=case - 1)), None)
+    if doc is None or doc["id"] != case:
+        raise ConfigError(f"there is no open case {case}; `syncd inbox list` shows them")
+    number = int(doc["contact"][1:])
+    contact = tx.contacts([number])[number]
+    kinds = {"match": _match, "conflict": _conflict, "deletion": _deletion}
+    entries = kinds[doc["kind"]](tx, hub, doc, contact, decision, now_ms)
+    tx.write_journal(hub.run, now_ms, [(contact, entries)])
+    tx.close_cases(number, now_ms, kind=doc["kind"], field=doc["field"] or "")
+    return {"case": case, "kind": doc["kind"], "contact": doc["contact"]}
+
+
+def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
+    if decision.new:
+        contact.review = False
+        tx.save_contacts([contact])
+        tx.mark_dirty([contact.id])
+        return [_note("decided: a person of its own")]
+    if decision.contact is None:
+        raise ConfigError(
+            "say which contact this record belongs to (--link), or that it is a person of its own (--new)"
+        )
+    target = tx.contacts([decision.contact]).get(decision.contact)
+    links = tx.links_of([contact.id, decision.contact])
+    if target is None:
+        raise ConfigError(f"there is no contact c{decision.contact}")
+    for link in links[contact.id]:
+        other = next((x for x in links[target.id] if x.app == link.app), None)
+        if other is not None:
+            raise ConfigError(
+                f"c{target.id} has the record {other.id} in {hub.apps[link.app].name} already; merge the two there first"
+            )
+    target.review = False
+    for link in links[contact.id]:
+        unmerged(link, now_ms)
+        link.contact = target.id
+    tx.save_links(links[contact.id])
+    tx.save_contacts([target])
+    tx.mark_dirty([target.id])
+    tx.write_journal(hub.run, now_ms, [(target, [_note(f"decided: the record of c{contact.id} belongs here")])])
+    tx.close_cases(target.id, now_ms, kind="match")
+    tx.clear_dirty([contact.id])
+    return [_note(f"decided: belongs to c{target.id}")]
+
+
+def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
+    atom = hub.rules.atoms[doc["field"]]
+    if decision.app is not None:
+        if decision.app not in doc["values"]:
+            raise ConfigError(
+                f"{decision.app} has no value in this case; there are: {', '.join(sorted(doc['values']))}"
+            )
+        value = doc["values"][decision.app]
+    elif decision.has_value:
+        value = decision.value if len(atom.fields) > 1 else atom.rule.type.parse(decision.value)
+    elif decision.keep:
+        value = atom_value(contact, atom)
+    else:
+        raise ConfigError("say whose value it shall be (--app NAME), which (--value TEXT), or --keep")
+    old = atom_value(contact, atom)
+    for name in atom.fields:
+        contact.golden[name] = value if len(atom.fields) == 1 else (value or {}).get(name)
+        contact.stamps[name] = Stamp(OPERATOR, now_ms, now_ms)
+        contact.held.pop(name, None)
+    tx.save_contacts([contact])
+    tx.mark_dirty([contact.id])
+    return [
+        Entry(kind="value", app=None, record=None, field=atom.name, old=old, new=value, reason="decided by an operator")
+    ]
+
+
+def _deletion(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
+    del now_ms
+    app = next(a for a in hub.apps.values() if a.name == doc["app"])
+    if decision.restore:
+        contact.tombs.pop(app.index, None)
+        tx.save_contacts([contact])
+        tx.mark_dirty([contact.id])
+        return [_note(f"decided: create it again in {app.name}")]
+    if decision.keep:
+        return [_note(f"decided: it stays removed in {app.name}")]
+    raise ConfigError("say --restore (create it there again) or --keep (it stays removed there)")
+
+
+def _note(text: str) -> Entry:
+    return Entry(kind="note", app=None, record=None, field=None, old=None, new=None, reason=text)

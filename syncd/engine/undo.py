@@ -1,0 +1,252 @@
+"""Undo: an operator's edit that takes values back to what they were before some entries of the journal.
+
+A contact's value returns to what it was and travels like any edit. Where a write overwrote what only one app held (first
+contact), that app gets its own value back and keeps it until somebody changes it. What has changed since is skipped and
+listed; consent is never raised by an undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from syncd.core.merge import atom_key, atom_value, digest_key
+from syncd.core.rules import Rules
+from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
+from syncd.engine.apply import Batch, send
+from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.plans import intent_doc
+from syncd.model import OPERATOR, Write
+from syncd.store.tx import Tx
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which entries are undone; what is None does not limit. `loser`: bring back what lost instead of what was."""
+
+    run: int | None = None
+    contacts: Sequence[int] | None = None
+    field: str | None = None
+    since_ms: int | None = None
+    loser: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class Undone:
+    """What an undo came to."""
+
+    values: int = 0
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    restored: list[tuple[OpenApp, Contact, Link, dict[str, Change]]] = field(default_factory=list)
+    """What only one app held: written back there."""
+
+
+def restored_docs(undone: Undone) -> list[dict[str, Any]]:
+    """Describe the writes that give apps back what they held, as intents of a plan."""
+    return [
+        intent_doc(
+            Intent(app=app.index, kind="update", contact=contact.id, record=link.id, fields=changes),
+            app.name,
+            {app.name: link.id},
+        )
+        for app, contact, link, changes in undone.restored
+    ]
+
+
+def undo(hub: Hub, chosen: Selection, *, write: bool) -> Undone:
+    """Take back what is selected. Contacts' values are changed and marked for the next decision; with `write`, what only
+    one app held is written back at once.
+    """
+    undone = Undone()
+    after = 0
+    while True:
+        ids = hub.world.transact("journal", _contacts_of, chosen, after)
+        if not ids:
+            return undone
+        after = ids[-1]
+        restored = hub.world.transact("undo", _undo_page, hub, chosen, ids, undone)
+        undone.restored += restored
+        for app in hub.apps.values():
+            mine = [entry[1:] for entry in restored if entry[0] is app]
+            if mine and write and app.usable:
+                _write_back(hub, app, mine)
+
+
+def _contacts_of(tx: Tx, chosen: Selection, after: int) -> list[int]:
+    return tx.journal_contacts(chosen.run, chosen.contacts, chosen.since_ms, after, PAGE)
+
+
+def _undo_page(
+    tx: Tx, hub: Hub, chosen: Selection, ids: Sequence[int], undone: Undone
+) -> list[tuple[OpenApp, Contact, Link, dict[str, Change]]]:
+    contacts, links = tx.contacts(ids), tx.links_of(ids)
+    entries = tx.journal_entries(ids, chosen.run, chosen.since_ms)
+    now_ms = hub.world.now_ms()
+    journal: list[tuple[Contact, list[Entry]]] = []
+    restored: list[tuple[OpenApp, Contact, Link, dict[str, Change]]] = []
+    for id_ in ids:
+        contact = contacts.get(id_)
+        mine = [
+            e for e in entries.get(id_, []) if chosen.field is None or e.field in (None, *_names(hub, chosen.field))
+        ]
+        if contact is None or not mine:
+            continue
+        lines = _take_back_values(contact, mine, hub.rules, undone, now_ms, loser=chosen.loser)
+        taken = {e.field for e in mine if e.kind == "value"}
+        if not chosen.loser:
+            restored += _take_back_writes(hub, contact, links[id_], mine, taken, undone)
+            lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
+        if lines:
+            journal.append((contact, lines))
+            undone.values += len(lines)
+    tx.save_contacts(contact for contact, _ in journal)
+    tx.mark_dirty(contact.id for contact, _ in journal)
+    tx.write_journal(hub.run, now_ms, journal)
+    return restored
+
+
+def _names(hub: Hub, name: str) -> tuple[str, ...]:
+    atom = hub.rules.atoms.get(name)
+    return (name, atom.name) if atom else (name,)
+
+
+def _take_back_values(
+    contact: Contact, entries: Sequence[Entry], rules: Rules, undone: Undone, now_ms: int, *, loser: bool
+) -> list[Entry]:
+    kind = "lost" if loser else "value"
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind in (kind, "undo") and entry.field is not None and entry.field in rules.atoms:
+            found.setdefault(entry.field, []).append(entry)
+    lines: list[Entry] = []
+    for name in sorted(found):
+        group = found[name]
+        if not any(e.kind == kind for e in group):
+            continue
+        atom = rules.atoms[name]
+        last = next(e for e in reversed(group) if loser is False or e.kind == kind)
+        now = atom_value(contact, atom)
+        if atom_key(rules, atom, now) != atom_key(rules, atom, last.new):
+            undone.skipped.append(_skip(contact, None, name, "it has changed since"))
+            continue
+        old = last.old if loser else group[0].old
+        for member in atom.fields:
+            contact.golden[member] = old if len(atom.fields) == 1 else (old or {}).get(member)
+            contact.stamps[member] = Stamp(OPERATOR, now_ms, now_ms)
+            contact.held.pop(member, None)
+        lines.append(
+            Entry(kind="undo", app=None, record=None, field=name, old=now, new=old, reason="undone by an operator")
+        )
+    return lines
+
+
+def _take_back_writes(
+    hub: Hub,
+    contact: Contact,
+    links: Sequence[Link],
+    entries: Sequence[Entry],
+    taken: set[str | None],
+    undone: Undone,
+) -> list[tuple[OpenApp, Contact, Link, dict[str, Change]]]:
+    """Find what an app held before our writes, for fields whose contact value did not change in them."""
+    restored = []
+    for link in links:
+        app = hub.apps.get(link.app)
+        changes: dict[str, Change] = {}
+        writes = [e for e in entries if e.kind == "write" and e.app == link.app and e.record == link.id]
+        for name in dict.fromkeys(e.field for e in writes):
+            atom = hub.rules.atoms.get(name or "")
+            if name is None or atom is None or atom.name in taken or name in taken:
+                continue  # a contact value travels by itself; consent is not in `atoms`
+            mine = [e for e in writes if e.field == name]
+            if link.base.get(name) != mine[-1].new or link.seen is not None:
+                undone.skipped.append(_skip(contact, app, name, "it has changed since"))
+            elif mine[0].old != mine[-1].new:
+                changes[name] = Change(old=link.base[name], new=mine[0].old, reason="undone by an operator")
+        if changes and app is not None:
+            if app.rule.spec.update:
+                restored.append((app, contact, link, changes))
+            else:
+                undone.skipped.append(_skip(contact, app, None, "this app may not be written"))
+    return restored
+
+
+def _take_back_creates(
+    tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], entries: Sequence[Entry], undone: Undone, now_ms: int
+) -> list[Entry]:
+    lines: list[Entry] = []
+    for entry in entries:
+        if entry.kind != "create":
+            continue
+        link = next((x for x in links if x.app == entry.app and x.id == entry.record), None)
+        app = hub.apps.get(entry.app if entry.app is not None else -2)
+        if link is None or app is None:
+            continue
+        if not app.rule.spec.archive:
+            undone.skipped.append(
+                _skip(contact, app, None, "it was created; this app cannot archive, remove it by hand")
+            )
+            continue
+        contact.tombs[app.index] = now_ms
+        lines.append(
+            Entry(
+                kind="undo", app=app.index, record=link.id, field=None, old=None, new=None, reason="created; archived"
+            )
+        )
+        tx.plan_archive(app.index, contact.id)
+    return lines
+
+
+def _skip(contact: Contact, app: OpenApp | None, name: str | None, why: str) -> dict[str, Any]:
+    return {"contact": f"c{contact.id}", "app": app.name if app else None, "field": name, "reason": why}
+
+
+def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapping[str, Change]]]) -> None:
+    """Write what one app held before, and accept it there as its own word for the contact's value."""
+    now_ms = hub.world.now_ms()
+    rules = hub.rules
+
+    def step(tx: Tx) -> Batch:
+        batch = Batch()
+        journal = []
+        for contact, link, changes in mine:
+            intent = Intent(
+                app=app.index, kind="update", contact=contact.id, record=link.id, fields=changes, version=link.version
+            )
+            golden = {
+                name: digest_key(
+                    rules.fields[name].type.key(value) if (value := contact.golden.get(name)) is not None else None
+                )
+                for name in changes
+            }
+            sent = Sent(
+                app=app.index,
+                contact=contact.id,
+                kind="update",
+                record=link.id,
+                fields={name: change.new for name, change in changes.items()},
+                golden=golden,
+                version=link.version,
+                at_ms=now_ms,
+            )
+            tx.replace_intents([contact.id], [intent])
+            batch.sents.append(sent)
+            expect = {name: change.old for name, change in changes.items()}
+            batch.writes.append(
+                Write(kind="update", id=link.id, fields=sent.fields, expect=expect, version=link.version)
+            )
+            lines = [
+                Entry(kind="write", app=app.index, record=link.id, field=n, old=c.old, new=c.new, reason=c.reason)
+                for n, c in changes.items()
+            ]
+            journal.append((contact, lines))
+        tx.mark_sent(batch.sents)
+        tx.write_journal(hub.run, now_ms, journal)
+        return batch
+
+    size = max(1, app.rule.spec.write_batch)
+    everything, mine = list(mine), []
+    for start in range(0, len(everything), size):
+        mine = everything[start : start + size]
+        send(hub, app, hub.world.transact("sent", step))
