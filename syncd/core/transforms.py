@@ -6,6 +6,7 @@ Knows field types and the app's own words; knows nothing of apps' connections. H
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ def _flattened(render: Callable[[Value], Raw]) -> Callable[[Value], Raw]:
         if isinstance(raw, (list, tuple)):
             return LIST_JOINER.join(map(str, raw))
         if isinstance(raw, dict):
-            return LIST_JOINER.join(f"{key}={raw[key]}" for key in sorted(raw))
+            return json.dumps(raw, sort_keys=True, ensure_ascii=False)
         return str(raw)
 
     return flat
@@ -88,6 +89,8 @@ def _with_words(
     meanings: dict[str, Value] = {}
     for name, word in where.values.items():
         value = kind.parse(name)
+        if type(value) is Invalid:
+            value = name
         words[kind.key(value)] = word
         meanings[str(word).casefold()] = value
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from syncd.core.consent import consent_intents
 from syncd.core.merge import MISSING, digest_key, settle
 from syncd.core.plan import create_intent, may_create, update_intent
-from syncd.core.state import Contact, Entry, Intent, Link, Sent
+from syncd.core.state import Contact, Entry, EntryKind, Intent, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.pull import identity_keys
@@ -140,12 +140,10 @@ def _write(intent: Intent, sent: Sent) -> Write:
 
 
 def _entries(intent: Intent, sent: Sent) -> list[Entry]:
-    if intent.kind == "create" or intent.kind == "archive":
-        return [
-            Entry(
-                kind=intent.kind, app=intent.app, record=sent.record, field=None, old=None, new=None, reason=intent.kind
-            )
-        ]
+    whole: dict[str, EntryKind] = {"create": "create", "archive": "archive"}
+    if intent.kind in whole:
+        kind = whole[intent.kind]
+        return [Entry(kind=kind, app=intent.app, record=sent.record, field=None, old=None, new=None, reason=kind)]
     return [
         Entry(
             kind="write",
