@@ -6,7 +6,6 @@ for; a broken connector is a ConfigError that says which file and why, whatever 
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import importlib.machinery
 import importlib.util
@@ -113,9 +112,9 @@ def _import(folder: Path) -> ModuleType:
     package = f"{PACKAGES}.{folder.name}"
     present = sys.modules.get(package)
     if present is not None and [Path(path) for path in present.__path__] != [folder]:
-        package += (
-            "_" + hashlib.sha256(bytes(folder)).hexdigest()[:8]
-        )  # same name, other folder (another configuration)
+        import hashlib
+
+        package += "_" + hashlib.sha256(bytes(folder)).hexdigest()[:8]  # the same name in another configuration
     try:
         _open_package(package, folder)
         return importlib.import_module(f"{package}.{MODULE}")

@@ -5,8 +5,6 @@ Knows nothing of YAML. Hard rule: frozen; a secret is a reference, and no `repr`
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,9 +100,12 @@ class Config:
     def hash(self) -> str:
         """Name everything that changes decisions: mapping, policies, match rules, scope, rights, the order of the apps.
 
-        Not in it: when and how often, guards, alerts, secrets, and where files and servers are (the fingerprint of an
+        Not in it: poll and sweep, guards, alerts, secrets, and where files and servers are (the fingerprint of an
         app watches that).
         """
+        import hashlib
+        import json
+
         decisions = {
             "apps": [
                 [app.name, app.connector, app.create, app.update, app.scope, app.on_leave, app.on_delete, app.trust,
