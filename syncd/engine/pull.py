@@ -83,7 +83,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
         if page.gone:
             _note_gone(tx, app, page.gone)
-        if page.complete:
+        if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
             tx.save_app(app.index, cursor=page.cursor)
