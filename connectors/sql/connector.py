@@ -43,7 +43,7 @@ SPEC: Final = Spec(
     lost_update="cas",
     rung="A",
     reports_gone=True,
-    write_batch=1000,
+    write_batch=2000,
 )
 
 

@@ -118,7 +118,7 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except exc.DBAPIError as error:
-        raise reaction(error, name) from None
+        raise reaction(error.orig or error, name) from None
     except exc.TimeoutError:
         raise TransientError(f"{name}: no connection became free") from None
     except UnicodeDecodeError as error:
@@ -127,14 +127,22 @@ def translated(name: str) -> Iterator[None]:
         ) from None
 
 
-def sqlstate(error: exc.DBAPIError) -> str:
+def sqlstate(error: BaseException) -> str:
     """Give the five characters that say what was wrong; "" where the driver has none."""
-    return getattr(error.orig, "sqlstate", None) or ""
+    return getattr(error, "sqlstate", None) or ""
 
 
-def reaction(error: exc.DBAPIError, name: str) -> SyncdError:
-    """Say what a failed statement or connection means for the app as a whole."""
-    state, told = sqlstate(error), str(error.orig)
+def is_about_the_row(error: BaseException, driver: Any) -> bool:
+    """Tell a refusal of values from a failure of the database, by the driver's own error."""
+    if isinstance(error, driver.OperationalError | driver.InterfaceError):
+        return False
+    state = sqlstate(error)
+    return not state or state[:2] in {"22", "23", "44", "P0"} or state in {"42804", "0A000"}
+
+
+def reaction(error: BaseException, name: str) -> SyncdError:
+    """Say what a failed statement or connection means for the app as a whole, by the driver's own error."""
+    state, told = sqlstate(error), str(error)
     if state.startswith("28") or state == "42501" or (not state and _REFUSED.search(told)):
         return AccessError(f"{name}: refuses the account; check the secrets `username` and `password` and its rights")
     if state == "3D000" or (not state and _NO_DATABASE.search(told)):
@@ -152,5 +160,5 @@ def reaction(error: exc.DBAPIError, name: str) -> SyncdError:
         return TransientError(f"{name}: there is no such file (it is never created); put it there or correct `url`")
     if "readonly database" in told:
         return AccessError(f"{name}: may not be written to; allow the account that runs syncd")
-    kind = f"{type(error.orig).__name__} {state}".rstrip()
+    kind = f"{type(error).__name__} {state}".rstrip()
     return TransientError(f"{name}: does not answer or refuses ({kind}); is it running and reachable?")

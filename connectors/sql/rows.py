@@ -100,9 +100,8 @@ class Rows:
             found[record.id] = record
         return found
 
-    def fetch(self, connection: Connection, ids: Sequence[str], *, lock: bool = False) -> list[Sequence[Any]]:
-        """Select the rows with these ids, deleted ones too; ids that can be no key here have none."""
-        keys = [key for id_ in ids if (key := self.key_value(id_)) is not None]
+    def fetch(self, connection: Connection, keys: Sequence[Any], *, lock: bool = False) -> list[Sequence[Any]]:
+        """Select the rows with these keys, deleted ones too."""
         select = self.by_keys.with_for_update() if lock else self.by_keys
         rows: list[Sequence[Any]] = []
         for start in range(0, len(keys), KEYS_MAX):
@@ -111,11 +110,14 @@ class Rows:
 
     def key_value(self, id_: str) -> Any:
         """Turn an id into what the key column takes; None for an id that no row here can have."""
+        key = self.shape.key
+        if key.kind == "text" and len(id_) <= (key.max_length or len(id_)) and id_.isprintable():
+            return id_
         try:
-            key = writable(self.shape.key, id_)
+            value = writable(key, id_)
         except ValueError:
             return None
-        return key if str(key) == id_ else None
+        return value if str(value) == id_ else None
 
     def _odd_record(self, row: Sequence[Any]) -> Record:
         """What is no plain data: bytes leave their field unknown; text that is not text spoils the row."""
@@ -140,11 +142,11 @@ class Rows:
 def tuples(connection: Connection, statement: sa.Executable, values: dict[str, Any] | None = None) -> list[Any]:
     """Run a select and give plain tuples."""
     try:
-        return list(map(tuple, connection.execute(statement, values or {})))
+        return list(map(tuple, connection.execute(statement, values or {}).fetchall()))
     except exc.OperationalError as error:
         if "decode to UTF-8" not in str(error.orig):
             raise
     # One cell of this SQLite file is no text. Read again, so that it costs its own row only.
     driver: Any = connection.connection.dbapi_connection
     driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
-    return list(map(tuple, connection.execute(statement, values or {})))
+    return list(map(tuple, connection.execute(statement, values or {}).fetchall()))

@@ -15,13 +15,14 @@ from sqlalchemy.engine import Connection, Engine
 
 from syncd.connector import Opening
 from syncd.errors import AccessError
-from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
+from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Unknown, Write
 
-from . import batch
+from .batch import transact
 from .reach import engine_for, translated
 from .rows import Rows, tuples
 from .shape import Shape, fields_without_column, shape_of
 from .stamps import Mark, Stamps, cursor_of, mark_of
+from .task import Preparing
 from .values import writable
 
 PAGE: Final = 1000
@@ -50,6 +51,7 @@ class SqlTable:
     def __init__(self, engine: Engine, name: str, spec: Spec, rows: Rows, opening: Opening) -> None:
         self.spec, self.fields = spec, rows.shape.fields
         self._engine, self._name, self._rows, self._opening = engine, name, rows, opening
+        self._preparing = Preparing(rows, spec)
         self._overlap = float(opening.settings.get("overlap") or 0)
         told = repr((self.fingerprint(), list(rows.shape.paths.items()), rows.shape.deleted))
         self._signature = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
@@ -85,11 +87,15 @@ class SqlTable:
             yield from self._changes(stamps, mark)
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
+        keys = [key for id_ in dict.fromkeys(ids) if (key := self._rows.key_value(id_)) is not None]
         with self._connected() as connection:
-            return self._rows.records(self._rows.fetch(connection, list(dict.fromkeys(ids))))
+            return self._rows.records(self._rows.fetch(connection, keys))
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
-        return batch.write(self._engine, self._name, self._rows, self.spec, writes)
+        tasks = [self._preparing.task(write) for write in writes]
+        if any(task.result is None for task in tasks):
+            transact(self._engine, self._name, self._rows, tasks)
+        return [task.result or Unknown() for task in tasks]
 
     def new_id(self, token: str) -> str:
         if self.spec.rung != "A" or not self.spec.create:
