@@ -86,6 +86,8 @@ class Sent:
     """field -> key of the golden value it was rendered from."""
     version: str | None
     at_ms: int
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """field -> why, for the journal entry that is written once the write is known to have happened."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

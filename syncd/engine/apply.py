@@ -17,7 +17,7 @@ from syncd.engine.decide import observed
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.pull import identity_keys
 from syncd.errors import SyncdError, TransientError
-from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown, Write
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
@@ -43,6 +43,8 @@ def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = 
     """
     total = 0
     for kind in KINDS:
+        if kind == "create" and not hub.covered:
+            continue
         after = 0
         while app.usable:
             batch = _prepare(hub, app, KIND_NUMBER[kind], after, only)
@@ -69,7 +71,6 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         ids = [row.contact for row in rows if only is None or (KINDS[kind], row.contact) in only]
         contacts, links = tx.contacts(ids), tx.links_of(ids)
         batch, moot = Batch(last=rows[-1].contact), []
-        journal: list[tuple[Contact, list[Entry]]] = []
         for row in rows:
             contact = contacts.get(row.contact)
             if contact is None:
@@ -82,10 +83,8 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             sent = _sent(hub, app, contact, intent, drawn, now_ms)
             batch.sents.append(sent)
             batch.writes.append(_write(intent, sent))
-            journal.append((contact, _entries(intent, sent)))
         tx.drop_intents(app.index, kind, moot)
         tx.mark_sent(batch.sents)
-        tx.write_journal(hub.run, now_ms, journal)
         return batch
 
     return hub.world.transact("sent", step)
@@ -126,6 +125,7 @@ def _sent(hub: Hub, app: OpenApp, contact: Contact, intent: Intent, drawn: str, 
         golden=golden,
         version=intent.version,
         at_ms=now_ms,
+        reasons={name: change.reason for name, change in intent.fields.items()},
     )
 
 
@@ -139,22 +139,23 @@ def _write(intent: Intent, sent: Sent) -> Write:
     )
 
 
-def _entries(intent: Intent, sent: Sent) -> list[Entry]:
+def written(sent: Sent, record: str, base: Mapping[str, Raw]) -> list[Entry]:
+    """Describe a write that happened. `base`: what the app held before."""
     whole: dict[str, EntryKind] = {"create": "create", "archive": "archive"}
-    if intent.kind in whole:
-        kind = whole[intent.kind]
-        return [Entry(kind=kind, app=intent.app, record=sent.record, field=None, old=None, new=None, reason=kind)]
+    if sent.kind in whole:
+        kind = whole[sent.kind]
+        return [Entry(kind=kind, app=sent.app, record=record, field=None, old=None, new=None, reason=kind)]
     return [
         Entry(
             kind="write",
-            app=intent.app,
-            record=sent.record,
+            app=sent.app,
+            record=record,
             field=name,
-            old=change.old,
-            new=change.new,
-            reason=change.reason,
+            old=base.get(name),
+            new=new,
+            reason=sent.reasons.get(name, ""),
         )
-        for name, change in intent.fields.items()
+        for name, new in sent.fields.items()
     ]
 
 
@@ -163,7 +164,9 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
     assert app.app is not None
     opened = app.app
     try:
-        results = hub.world.call(app.name, "write", opened.write, batch.writes)
+        if opened.spec.lost_update != "cas":
+            _look_first(hub, app, batch)
+        results = hub.world.call(app.name, "write", opened.write, batch.writes) if batch.writes else []
     except SyncdError as error:  # a connector should have said Unknown; the same to us
         hub.fail(app, error)
         return
@@ -181,6 +184,31 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
     now_ms = hub.world.now_ms()
     hub.world.transact("result", record_results, hub, app, pairs, fresh, now_ms)
     _tally(hub, app, pairs)
+
+
+def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
+    """Read again, right before the write, what an app without conditional writes would overwrite unseen.
+
+    What has changed is not sent; the window that is left is one round trip (SYNC-MODEL 1.8).
+    """
+    assert app.app is not None
+    ids = [write.id for write in batch.writes if write.kind in ("update", "consent")]
+    if not ids:
+        return
+    there = hub.world.call(app.name, "get", app.app.get, ids)
+    stale = [place for place, write in enumerate(batch.writes) if write.id in ids and _stale(write, there)]
+    if stale:
+        moved = [batch.sents[place] for place in stale]
+        now_ms = hub.world.now_ms()
+        pairs: list[tuple[Sent, Result]] = [(sent, Rejected(why="moved")) for sent in moved]
+        hub.world.transact("moved", record_results, hub, app, pairs, there, now_ms)
+        keep = [place for place in range(len(batch.writes)) if place not in stale]
+        batch.sents, batch.writes = [batch.sents[p] for p in keep], [batch.writes[p] for p in keep]
+
+
+def _stale(write: Write, there: Mapping[str, Record]) -> bool:
+    record = there.get(write.id)
+    return record is None or any(record.fields.get(name, MISSING) != raw for name, raw in write.expect.items())
 
 
 def _must_read(sent: Sent, result: Result) -> bool:
@@ -261,6 +289,11 @@ def _rejected(
         done.refused(sent, contact, link, result)
 
 
+def _arrived(sent: Sent, record: Record) -> bool:
+    """Say whether an in-doubt write is there to be seen: all of it for an update, the record itself for a create."""
+    return sent.kind == "create" or all(record.fields.get(name, MISSING) == raw for name, raw in sent.fields.items())
+
+
 class Done:
     """What the answers to one batch leave to be written; page-wise, in the caller's transaction."""
 
@@ -284,7 +317,8 @@ class Done:
             link = Link(app=sent.app, id=record.id, contact=contact.id)
         observed(link, record.fields, record.version, self.now_ms)
         assert link.seen is not None
-        entries = settle(link, sent, self.app.rule, self.hub.rules, authored=authored)
+        entries = written(sent, record.id, link.base) if authored or _arrived(sent, record) else []
+        entries += settle(link, sent, self.app.rule, self.hub.rules, authored=authored)
         created = sent.kind == "create" and authored
         for name, raw in record.fields.items():
             if created and name not in sent.fields and raw in (None, "", [], {}):
@@ -343,6 +377,9 @@ class Done:
             keys = identity_keys(link.base, self.app.rule, self.hub.rules)
             self.tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
             self.tx.forget_record(link.app, link.id)
+            self.journal += [
+                (contact, written(sent, link.id, {})) for contact in self.tx.contacts([sent.contact]).values()
+            ]
 
     def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change."""

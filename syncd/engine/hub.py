@@ -53,6 +53,8 @@ class Hub:
     approved: dict[tuple[str, str], int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     skipped: int = 0
+    covered: bool = False
+    """Every app that takes part was listed completely, so that a missing record is known to be missing."""
     matched: Counter[str] = field(default_factory=Counter)
     """linked, new, review, disagreeing: what the preview of a first run shows."""
 

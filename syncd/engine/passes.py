@@ -135,6 +135,8 @@ def _verbs(kind: int, flags: int) -> tuple[str, ...]:
 
 def write_all(hub: Hub) -> int:
     """Apply the plan, app by app; creates wait until every app is covered (CREATE-AFTER-COVERAGE)."""
+    states = hub.world.transact("coverage", lambda tx: tx.apps())
+    hub.covered = all(states[app.name].covered > 1 for app in hub.apps.values() if not app.paused)
     return sum(apply_app(hub, app) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
 
 

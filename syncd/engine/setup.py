@@ -151,13 +151,10 @@ def _rules(
 
 
 def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) -> FieldRule:
-    policy = rule.policy.kind
-    if policy == "latest" and rule.type in ("set", "emails"):
-        policy = "set"
     return FieldRule(
         name=rule.name,
         type=kind,
-        policy=policy,
+        policy=rule.policy.kind,
         apps=tuple(index[name] for name in rule.policy.apps),
         blank=rule.blank,
         settle_ms=int(rule.settle_seconds * 1000),

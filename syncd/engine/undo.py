@@ -209,7 +209,6 @@ def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapp
 
     def step(tx: Tx) -> Batch:
         batch = Batch()
-        journal = []
         for contact, link, changes in mine:
             intent = Intent(
                 app=app.index, kind="update", contact=contact.id, record=link.id, fields=changes, version=link.version
@@ -229,6 +228,7 @@ def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapp
                 golden=golden,
                 version=link.version,
                 at_ms=now_ms,
+                reasons={name: change.reason for name, change in changes.items()},
             )
             tx.replace_intents([contact.id], [intent])
             batch.sents.append(sent)
@@ -236,13 +236,7 @@ def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapp
             batch.writes.append(
                 Write(kind="update", id=link.id, fields=sent.fields, expect=expect, version=link.version)
             )
-            lines = [
-                Entry(kind="write", app=app.index, record=link.id, field=n, old=c.old, new=c.new, reason=c.reason)
-                for n, c in changes.items()
-            ]
-            journal.append((contact, lines))
         tx.mark_sent(batch.sents)
-        tx.write_journal(hub.run, now_ms, journal)
         return batch
 
     size = max(1, app.rule.spec.write_batch)

@@ -95,11 +95,11 @@ def read_contact(id_: int, review: int, secret: bytes, doc: bytes) -> Contact:
 
 
 def sent_doc(sent: Sent) -> bytes:
-    return dump([sent.fields, sent.golden, sent.version])
+    return dump([sent.fields, sent.golden, sent.version, sent.reasons])
 
 
 def read_sent(app: int, kind: int, contact: int, record: str, sent_ms: int, doc: bytes) -> Sent:
-    fields, golden, version = orjson.loads(doc)
+    fields, golden, version, reasons = orjson.loads(doc)
     return Sent(
         app=app,
         contact=contact,
@@ -109,6 +109,7 @@ def read_sent(app: int, kind: int, contact: int, record: str, sent_ms: int, doc:
         golden=golden,
         version=version,
         at_ms=sent_ms,
+        reasons=reasons,
     )
 
 
