@@ -25,7 +25,7 @@ RETRIES = 5
 class Store:
     """The state of one hub."""
 
-    def __init__(self, url: str, sealer: Sealer) -> None:
+    def __init__(self, url: str | sa.URL, sealer: Sealer) -> None:
         self.url = sa.engine.make_url(url)
         self.sealer = sealer
         self.engine = _engine(self.url)
