@@ -6,8 +6,8 @@ Hard rule: checked when the configuration is loaded, so that a typo is found wit
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
 
 from syncd.config.near import did_you_mean
 
@@ -35,6 +35,26 @@ def problem(expression: str, fields: Iterable[str]) -> str | None:
     if compiled.return_type().name() not in ("BOOL", "DYN"):
         return "the expression must say true or false"
     return None
+
+
+def predicate(expression: str, fields: Iterable[str]) -> Callable[[Mapping[str, Any]], bool]:
+    """Compile a checked expression to a question about a contact's values; blank and unknown fields are null.
+
+    An expression that fails for some contact (a comparison with null) says no.
+    """
+    from cel_expr_python import cel
+
+    names = tuple(fields)
+    compiled = cel.NewEnv(variables={"contact": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}).compile(expression)
+
+    def ask(values: Mapping[str, Any]) -> bool:
+        try:
+            answer = compiled.eval(data={"contact": {name: values.get(name) for name in names}})
+        except RuntimeError:
+            return False
+        return answer.value() is True
+
+    return ask
 
 
 def _said(message: str) -> str:

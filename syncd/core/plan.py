@@ -186,6 +186,8 @@ def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     golden = contact.golden
     if not any(all(golden.get(name) is not None for name in rule) for rule in rules.match):
         return "no match key: a second record could not be told from a first"
+    if app.scope is not None and not app.scope(golden):
+        return "out of this app's scope"
     for name, lens in app.lenses.items():
         if lens.required and golden.get(name) is None and lens.placeholder is None:
             return f"required field missing: {name}"

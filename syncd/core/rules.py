@@ -5,13 +5,13 @@ Knows nothing of files or YAML. Hard rule: everything a decision depends on besi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from syncd.core.fields import FieldType
 from syncd.core.transforms import Lens
-from syncd.model import Spec
+from syncd.model import Spec, Value
 
 PolicyKind: TypeAlias = Literal["latest", "owner", "rank", "set", "non_blank", "restrictive", "ask", "lock"]
 BlankRule: TypeAlias = Literal["ignore", "fill_only", "propagate"]
@@ -55,6 +55,8 @@ class AppRule:
     update: bool = True
     trusted: bool = True
     on_delete: Literal["unlink", "archive"] = "unlink"
+    scope: Callable[[Mapping[str, Value]], bool] | None = None
+    """Who may be created here, by the contact's values; None: everyone."""
     poll_ms: int = 60_000
 
 
@@ -73,6 +75,9 @@ class Rules:
     flips_window_ms: int = 24 * 3600 * 1000
     identity: frozenset[str] = field(default_factory=frozenset)
     """Fields that match rules use: low-trust apps may not change them elsewhere."""
+
+    settling: Mapping[str, FieldRule] = field(default_factory=dict)
+    """Fields with a quiet time: a change of theirs waits until nobody has touched the record for that long."""
 
     def app(self, index: int) -> AppRule | None:
         return self.apps.get(index)

@@ -30,17 +30,21 @@ def decide(hub: Hub) -> int:
 
 
 def _merge_all(hub: Hub) -> int:
-    """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the outer loop."""
-    total, after = 0, 0
+    """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the rounds.
+
+    A round in which nobody was ready (their fields are still being typed) is the last.
+    """
+    total = 0
     while True:
-        ids = hub.world.transact("merge", _merge_page, hub, after)
-        total += len(ids)
-        if ids:
-            after = ids[-1]
-        elif after:
-            after = 0
-        else:
+        merged, after = 0, 0
+        while True:
+            ids, ready = hub.world.transact("merge", _merge_page, hub, after)
+            if not ids:
+                break
+            merged, after = merged + ready, ids[-1]
+        if not merged:
             return total
+        total += merged
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,27 +66,44 @@ class Outcome:
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
 
 
-def _merge_page(tx: Tx, hub: Hub, after: int) -> list[int]:
+def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
+    """Merge one page; says which contacts were looked at and how many were ready."""
     skip = hub.skip_apps()
     ids = tx.dirty_contacts(skip, after, PAGE)
     if not ids:
-        return []
+        return [], 0
     contacts, links, sents = tx.contacts(ids), tx.links_of(ids), tx.sent_of(ids)
     rules, out = hub.rules, Outcome(now_ms=hub.world.now_ms())
     known = tx.latches(_subjects(contacts.values(), links, rules))
+    ready = []
     for id_ in ids:
         contact = contacts.get(id_)
+        mine = links[id_]
+        if contact is not None and any(_unsettled(link, rules, out.now_ms) for link in mine if link.app not in skip):
+            continue
+        ready.append(id_)
         if contact is None:
             continue
-        mine = links[id_]
         aside = {link.app: link.seen for link in mine if link.app in skip and link.seen is not None}
         for link in mine:
             link.seen = None if link.app in aside else link.seen
         merge_contact(contact, mine, sents.get(id_, ()), known, hub, out)
         for link in mine:
             link.seen = aside.get(link.app, link.seen)
-    _write_outcome(tx, hub, ids, out)
-    return ids
+    _write_outcome(tx, hub, ready, out)
+    return ids, len(ready)
+
+
+def _unsettled(link: Link, rules: Rules, now_ms: int) -> bool:
+    """Say whether a changed field is still in its quiet time (`settle`): somebody may be typing."""
+    seen = link.seen
+    if seen is None or not link.base:
+        return False
+    return any(
+        rule.settle_ms > now_ms - seen.at_ms and seen.fields.get(name) != link.base.get(name)
+        for name, rule in rules.settling.items()
+        if name in seen.fields
+    )
 
 
 def merge_contact(

@@ -52,7 +52,6 @@ class Hub:
     run: int = 0
     approved: dict[tuple[str, str], int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
-    skipped: int = 0
     covered: bool = False
     """Every app that takes part was listed completely, so that a missing record is known to be missing."""
     matched: Counter[str] = field(default_factory=Counter)

@@ -96,7 +96,7 @@ def resync(
                     passes.reread(hub, app, contacts, peek=fields is not None)
             passes.settle_down(hub, chosen)
         outcome = _finish(hub, first_done=not limited)
-        outcome.doc["skipped"] = hub.skipped
+        outcome.doc["skipped"] = []
         return outcome
 
 
@@ -145,7 +145,6 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
         for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
             if app.usable and app.index in wanted:
                 apply_app(hub, app, only=frozenset(wanted[app.index]))
-        hub.skipped = len(skipped)
         outcome = _finish(hub, first_done=True)
         outcome.doc["skipped"] = skipped
         if skipped and outcome.code == 0:

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from syncd.config import AppConfig, Config, FieldConfig
+from syncd.config.expressions import predicate
 from syncd.connector import App, Connector, Opening
 from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
@@ -121,6 +122,7 @@ def _app_rule(
         update=settings.update,
         trusted=settings.trust == "high",
         on_delete=settings.on_delete,
+        scope=predicate(settings.scope, config.fields) if settings.scope else None,
         poll_ms=int(settings.poll_seconds * 1000),
     )
 
@@ -147,7 +149,15 @@ def _rules(
         atoms[name] = atom
         atoms[atom.name] = atom
     identity = frozenset(name for rule in config.match for name in rule)
-    return Rules(apps=apps, fields=fields, atoms=atoms, consents=consents, match=config.match, identity=identity)
+    return Rules(
+        apps=apps,
+        fields=fields,
+        atoms=atoms,
+        consents=consents,
+        match=config.match,
+        identity=identity,
+        settling={name: rule for name, rule in fields.items() if rule.settle_ms},
+    )
 
 
 def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) -> FieldRule:
