@@ -245,7 +245,7 @@ def record_results(
 ) -> None:
     """Write down what happened to each SENT row. `fresh`: records read again; None when that failed too."""
     ids = [sent.contact for sent, _ in pairs]
-    contacts = tx.contacts(ids)
+    contacts = tx.seals(ids)
     mine = {link.contact: link for links in tx.links_of(ids).values() for link in links if link.app == app.index}
     done = Done(tx, hub, app, now_ms)
     for sent, result in pairs:
@@ -386,8 +386,9 @@ class Done:
         self.settled.append(sent)
         why = result.message or "the app refuses this"
         if link is None:
-            contact.refused[sent.app] = why
-            self.changed[contact.id] = contact
+            whole = self.tx.contacts([contact.id])[contact.id]
+            whole.refused[sent.app] = why
+            self.changed[contact.id] = whole
         else:
             for name in [result.field] if result.field in sent.fields else list(sent.fields):
                 assert name is not None

@@ -330,7 +330,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
         taken.setdefault(link.contact, set()).add(app.index)
         _attach(holders, keys[link.id], link)
     tx.insert_contacts(contacts)
-    tx.save_links(links)
+    tx.attach(links)
     return len(links), links[-1].id
 
 

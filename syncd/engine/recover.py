@@ -62,7 +62,7 @@ def _settle_all(
     now_ms: int,
 ) -> int:
     ids = [sent.contact for sent in sents]
-    contacts = tx.contacts(ids)
+    contacts = tx.seals(ids)
     links = {link.contact: link for mine in tx.links_of(ids).values() for link in mine if link.app == app.index}
     done = Done(tx, hub, app, now_ms)
     doubt = 0

@@ -168,6 +168,12 @@ class Tx:
         if rows:
             self._c.execute(_SAVE_LINK, rows)
 
+    def attach(self, links: Iterable[Link]) -> None:
+        """Give records their contact and leave everything else of them as it is."""
+        rows = [{"k_app": link.app, "k_id": link.id, "contact": link.contact} for link in links]
+        if rows:
+            self._c.execute(_ATTACH, rows)
+
     def set_digests(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store what a write left behind: k_app, k_id, digest."""
         if rows:
@@ -266,6 +272,11 @@ class Tx:
     def contacts(self, ids: Iterable[int]) -> dict[int, Contact]:
         rows = self._c.execute(_CONTACTS, {"ids": list(ids)})
         return {r[0]: codec.read_contact(r[0], r[1], r[2], r[3]) for r in rows}
+
+    def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
+        """Load of these contacts only what seals their journal; their values stay unread."""
+        rows = self._c.execute(_SEALS, {"ids": list(ids)})
+        return {r[0]: Contact(id=r[0], secret=bytes(r[1])) for r in rows}
 
     def next_contact(self) -> int:
         highest = self._c.execute(select(sa.func.max(s.contact.c.id))).scalar() or 0
@@ -605,6 +616,7 @@ _SEE = (
     .values(digest=bindparam("digest"), problem=bindparam("problem"), seen=bindparam("seen"))
 )
 _TOUCH = sa.update(s.record).where(*_THIS).values(version=bindparam("version"))
+_ATTACH = sa.update(s.record).where(*_THIS).values(contact=bindparam("contact"))
 _SET_DIGEST = sa.update(s.record).where(*_THIS).values(digest=bindparam("digest"))
 _UNLINKED = (
     select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
@@ -624,6 +636,7 @@ _SAVE_LINK = (
 _CONTACTS = select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc).where(
     s.contact.c.id.in_(_ids())
 )
+_SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(_ids()))
 _INSERT_CONTACT = sa.insert(s.contact)
 _SAVE_CONTACT = (
     sa.update(s.contact)
