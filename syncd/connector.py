@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
 
@@ -63,6 +63,14 @@ class App(Protocol):
 
     def close(self) -> None:
         """Let go of everything. May be called twice."""
+
+
+@runtime_checkable
+class SparesDownloads(Protocol):
+    """An app whose listing names versions first and contents later: what is known already need not be fetched again."""
+
+    known_versions: Callable[[Sequence[str]], Mapping[str, str | None]] | None
+    """Set by the engine before each read: id -> the version that the hub holds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

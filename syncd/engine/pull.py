@@ -6,9 +6,11 @@ nothing; a record is believed gone only after the app itself says so when asked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from syncd.connector import SparesDownloads
 from syncd.core.match import address_hash, record_keys
 from syncd.core.merge import MISSING
 from syncd.core.plan import Held, Limit
@@ -58,6 +60,8 @@ def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Readin
     assert app.app is not None
     listing = cursor is None or not app.rule.spec.incremental
     reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing)
+    if isinstance(app.app, SparesDownloads):
+        app.app.known_versions = lambda ids: hub.world.transact("versions", _versions, app, ids)
     pages = iter(app.app.read(cursor))
     first = True
     while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
@@ -66,6 +70,10 @@ def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Readin
         _store_page(hub, reading, page, first=first)
         first = False
     return reading
+
+
+def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
+    return {id_: mark.version for id_, mark in tx.marks(app.index, ids).items() if not mark.problem}
 
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
