@@ -39,6 +39,8 @@ class Page:
     """One page of a read. `cursor` is what may be stored once everything up to here has been stored."""
 
     records: list[Record]
+    same: tuple[str, ...] = ()
+    """Ids that are there with the version the hub holds already, so that their content was not fetched."""
     gone: tuple[str, ...] = ()
     """Ids that the app says explicitly are deleted (confirmed by `get` before it is believed)."""
     cursor: str | None = None

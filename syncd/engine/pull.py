@@ -85,9 +85,9 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     def step(tx: Tx) -> None:
         if first and reading.listing:
             tx.begin_listing(app.index)
+        if reading.listing:
+            tx.list_ids(app.index, [*records, *page.same])
         if records:
-            if reading.listing:
-                tx.list_ids(app.index, records)
             observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
         if page.gone:
             _note_gone(tx, app, page.gone)
@@ -97,7 +97,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             tx.save_app(app.index, cursor=page.cursor)
 
     if reading.listing:
-        for id_ in records:
+        for id_ in (*records, *page.same):
             reading.ids_digest ^= int.from_bytes(blake2b(id_.encode("utf-8", "replace"), digest_size=8).digest(), "big")
     hub.world.transact("page", step)
 
