@@ -1,0 +1,385 @@
+"""One app over HTTP: a thin client for a single origin, its credentials, and the reactions to what may go wrong.
+
+The only importer of httpx. It uses httpx's transport directly: the client above it costs a third more a request and brings
+what must not happen here (redirects, cookies, proxies from the environment). Must not know what is asked for.
+Hard rule: nothing is sent to another origin, and a write that may have arrived is never sent again by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import select
+import socket
+import ssl
+import time
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeAlias, TypeVar
+
+import httpcore
+import httpx
+
+from syncd import __version__
+from syncd.errors import AccessError, ConfigError, OutcomeUnknown, TransientError
+from syncd.http.places import Lookup, Network, Origin, parse_url, resolve
+from syncd.http.replies import Overloaded, Reply, TooLarge, refused, retry_after_seconds
+
+__all__ = ["Client", "Header", "Reply", "TooLarge", "parse_url"]
+
+Header: TypeAlias = tuple[bytes, bytes]
+Result = TypeVar("Result")
+
+TIMEOUT_SECONDS: Final = 60.0
+CONNECT_SECONDS: Final = 10.0
+KEEPALIVE_SECONDS: Final = 4.0
+"""Shorter than what common servers keep (Apache 5 s): a connection is closed by us, not by them as a request leaves."""
+BODY_MAX: Final = 64 << 20
+TRIES: Final = 3
+WAIT_MAX_SECONDS: Final = 30.0
+"""Longer waits are not sat out here: the reaction carries the time and the app has its next pass."""
+
+_Connect: TypeAlias = Callable[[tuple[str, int], float], socket.socket]
+
+
+class Client:
+    """Speak to one origin. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        app: str,
+        url: str,
+        *,
+        network: Network = "public",
+        username: str = "",
+        password: str = "",
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+        lookup: Lookup = socket.getaddrinfo,
+        connect: _Connect = socket.create_connection,
+    ) -> None:
+        try:
+            self.origin, self.path = parse_url(url, network)
+        except ConfigError as error:
+            raise ConfigError(f"{app}: {error}") from None
+        self._app, self._timeout, self._sleep, self._now = app, timeout_seconds, sleep, now
+        self._url = httpx.URL(f"{self.origin}/")
+        self._headers: list[Header] = [
+            (b"Host", self.origin.netloc.encode()),
+            (b"User-Agent", f"syncd/{__version__}".encode()),
+            *_authorization(app, username, password),
+        ]
+        self._backend = _Backend(app, self.origin, network, lookup, connect)
+        context = _trust() if self.origin.scheme == "https" else None
+        self._transport = _Transport(
+            httpcore.ConnectionPool(
+                ssl_context=context,
+                max_connections=1,
+                keepalive_expiry=KEEPALIVE_SECONDS,
+                network_backend=self._backend,
+            )
+        )
+
+    def read(
+        self,
+        method: str,
+        target: str,
+        *,
+        body: bytes = b"",
+        headers: Sequence[Header] = (),
+        accept: Iterable[int] = (200,),
+        kind: str = "",
+        body_max: int = BODY_MAX,
+    ) -> Reply:
+        """Ask for something that may be asked twice; give a reply whose status is in `accept`, or raise the reaction.
+
+        `kind`: what the media type of a good (2xx) reply must contain, so that a proxy's login page is not taken for one.
+        """
+        wanted = [*headers, (b"Accept-Encoding", b"gzip")]
+
+        def once() -> Reply:
+            try:
+                reply = self._send(method, target, wanted, body, body_max)
+            except _LostError as lost:
+                reaction = Overloaded if lost.again else TransientError
+                raise reaction(f"{self.place(target)}: {lost}") from lost
+            except TooLarge as error:
+                raise TooLarge(f"{self.place(target)}: {error}") from None
+            if reply.status not in accept:
+                raise refused(self.place(target), reply, self._now())
+            if kind and reply.status < 300 and kind not in reply.media_type:
+                raise TransientError(
+                    f"{self.place(target)}: an answer of another kind (not {kind}); a login page or a proxy in between?"
+                )
+            return reply
+
+        try:
+            return once()
+        except Overloaded as error:
+            return self._again(error, once)
+
+    def write(self, method: str, target: str, *, body: bytes, headers: Sequence[Header] = ()) -> Reply:
+        """Ask for a change; give the reply whatever its status.
+
+        TransientError, AccessError, ConfigError: it never left. OutcomeUnknown: it may have been done. Only what was not
+        executed is tried again: a connection that was refused, "too many requests", "come back in n seconds".
+        """
+        last: Reply | None = None
+
+        def once() -> Reply:
+            nonlocal last
+            last = None
+            try:
+                reply = self._send(method, target, headers, body, BODY_MAX)
+            except (_LostError, TooLarge) as lost:
+                raise OutcomeUnknown(f"{self.place(target)}: {lost}") from lost
+            wait = retry_after_seconds(reply, self._now()) if reply.status in {429, 503} else None
+            if reply.status == 429 or wait is not None:
+                last = reply
+                raise Overloaded(f"{self.place(target)}: too many requests", retry_after_seconds=wait)
+            return reply
+
+        try:
+            try:
+                return once()
+            except Overloaded as error:
+                return self._again(error, once)
+        except Overloaded:
+            if last is None:
+                raise
+            return last
+
+    def place(self, target: str) -> str:
+        """Name app and address for a message, without a query."""
+        return f"{self._app}: {self.origin}{target.partition('?')[0]}"
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def _send(self, method: str, target: str, headers: Iterable[Header], body: bytes, body_max: int) -> Reply:
+        """Send one request and read the whole reply, within the total time."""
+        assert target[:1] == "/", "a target is a path on our origin"
+        self._backend.deadline = time.monotonic() + self._timeout
+        size = (b"Content-Length", b"%d" % len(body))
+        request = httpx.Request(
+            method,
+            self._url,
+            headers=[*self._headers, *headers, size],
+            stream=httpx.ByteStream(body),
+            extensions={"target": target.encode()},
+        )
+        try:
+            response = self._transport.handle_request(request)
+            try:
+                raw = response.headers.raw
+                assert isinstance(response.stream, httpx.SyncByteStream)
+                return Reply(response.status_code, raw, _body(response.stream, raw, body_max))
+            finally:
+                response.close()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
+            raise Overloaded(f"{self.place(target)}: no connection ({error!s})") from error
+        except httpx.TimeoutException as error:
+            raise _LostError(f"no complete answer within {self._timeout:g} seconds", again=True) from error
+        except httpx.TransportError as error:
+            raise _LostError("the connection broke before the answer was complete", again=True) from error
+
+    def _again(self, first: TransientError, once: Callable[[], Result]) -> Result:
+        """Try again, within bounds, what failed once: the first failure counts."""
+        from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+        pending: list[TransientError] = [first]
+        backoff = wait_random_exponential(multiplier=0.5, max=8.0)
+
+        def attempt() -> Result:
+            if pending:
+                raise pending.pop()
+            return once()
+
+        def wait(state: RetryCallState) -> float:
+            error = state.outcome.exception() if state.outcome else None
+            told = error.retry_after_seconds if isinstance(error, TransientError) else None
+            return backoff(state) if told is None else told
+
+        def worth(error: BaseException) -> bool:
+            return isinstance(error, Overloaded) and (error.retry_after_seconds or 0.0) <= WAIT_MAX_SECONDS
+
+        retrying = Retrying(
+            stop=stop_after_attempt(TRIES), wait=wait, retry=retry_if_exception(worth), sleep=self._sleep, reraise=True
+        )
+        return retrying(attempt)
+
+
+class _LostError(Exception):
+    """The request left, its answer did not come whole. `again`: the same once more may go better."""
+
+    def __init__(self, message: str, *, again: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
+
+
+def _authorization(app: str, username: str, password: str) -> list[Header]:
+    if not username and not password:
+        return []
+    if ":" in username:
+        raise ConfigError(f"{app}: a user name for this kind of login holds no colon")
+    return [(b"Authorization", b"Basic " + base64.b64encode(f"{username}:{password}".encode()))]
+
+
+def _body(stream: httpx.SyncByteStream, headers: Iterable[Header], limit: int) -> bytes:
+    """Read and unpack a body, both bounded."""
+    coding = next((value.strip().lower() for name, value in headers if name.lower() == b"content-encoding"), b"")
+    parts: list[bytes] = []
+    size = 0
+    for part in _unpacked(stream, coding, limit):
+        size += len(part)
+        if size > limit:
+            raise TooLarge(f"an answer of more than {limit >> 20} MiB")
+        parts.append(part)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _unpacked(stream: Iterable[bytes], coding: bytes, limit: int) -> Iterable[bytes]:
+    if coding in {b"", b"identity"}:
+        yield from stream
+        return
+    if coding not in {b"gzip", b"x-gzip", b"deflate"}:
+        raise _LostError("the answer is packed in a way that was not asked for")
+    unpacker, empty = zlib.decompressobj(47), True
+    try:
+        for part in stream:
+            empty = False
+            yield unpacker.decompress(part, limit + 1)
+            if unpacker.unconsumed_tail:
+                raise TooLarge(f"an answer of more than {limit >> 20} MiB, unpacked")
+    except zlib.error:
+        raise _LostError("the answer cannot be unpacked") from None
+    if not (unpacker.eof or empty):
+        raise _LostError("the packed answer ends too early")
+
+
+def _trust() -> ssl.SSLContext:
+    """The system's certificate authorities (SSL_CERT_FILE adds others), else those of certifi. There is no way around."""
+    paths = ssl.get_default_verify_paths()
+    if paths.cafile or (paths.capath and any(Path(paths.capath).iterdir())):
+        return ssl.create_default_context()
+    import certifi
+
+    return ssl.create_default_context(cafile=certifi.where())
+
+
+class _Transport(httpx.HTTPTransport):
+    """httpx's transport on a pool of ours: its own constructor reads certificates also where none are needed."""
+
+    def __init__(self, pool: httpcore.ConnectionPool) -> None:
+        self._pool = pool
+
+
+class _Backend(httpcore.NetworkBackend):
+    """Connect to the very address that was checked; every operation ends at the deadline of the request."""
+
+    def __init__(self, app: str, origin: Origin, network: Network, lookup: Lookup, connect: _Connect) -> None:
+        self._app, self._origin, self._network = app, origin, network
+        self._lookup, self._connect = lookup, connect
+        self.deadline = 0.0
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        assert host == self._origin.host, "one client, one origin"
+        try:
+            addresses = resolve(self._origin, self._network, self._lookup)
+        except ConfigError as error:
+            raise ConfigError(f"{self._app}: {error}") from None
+        except TransientError as error:
+            raise TransientError(f"{self._app}: {error}") from None
+        why = ""
+        for address in addresses:
+            left = min(self.deadline - time.monotonic(), CONNECT_SECONDS)
+            if left <= 0:
+                break
+            try:
+                sock = self._connect((address, port), left)
+            except OSError as error:
+                why = error.strerror or "timed out"
+            else:
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return _Stream(sock, self)
+        raise httpcore.ConnectError(why or "timed out")
+
+    def explain(self, error: ssl.SSLError) -> Exception:
+        """Turn a failed TLS handshake into what the operator can do about it; the request has not left."""
+        place = f"{self._app}: {self._origin}"
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return AccessError(
+                f"{place}: its certificate is not trusted: {error.verify_message}. Repair it there, or add the authority "
+                "that signed it to the system's (or to the file that SSL_CERT_FILE names)"
+            )
+        return TransientError(f"{place}: no TLS connection ({error.reason or 'it broke'}); is this a TLS port?")
+
+
+class _Stream(httpcore.NetworkStream):
+    """A socket whose reads and writes end at the deadline of the request."""
+
+    def __init__(self, sock: socket.socket, backend: _Backend) -> None:
+        self._sock, self._backend = sock, backend
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        try:
+            self._sock.settimeout(self._left(httpcore.ReadTimeout))
+            return self._sock.recv(max_bytes)
+        except TimeoutError:
+            raise httpcore.ReadTimeout from None
+        except OSError as error:
+            raise httpcore.ReadError(type(error).__name__) from None
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        rest = memoryview(buffer)
+        try:
+            while rest:
+                self._sock.settimeout(self._left(httpcore.WriteTimeout))
+                rest = rest[self._sock.send(rest) :]
+        except TimeoutError:
+            raise httpcore.WriteTimeout from None
+        except OSError as error:
+            raise httpcore.WriteError(type(error).__name__) from None
+
+    def close(self) -> None:
+        self._sock.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        try:
+            self._sock.settimeout(min(self._left(httpcore.ConnectTimeout), CONNECT_SECONDS))
+            return _Stream(ssl_context.wrap_socket(self._sock, server_hostname=server_hostname), self._backend)
+        except ssl.SSLError as error:
+            self._sock.close()
+            raise self._backend.explain(error) from error
+        except TimeoutError:
+            self._sock.close()
+            raise httpcore.ConnectTimeout("timed out") from None
+        except OSError as error:
+            self._sock.close()
+            raise httpcore.ConnectError(error.strerror or "the connection broke") from None
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "is_readable":
+            fileno = self._sock.fileno()
+            if fileno < 0:
+                return True
+            poll = select.poll()
+            poll.register(fileno, select.POLLIN)
+            return bool(poll.poll(0))
+        return None
+
+    def _left(self, kind: type[Exception]) -> float:
+        left = self._backend.deadline - time.monotonic()
+        if left <= 0:
+            raise kind
+        return left
