@@ -81,8 +81,10 @@ def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool
         if not same:
             entries.append(_entry("note", link, name, want, raw, "the app keeps its own spelling"))
         link.base[name] = raw
-        golden = sent.golden.get(name, MISSING)
-        if golden is not MISSING and digest_key(_key(rules, name, got)) != golden:
+        golden = sent.golden.get(name)
+        if golden is None:
+            golden = digest_key(_key(rules, name, lens.parse(want)))
+        if digest_key(_key(rules, name, got)) != golden:
             link.acks[name] = [golden, raw]
         else:
             link.acks.pop(name, None)

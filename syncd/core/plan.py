@@ -7,7 +7,7 @@ not already answered with a spelling of its own (`needs`, SYNC-MODEL 1.2), so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from syncd.core.consent import consent_intents, create_fields
@@ -69,19 +69,26 @@ def intents_for(contact: Contact, links: Mapping[int, Link], rules: Rules) -> li
         return intents
     for index, app in rules.apps.items():
         link = links.get(index)
-        if link is not None:
-            intent = update_intent(contact, link, app, rules)
-        elif may_create(contact, links, app):
-            intent = create_intent(contact, links, app, rules)
-        else:
-            intent = None
+        intent = update_intent(contact, link, app, rules) if link is not None else None
         if intent is not None:
             intents.append(intent)
-    return intents
+    return intents + planned_creates(contact, links, rules)
 
 
-def may_create(contact: Contact, links: Mapping[int, Link], app: AppRule) -> bool:
-    """Say whether this contact may get a record in this app at all: not after somebody removed it there."""
+def planned_creates(contact: Contact, links: Mapping[int, Link], rules: Rules) -> list[Intent]:
+    """List where this contact gets a record; what it will hold is decided when it is sent (`create_intent`)."""
+    return [
+        Intent(app=index, kind="create", contact=contact.id, record="", fields={})
+        for index, app in rules.apps.items()
+        if index not in links and may_create(contact, links, app) and why_not_created(contact, app, rules) is None
+    ]
+
+
+def may_create(contact: Contact, links: Collection[int], app: AppRule) -> bool:
+    """Say whether this contact may get a record in this app at all: not after somebody removed it there.
+
+    `links`: the apps in which it has a record.
+    """
     return bool(
         links
         and app.create
@@ -157,7 +164,7 @@ def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank
     return f"{'fills a blank' if blank else rule.policy}, from {source}"
 
 
-def create_intent(contact: Contact, links: Mapping[int, Link], app: AppRule, rules: Rules) -> Intent | None:
+def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None:
     """Describe the record to be created; None where it may not be, with the reason from `why_not_created`."""
     if why_not_created(contact, app, rules) is not None:
         return None

@@ -6,7 +6,7 @@ Hard rules: never across a transaction; never repeat what may have happened; wha
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.consent import consent_intents
@@ -69,13 +69,18 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         if not rows:
             return Batch()
         ids = [row.contact for row in rows if only is None or (KINDS[kind], row.contact) in only]
-        contacts, links = tx.contacts(ids), tx.links_of(ids)
+        create = KINDS[kind] == "create"
+        contacts, links = tx.contacts(ids), {} if create else tx.links_of(ids)
+        apps = tx.link_apps(ids) if create else {}
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
             if contact is None:
                 continue
-            intent = intent_now(hub, app, kind, contact, links[contact.id])
+            if create:
+                intent = create_now(hub, app, contact, apps.get(contact.id, ()))
+            else:
+                intent = intent_now(hub, app, kind, contact, links[contact.id])
             if intent is None:
                 moot.append(contact.id)
                 continue
@@ -92,12 +97,9 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
 
 def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequence[Link]) -> Intent | None:
     """Compute one intent from what is committed now; None when there is nothing to do (any more, or not yet)."""
-    mine = {link.app: link for link in links}
-    link = mine.get(app.index)
     if KINDS[kind] == "create":
-        if link is not None or not may_create(contact, mine, app.rule):
-            return None
-        return create_intent(contact, mine, app.rule, hub.rules)
+        return create_now(hub, app, contact, [link.app for link in links])
+    link = next((link for link in links if link.app == app.index), None)
     if link is None or link.seen is not None:
         return None
     if KINDS[kind] == "consent":
@@ -109,9 +111,19 @@ def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Seque
     return None if contact.review else update_intent(contact, link, app.rule, hub.rules)
 
 
+def create_now(hub: Hub, app: OpenApp, contact: Contact, apps: Collection[int]) -> Intent | None:
+    """Describe the record that this contact gets in an app now; None when it gets none. `apps`: where it has one."""
+    if app.index in apps or not may_create(contact, apps, app.rule):
+        return None
+    return create_intent(contact, app.rule, hub.rules)
+
+
 def _sent(hub: Hub, app: OpenApp, contact: Contact, intent: Intent, drawn: str, now_ms: int) -> Sent:
     golden = {}
+    create = intent.kind == "create"
     for name in intent.fields:
+        if create and not app.rule.lenses[name].truncate:
+            continue  # what was sent says it all; only a cut value does not tell which value it was
         rule = hub.rules.fields.get(name)
         kind = rule.type if rule else hub.rules.consents.get(name)
         value = contact.golden.get(name)
@@ -125,7 +137,7 @@ def _sent(hub: Hub, app: OpenApp, contact: Contact, intent: Intent, drawn: str, 
         golden=golden,
         version=intent.version,
         at_ms=now_ms,
-        reasons={name: change.reason for name, change in intent.fields.items()},
+        reasons={} if create else {name: change.reason for name, change in intent.fields.items()},
     )
 
 
@@ -315,6 +327,9 @@ class Done:
         known = link is not None
         if link is None:
             link = Link(app=sent.app, id=record.id, contact=contact.id)
+        if not known and authored and record.fields.items() >= sent.fields.items():
+            self._made(sent, contact, link, record)
+            return
         observed(link, record.fields, record.version, self.now_ms)
         assert link.seen is not None
         entries = written(sent, record.id, link.base) if authored or _arrived(sent, record) else []
@@ -331,6 +346,18 @@ class Done:
         self.settled.append(sent)
         if entries:
             self.journal.append((contact, entries))
+
+    def _made(self, sent: Sent, contact: Contact, link: Link, record: Record) -> None:
+        """Record a new record of ours that holds just what we sent; what else it shows is blank or the app's own."""
+        link.base, link.version, link.at_ms = record.fields, record.version, self.now_ms
+        own = {n: raw for n, raw in record.fields.items() if n not in sent.fields and raw not in (None, "", [], {})}
+        if own:
+            link.base = {n: raw for n, raw in record.fields.items() if n not in own}
+            observed(link, record.fields, record.version, self.now_ms)
+            self.dirty.add(contact.id)
+        self._keep(link, record, known=False)
+        self.settled.append(sent)
+        self.journal.append((contact, written(sent, record.id, {})))
 
     def _keep(self, link: Link, record: Record, *, known: bool) -> None:
         digest = codec.digest(record.fields, None)

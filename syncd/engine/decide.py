@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.consent import Consented, Event, Latch, observe_consent
-from syncd.core.match import ALIAS, Decision, address_hash, decide_match, record_keys
+from syncd.core.match import ALIAS, address_hash
 from syncd.core.merge import Conflict, merge, settle
 from syncd.core.plan import by_app, intents_for
-from syncd.core.rules import AppRule, Rules
+from syncd.core.rules import Rules
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.pull import email_key, identity_keys
@@ -21,15 +21,7 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 
-def decide(hub: Hub) -> int:
-    """Merge and match everything that is known and not decided yet; says how many contacts were looked at."""
-    contacts = _merge_all(hub)
-    if match_all(hub):
-        contacts += _merge_all(hub)
-    return contacts
-
-
-def _merge_all(hub: Hub) -> int:
+def merge_all(hub: Hub) -> int:
     """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the rounds.
 
     A round in which nobody was ready (their fields are still being typed) is the last.
@@ -64,6 +56,8 @@ class Outcome:
     addresses: set[bytes] = field(default_factory=set)
     """Addresses that were opted out just now: whoever else has them must hear of it."""
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
+    fresh: set[int] = field(default_factory=set)
+    """Contacts that are inserted by the caller."""
 
 
 def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
@@ -74,7 +68,7 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
         return [], 0
     contacts, links, sents = tx.contacts(ids), tx.links_of(ids), tx.sent_of(ids)
     rules, out = hub.rules, Outcome(now_ms=hub.world.now_ms())
-    known = tx.latches(_subjects(contacts.values(), links, rules))
+    known = tx.latches(subjects_of(contacts.values(), links, rules))
     ready = []
     for id_ in ids:
         contact = contacts.get(id_)
@@ -90,7 +84,7 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
         merge_contact(contact, mine, sents.get(id_, ()), known, hub, out)
         for link in mine:
             link.seen = aside.get(link.app, link.seen)
-    _write_outcome(tx, hub, ready, out)
+    write_outcome(tx, hub, ready, out)
     return ids, len(ready)
 
 
@@ -148,9 +142,10 @@ def merge_contact(
         out.journal.append((contact, entries))
 
 
-def _write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
+def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
+    """Write down a page of merges: links, contacts, keys, intents, latches, journal, inbox."""
     tx.save_links(out.saved)
-    tx.save_contacts(out.changed)
+    tx.save_contacts(c for c in out.changed if c.id not in out.fresh)
     tx.drop_keys(out.old_keys)
     tx.add_keys(out.new_keys)
     for sent in out.settled:
@@ -229,7 +224,8 @@ def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[byt
     return found
 
 
-def _subjects(contacts: Iterable[Contact], links: Mapping[int, list[Link]], rules: Rules) -> list[bytes]:
+def subjects_of(contacts: Iterable[Contact], links: Mapping[int, list[Link]], rules: Rules) -> list[bytes]:
+    """List what consent is latched by for these contacts: themselves and their addresses."""
     subjects: set[bytes] = set()
     for contact in contacts:
         subjects.add(_subject(contact))
@@ -282,91 +278,6 @@ def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, 
             out.old_keys.append({"k_key": key, "k_app": link.app, "k_record": link.id})
             out.new_keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
     out.new_keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
-
-
-# -- match
-
-
-def match_all(hub: Hub) -> int:
-    """Find the contact of every unlinked record, app by app in the order of the configuration."""
-    total = 0
-    for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
-        if app.held:
-            continue
-        after = ""
-        while True:
-            count, after = hub.world.transact("match", _match_page, hub, app.rule, after)
-            total += count
-            if not count:
-                break
-    return total
-
-
-def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
-    links = tx.unlinked(app.index, after, PAGE)
-    if not links:
-        return 0, after
-    keys = {link.id: record_keys(_shown(link), app, hub.rules) for link in links}
-    holders = tx.holders({key for mine in keys.values() for key in mine if key is not None})
-    owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
-    taken = {c: {link.app for link in mine} for c, mine in tx.links_of(sorted(owners)).items()}
-    keys_of = _other_keys(tx, hub, app, holders) if len(hub.rules.match) > 1 else {}
-    contacts: list[Contact] = []
-    number = tx.next_contact()
-    now_ms = hub.world.now_ms()
-    for link in links:
-        decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of)
-        if decision.contact is not None:
-            link.contact = decision.contact
-            hub.matched["linked"] += 1
-        else:
-            contact = Contact(id=number, secret=hub.world.draw(16), review=decision.kind == "review")
-            link.contact = number
-            contacts.append(contact)
-            number += 1
-            hub.matched[decision.kind] += 1
-            if contact.review:
-                tx.open_case("match", contact, hub.run, now_ms, _case(hub, link, decision), app=app.index)
-        taken.setdefault(link.contact, set()).add(app.index)
-        _attach(holders, keys[link.id], link)
-    tx.insert_contacts(contacts)
-    tx.attach(links)
-    return len(links), links[-1].id
-
-
-def _shown(link: Link) -> dict[str, Raw]:
-    return link.seen.fields if link.seen else link.base
-
-
-def _attach(holders: dict[bytes, list[Any]], keys: Iterable[bytes | None], link: Link) -> None:
-    """Let the rest of the page see that this record has a contact now."""
-    for key in keys:
-        if key is None:
-            continue
-        held = holders.get(key, [])
-        for place, holder in enumerate(held):
-            if holder.app == link.app and holder.record == link.id:
-                held[place] = holder._replace(contact=link.contact)
-
-
-def _other_keys(
-    tx: Tx, hub: Hub, app: AppRule, holders: Mapping[bytes, Sequence[Any]]
-) -> dict[tuple[int, str], list[bytes | None]]:
-    found: dict[tuple[int, str], list[bytes | None]] = {}
-    for held in holders.values():
-        for holder in held:
-            other = hub.rules.app(holder.app)
-            if holder.app == app.index or other is None or (holder.app, holder.record) in found:
-                continue
-            link = tx.link(holder.app, holder.record)
-            if link is not None:
-                found[holder.app, holder.record] = record_keys(_shown(link), other, hub.rules)
-    return found
-
-
-def _case(hub: Hub, link: Link, decision: Decision) -> dict[str, Any]:
-    candidates = [[hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in decision.candidates]
-    return {"record": link.id, "candidates": candidates, "reason": decision.reason}
 
 
 def observed(link: Link, fields: dict[str, Raw], version: str | None, now_ms: int) -> None:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 
 from syncd.core.plan import check_guards
 from syncd.engine.apply import apply_app
-from syncd.engine.decide import decide
 from syncd.engine.deletions import confirm_gone
 from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull
 from syncd.engine.recover import recover
 from syncd.errors import SyncdError

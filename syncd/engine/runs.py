@@ -16,8 +16,8 @@ from syncd.connector import Connector
 from syncd.core.plan import VERBS, Held
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
-from syncd.engine.decide import decide
 from syncd.engine.hub import Hub, OpenApp, report
+from syncd.engine.matching import decide
 from syncd.engine.plans import find_planned, list_intents
 from syncd.engine.resolve import Decision
 from syncd.engine.resolve import resolve as resolve_case

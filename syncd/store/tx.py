@@ -146,6 +146,13 @@ class Tx:
             found[contact].append(codec.read_link(app, id_, contact, version, at_ms, doc, seen))
         return found
 
+    def link_apps(self, contacts: Iterable[int]) -> dict[int, set[int]]:
+        """Tell in which apps these contacts have a record."""
+        found: dict[int, set[int]] = {}
+        for contact, app in self._c.execute(_LINK_APPS, {"ids": list(contacts)}):
+            found.setdefault(contact, set()).add(app)
+        return found
+
     def link(self, app: int, id_: str) -> Link | None:
         row = self._c.execute(_LINK, {"app": app, "id": id_}).first()
         return None if row is None else codec.read_link(app, id_, row[0] or 0, row[1], row[2], row[3], row[4])
@@ -625,6 +632,7 @@ _UNLINKED = (
     .limit(bindparam("count"))
 )
 _LINKS_OF = select(*_LINK_COLUMNS).where(_R.contact.in_(_ids())).order_by(_R.contact, _R.app)
+_LINK_APPS = select(_R.contact, _R.app).where(_R.contact.in_(_ids()))
 _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
     _R.app == bindparam("app"), _R.id == bindparam("id")
 )

@@ -1,0 +1,123 @@
+"""Match: find out whose the unlinked records are, app by app in the order of the configuration.
+
+A record that nobody else's key touches becomes a contact at once; the rest is linked (or set aside for a person) here and
+merged jointly afterwards, so that the order of the apps never decides a first contact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from syncd.core.match import Decision, decide_match, record_keys
+from syncd.core.rules import AppRule
+from syncd.core.state import Contact, Link
+from syncd.engine.decide import Outcome, merge_all, merge_contact, subjects_of, write_outcome
+from syncd.engine.hub import PAGE, Hub
+from syncd.model import Raw
+from syncd.store.tx import Tx
+
+
+def decide(hub: Hub) -> int:
+    """Merge and match everything that is known and not decided yet; says how many contacts were looked at."""
+    contacts = merge_all(hub)
+    matched = match_all(hub)
+    return contacts + matched + (merge_all(hub) if matched else 0)
+
+
+def match_all(hub: Hub) -> int:
+    """Find the contact of every unlinked record, app by app in the order of the configuration."""
+    total = 0
+    for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
+        if app.held:
+            continue
+        after = ""
+        while True:
+            count, after = hub.world.transact("match", _match_page, hub, app.rule, after)
+            total += count
+            if not count:
+                break
+    return total
+
+
+def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
+    links = tx.unlinked(app.index, after, PAGE)
+    if not links:
+        return 0, after
+    keys = {link.id: record_keys(_shown(link), app, hub.rules) for link in links}
+    holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
+    owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
+    taken = {c: {link.app for link in mine} for c, mine in tx.links_of(sorted(owners)).items()}
+    keys_of = _other_keys(tx, hub, app, holders) if len(hub.rules.match) > 1 else {}
+    contacts: list[Contact] = []
+    alone: dict[int, list[Link]] = {}
+    number = tx.next_contact()
+    now_ms = hub.world.now_ms()
+    for link in links:
+        decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of)
+        if decision.contact is not None:
+            link.contact = decision.contact
+            hub.matched["linked"] += 1
+        else:
+            contact = Contact(id=number, secret=hub.world.draw(16), review=decision.kind == "review")
+            link.contact = number
+            contacts.append(contact)
+            number += 1
+            hub.matched[decision.kind] += 1
+            if decision.kind == "new" and all(len(holders.get(key, ())) < 2 for key in keys[link.id] if key):
+                alone[contact.id] = [link]
+            if contact.review:
+                tx.open_case("match", contact, hub.run, now_ms, _case(hub, link, decision), app=app.index)
+        taken.setdefault(link.contact, set()).add(app.index)
+        _attach(holders, keys[link.id], link)
+    out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
+    tx.insert_contacts(contacts)
+    tx.attach(link for link in links if link.contact not in alone)
+    write_outcome(tx, hub, sorted(alone), out)
+    return len(links), links[-1].id
+
+
+def _merge_alone(
+    tx: Tx, hub: Hub, contacts: Sequence[Contact], links: Mapping[int, list[Link]], now_ms: int
+) -> Outcome:
+    """Merge contacts of one record each, before they are stored for the first time."""
+    out = Outcome(now_ms=now_ms, fresh=set(links))
+    known = tx.latches(subjects_of(contacts, links, hub.rules)) if hub.rules.consents else {}
+    for contact in contacts:
+        merge_contact(contact, links[contact.id], (), known, hub, out)
+    return out
+
+
+def _shown(link: Link) -> dict[str, Raw]:
+    return link.seen.fields if link.seen else link.base
+
+
+def _attach(holders: dict[bytes, list[Any]], keys: Iterable[bytes | None], link: Link) -> None:
+    """Let the rest of the page see that this record has a contact now."""
+    for key in keys:
+        if key is None:
+            continue
+        held = holders.get(key, [])
+        for place, holder in enumerate(held):
+            if holder.app == link.app and holder.record == link.id:
+                held[place] = holder._replace(contact=link.contact)
+
+
+def _other_keys(
+    tx: Tx, hub: Hub, app: AppRule, holders: Mapping[bytes, Sequence[Any]]
+) -> dict[tuple[int, str], list[bytes | None]]:
+    found: dict[tuple[int, str], list[bytes | None]] = {}
+    for held in holders.values():
+        for holder in held:
+            other = hub.rules.app(holder.app)
+            if holder.app == app.index or other is None or (holder.app, holder.record) in found:
+                continue
+            link = tx.link(holder.app, holder.record)
+            if link is not None:
+                found[holder.app, holder.record] = record_keys(_shown(link), other, hub.rules)
+    return found
+
+
+def _case(hub: Hub, link: Link, decision: Decision) -> dict[str, Any]:
+    candidates = [[hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in decision.candidates]
+    return {"record": link.id, "candidates": candidates, "reason": decision.reason}
