@@ -1,65 +1,127 @@
-"""Throw-away copies of the store for dry runs: whatever happens to them, the store stays as it was."""
+"""Throw-away copies of the store for dry runs: whatever happens to them, the store stays as it was.
+
+SQLite: a file of our own, 0600, gone afterwards; what a process that was killed left behind is removed when the next one
+opens the store. PostgreSQL: one transaction that is always rolled back, a savepoint for each step.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Final
 
 import sqlalchemy as sa
 
+from syncd.errors import ConfigError
+from syncd.store import faults
+from syncd.store.codec import Sealer
 from syncd.store.store import Store
-from syncd.store.tx import Tx
 
-T = TypeVar("T")
-
-
-class Transacting(Protocol):
-    """Whatever gives out transactions."""
-
-    def transact(self, step: Callable[[Tx], T]) -> T:
-        """Run a step in one transaction."""
+PREFIX: Final = "syncd-dry-run-"
+SUFFIXES: Final = ("-journal", "-wal", "-shm", "")  # the file itself last: by its lock others know that it is in use
 
 
 @contextmanager
-def throwaway(store: Store) -> Iterator[Transacting]:
-    """Give a copy of the store that is gone afterwards: a 0600 file beside an SQLite store, else a rolled-back
-    transaction with a savepoint for each step."""
+def throwaway(store: Store) -> Iterator[Store]:
+    """Give a copy of the store as it is now; nothing that is done to it outlives the block."""
     if store.path is None:
-        with store.engine.connect() as connection:
-            outer = connection.begin()
-            try:
-                yield _RolledBack(connection, store)
-            finally:
-                outer.rollback()
+        yield from _rolled_back(store)
         return
-    handle, name = tempfile.mkstemp(prefix="syncd-dry-run-", suffix=".db", dir=store.path.parent)
-    os.close(handle)
-    copy: Store | None = None
-    try:
-        with sqlite3.connect(store.path) as source, sqlite3.connect(name) as target:
-            source.backup(target)
-        source.close()
-        target.close()
-        copy = Store(sa.URL.create("sqlite", database=name), store.sealer)
-        yield copy
-    finally:
-        if copy is not None:
+    with _own_file(store.data_dir) as file:
+        backup(store, file)
+        copy = Store(sa.URL.create("sqlite", database=str(file)), store.sealer, store.data_dir, scratch=True)
+        try:
+            yield copy
+        finally:
             copy.close()
-        for suffix in ("", "-wal", "-shm"):
-            Path(name + suffix).unlink(missing_ok=True)
 
 
-class _RolledBack:
+def backup(store: Store, file: Path) -> None:
+    """Copy an SQLite store into a file by the backup API, as it is at one moment, beside whoever writes."""
+    with store.translated():
+        source = store.engine.raw_connection()
+        try:
+            target = sqlite3.connect(file)
+            try:
+                source.driver_connection.backup(target)  # type: ignore[union-attr]  # a connection of sqlite3
+            except sqlite3.Error as error:
+                found = faults.reaction(error, sa.URL.create("sqlite", database=str(file)))
+                raise (found or error) from None
+            finally:
+                target.close()
+        finally:
+            source.close()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the copies of processes that are gone; a copy in use is locked by its process."""
+    for file in sorted(folder.glob(f"{PREFIX}*.db")):
+        with suppress(OSError):
+            handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(file)
+            finally:
+                os.close(handle)
+
+
+@contextmanager
+def _own_file(folder: Path) -> Iterator[Path]:
+    """Make a file that only this user may read, lock it while the block runs, and remove it."""
+    while True:
+        try:
+            handle, name = tempfile.mkstemp(prefix=PREFIX, suffix=".db", dir=folder)
+        except OSError as error:
+            raise ConfigError(f"{folder}: no temporary file can be made there: {error.strerror}") from error
+        fcntl.flock(handle, fcntl.LOCK_EX)  # it dies with this process; whoever finds it free removes the file ...
+        if Path(name).exists():
+            break
+        os.close(handle)  # ... as just happened
+    try:
+        yield Path(name)
+    finally:
+        _remove(Path(name))
+        os.close(handle)
+
+
+def _remove(file: Path) -> None:
+    for suffix in SUFFIXES:
+        Path(f"{file}{suffix}").unlink(missing_ok=True)
+
+
+def _rolled_back(store: Store) -> Iterator[Store]:
+    # REPEATABLE READ: a long dry run must not be a reason for anybody's serialization failure.
+    with (
+        store.translated(),
+        store.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
+    ):
+        outer = connection.begin()
+        try:
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")  # apps may be slow
+            yield _Rehearsal(store, store.sealer, connection)
+        finally:
+            outer.rollback()
+
+
+class _Rehearsal(Store):
     """Steps inside one transaction that never commits."""
 
-    def __init__(self, connection: sa.Connection, store: Store) -> None:
-        self._connection, self._store = connection, store
+    def __init__(self, store: Store, sealer: Sealer, connection: sa.Connection) -> None:
+        self.url, self.sealer, self.data_dir = store.url, sealer, store.data_dir
+        self.sqlite, self.engine, self.errors = store.sqlite, store.engine, store.errors
+        self._connection = connection
 
-    def transact(self, step: Callable[[Tx], T]) -> T:
+    @contextmanager
+    def _begun(self) -> Iterator[sa.Connection]:
         with self._connection.begin_nested():
-            return step(Tx(self._connection, self._store.sealer))
+            yield self._connection
+
+    _reading = _begun
+
+    def close(self) -> None:
+        """Leave the connections to the store."""

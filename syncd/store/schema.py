@@ -17,7 +17,9 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     SmallInteger,
+    String,
     Table,
     Text,
     event,
@@ -26,8 +28,13 @@ from sqlalchemy import (
 
 HEAD: Final = "0001"
 """The migration that this version of syncd needs."""
-
 META = MetaData()
+version = Table(  # Alembic makes and keeps it; not under Alembic's own name, which other programs use as well
+    "syncd_version",
+    MetaData(),
+    Column("version_num", String(32), nullable=False),
+    PrimaryKeyConstraint("version_num", name="syncd_version_pkc"),
+)
 BIG = BigInteger().with_variant(Integer, "sqlite")
 
 meta = Table(
@@ -228,9 +235,9 @@ ONLY_GROWS = (
 )
 
 for _log in (journal, consent_log):
-    event.listen(_log, "after_create", DDL(ONLY_GROWS.replace("%", "%%")).execute_if(dialect="postgresql"))
+    _function = DDL(ONLY_GROWS.replace("%", "%%"))  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
+    event.listen(_log, "after_create", _function.execute_if(dialect="postgresql"))
     for _verb in ("UPDATE", "DELETE"):
         for _dialect in ("sqlite", "postgresql"):
-            event.listen(
-                _log, "after_create", DDL(append_only(_log.name, _verb, _dialect)).execute_if(dialect=_dialect)
-            )
+            _trigger = DDL(append_only(_log.name, _verb, _dialect))  # type: ignore[no-untyped-call]
+            event.listen(_log, "after_create", _trigger.execute_if(dialect=_dialect))

@@ -1,0 +1,227 @@
+"""From the address in `store:` to a store that may be used: folder, key, version.
+
+Hard rules: a store is never sealed with two keys; it is upgraded only after a copy was made; whatever is wrong is said
+with place, cause and remedy, and nothing was changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final
+
+import sqlalchemy as sa
+
+from syncd.errors import ConfigError, SyncdError, TransientError
+from syncd.store import faults, schema
+from syncd.store.codec import Sealer
+from syncd.store.copy import backup, remove_leftovers
+from syncd.store.lease import Lease
+from syncd.store.store import KEY, Store
+from syncd.store.tx import Tx
+
+KEY_FILE: Final = "syncd.key"
+KEY_BYTES: Final = 32
+UPGRADE_SECONDS: Final = 60.0
+DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
+_FULL: Final = {errno.ENOSPC, errno.EDQUOT}
+
+
+def open_store(url: str, data_dir: Path) -> Store:
+    """Open the store at an absolute address; make it where there is none, upgrade it where that is safe.
+
+    Raises ConfigError or TransientError.
+    """
+    with _reached(url, data_dir) as store:
+        if store.sqlite and (store.version() or "") < schema.HEAD:
+            _upgrade(store)
+        _check(store)
+        return store
+
+
+def upgrade_store(url: str, data_dir: Path) -> tuple[str, str]:
+    """Bring a store to the version that this syncd needs; say what it was and what it is."""
+    with _reached(url, data_dir) as store:
+        before = store.version() or ""
+        if before < schema.HEAD:
+            _upgrade(store)
+        _check(store)
+        store.close()
+        return before, schema.HEAD
+
+
+# -- reaching it
+
+
+@contextmanager
+def _reached(url: str, data_dir: Path) -> Iterator[Store]:
+    """Give the store, made if there was none; closed again if the block fails."""
+    address = _address(url)
+    _make_folder(data_dir)
+    if address.get_backend_name() == "sqlite":
+        _make_file(Path(address.database or ""))
+    remove_leftovers(data_dir)
+    store = _sealed(address, data_dir)
+    try:
+        if store.version() is None:
+            store.create()
+        yield store
+    except BaseException:
+        store.close()
+        raise
+
+
+def _address(url: str) -> sa.URL:
+    try:
+        address = sa.engine.make_url(url)
+    except sa.exc.ArgumentError:
+        raise ConfigError(
+            "store: this is no address of a database (sqlite:///FILE or postgresql+psycopg://...)"
+        ) from None
+    if address.drivername == "postgresql":
+        address = address.set(drivername="postgresql+psycopg")
+    if address.drivername not in DRIVERS:
+        raise ConfigError(f"store: {address.drivername} is no database for a store; use {' or '.join(DRIVERS)}")
+    if address.get_backend_name() == "sqlite" and address.database in (None, "", ":memory:"):
+        raise ConfigError("store: a store in memory forgets everything; name a file (sqlite:///FILE)")
+    return address
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _of_file(folder, error) from error
+
+
+def _make_file(file: Path) -> None:
+    """Make an empty file that only this user may read, unless there is one; SQLite's other files take after it."""
+    _make_folder(file.parent)
+    with suppress(FileExistsError):
+        try:
+            os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            raise
+        except OSError as error:
+            raise _of_file(file, error) from error
+
+
+def _of_file(file: Path, error: OSError) -> SyncdError:
+    if error.errno in _FULL:
+        return TransientError(f"{file}: {faults.DISK_FULL}")
+    return ConfigError(f"{file}: {error.strerror}; {faults.NOT_WRITABLE}")
+
+
+# -- the key
+
+
+def _sealed(address: sa.URL, data_dir: Path) -> Store:
+    """Make the store's object with its key; a key is made only where nothing was sealed yet."""
+    file = data_dir / KEY_FILE
+    key = _read_key(file)
+    if key is None:
+        store = Store(address, Sealer(bytes(KEY_BYTES)), data_dir)
+        try:
+            sealed = store.version() is not None
+        finally:
+            store.close()
+        if sealed:
+            remedy = "put it back from your backup; without it the journal and the inbox cannot be read"
+            raise ConfigError(f"{file}: the key of the store {store.place} is missing; {remedy}")
+        key = _make_key(file)
+    return Store(address, Sealer(key), data_dir)
+
+
+def _read_key(file: Path) -> bytes | None:
+    try:
+        with file.open("rb") as opened:
+            mode = os.fstat(opened.fileno()).st_mode
+            key = opened.read(KEY_BYTES + 1)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"{file}: the key cannot be read: {error.strerror}; make it readable for this user"
+        ) from error
+    if mode & 0o077:
+        raise ConfigError(f"{file}: others may read the key (mode {mode & 0o777:04o}); run `chmod 600` on it")
+    if len(key) != KEY_BYTES:
+        remedy = "put the right file back from your backup"
+        raise ConfigError(
+            f"{file}: a key has {KEY_BYTES} bytes, this file has {'more' if key[KEY_BYTES:] else len(key)}; {remedy}"
+        )
+    return key
+
+
+def _make_key(file: Path) -> bytes:
+    """Draw a key; it lies on the disk, whole, before anything is sealed with it. Another process may be faster."""
+    key = os.urandom(KEY_BYTES)
+    try:
+        handle, name = tempfile.mkstemp(prefix=f"{KEY_FILE}.", dir=file.parent)
+        try:
+            with os.fdopen(handle, "wb") as opened:
+                opened.write(key)
+                opened.flush()
+                os.fsync(opened.fileno())
+            with suppress(FileExistsError):
+                os.link(name, file)
+        finally:
+            Path(name).unlink()
+        _sync_folder(file.parent)
+    except OSError as error:
+        raise _of_file(file, error) from error
+    found = _read_key(file)
+    assert found is not None, "it was made just now"
+    return found
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _check(store: Store) -> None:
+    """Refuse another version and another key."""
+
+    def step(tx: Tx) -> str | None:
+        store.demand_version(tx.connection, schema.HEAD)
+        return tx.meta(KEY)
+
+    if store.read(step) != store.sealer.check:
+        file = store.data_dir / KEY_FILE
+        raise ConfigError(f"{file}: the store {store.place} was sealed with another key; put the right one back")
+
+
+# -- upgrading
+
+
+def _upgrade(store: Store) -> None:
+    """Migrate, alone; an SQLite store after a copy. A migration that fails leaves everything as it was."""
+    from syncd.store.migrations import migrate
+
+    with Lease(store, wait_seconds=UPGRADE_SECONDS, command="upgrade", version=None):
+        if (store.version() or "") >= schema.HEAD:  # somebody else has just done it
+            return
+        if store.path is not None:
+            _keep_copy(store, store.path.with_name(f"{store.path.name}.before-{schema.HEAD}"))
+        with store.translated(), store.changing() as connection:
+            migrate(connection)
+
+
+def _keep_copy(store: Store, file: Path) -> None:
+    """Copy the store; the file has its name only when it is complete."""
+    part = file.with_name(file.name + ".part")
+    part.unlink(missing_ok=True)
+    _make_file(part)
+    backup(store, part)
+    with part.open("rb") as opened:
+        os.fsync(opened.fileno())
+    part.replace(file)
+    _sync_folder(file.parent)
