@@ -19,9 +19,9 @@ ROOT = Path(__file__).parent.parent
 ROWS = (
     {"errors", "model"},
     {"connector", "core"},
-    {"http", "store", "config"},
+    {"http", "store", "config", "logs"},
     {"registry", "engine", "ops"},
-    {"daemon", "scale", "web", "docs"},
+    {"daemon", "scale", "web", "docs", "demo"},
     {"cli"},
     {"__main__"},
 )

@@ -1,0 +1,45 @@
+"""The door: `syncd`. Answers `--version` before anything heavy is imported, hands the rest to `cli`.
+
+Hard rule: whatever goes wrong ends in one sentence for the operator and an exit code; a stack is shown with `--debug` only.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from syncd import __version__
+
+
+def main() -> int:
+    """Run one command; return its exit code."""
+    words = sys.argv[1:]
+    if words in (["--version"], ["-V"]):
+        print(f"syncd {__version__}")
+        return 0
+    try:
+        from syncd.cli.app import run
+
+        return run(words)
+    except KeyboardInterrupt:
+        print("syncd: interrupted; the next run goes on from here", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if "--debug" in words:
+            raise
+        print(f"syncd: {_fault(error)}", file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _fault(error: Exception) -> str:
+    """Name the kind and the place of an error that is ours, never its text: that may hold a contact's value."""
+    import traceback
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return (
+        f"internal error: {type(error).__name__} at {place.filename}:{place.lineno}. This is a fault of syncd, nothing "
+        "of yours. Please report it with this line, `syncd --version`, and the output of the same command with --debug"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

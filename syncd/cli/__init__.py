@@ -1,0 +1,12 @@
+"""The commands: what people type and scripts rely on (DESIGN 5).
+
+    app       the list of commands; errors -> messages and exit codes
+    options   the options that commands share
+    opening   configuration -> store -> session, with the lease where something is written
+    writing   commands that change something: sync, plan, apply, resync, undo, approve ...
+    reading   commands that only look: status, explain, history, inbox ...
+    around    init, check, schema, docs, connectors, db, demo
+    show      a terminal gets tables, a pipe gets plain aligned text, --json gets one document
+
+Hard rule: everything heavy is imported by the command that needs it; start-up is felt by people and by cron.
+"""

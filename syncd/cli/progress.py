@@ -1,0 +1,107 @@
+"""The world as a command sees it: fenced by the lease, and telling a person what is being done and how far it is.
+
+Wraps the engine's seam, so the engine knows nothing of it. Hard rule: nothing is shown outside a terminal, nothing in the
+first second, and nothing is left behind.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Concatenate, Final, ParamSpec, TypeVar
+
+from syncd.engine.seam import LiveWorld, Transacting
+from syncd.store.tx import Tx
+
+if TYPE_CHECKING:
+    from rich.status import Status
+
+    from syncd.store.lease import Lease
+    from syncd.store.store import Store
+
+T = TypeVar("T")
+P = ParamSpec("P")
+PATIENCE_SECONDS: Final = 1.0
+CALLS: Final = {
+    "read": "reading",
+    "write": "writing",
+    "get": "looking again",
+    "open": "connecting",
+    "find": "looking up",
+}
+STEPS: Final = {"merge": "comparing contacts", "match": "matching records", "intents": "listing the plan"}
+
+
+@contextmanager
+def command_world(store: Store, lease: Lease | None = None) -> Iterator[LiveWorld]:
+    """Give out the live world: with a lease nothing is written once another process has taken over."""
+    line = _Line() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
+    try:
+        yield CommandWorld(Fenced(store, lease) if lease else store, lease, line)
+    finally:
+        if line is not None:
+            line.stop()
+
+
+class Fenced:
+    """A store for the holder of a lease."""
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store, self._lease = store, lease
+
+    def transact(self, step: Callable[[Tx], T]) -> T:
+        return self._store.transact(step, epoch=self._lease.epoch)
+
+
+class _Line:
+    """The line on stderr."""
+
+    def __init__(self) -> None:
+        self._since = time.monotonic()
+        self._status: Status | None = None
+        self._counts: Counter[str] = Counter()
+
+    def tell(self, text: str) -> None:
+        """Count one more step of this kind and show it."""
+        self._counts[text] += 1
+        if time.monotonic() - self._since < PATIENCE_SECONDS:
+            return
+        shown = f"{text}, {self._counts[text]} pages" if self._counts[text] > 1 else text
+        if self._status is None:
+            from rich.console import Console
+
+            self._status = Console(stderr=True, highlight=False, markup=False).status(shown)
+            self._status.start()
+        self._status.update(shown)
+
+    def stop(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
+
+
+class CommandWorld(LiveWorld):
+    """The live world of one command."""
+
+    def __init__(self, store: Transacting, lease: Lease | None, line: _Line | None) -> None:
+        super().__init__(store)
+        self._lease, self._line = lease, line
+
+    def over(self, store: Transacting) -> CommandWorld:
+        return CommandWorld(store, self._lease, self._line)
+
+    def call(self, app: str, what: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._line is not None and what in CALLS:
+            self._line.tell(f"{app}: {CALLS[what]}")
+        if self._lease is not None and what == "write":
+            self._lease.demand()
+        return super().call(app, what, action, *args, **kwargs)
+
+    def transact(self, what: str, step: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        if self._line is not None and what in STEPS:
+            self._line.tell(STEPS[what])
+        return super().transact(what, step, *args, **kwargs)

@@ -1,0 +1,289 @@
+"""Commands that only look. They exit 0 when they could read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from syncd.cli import show
+from syncd.cli.opening import configured, opened
+from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, now_ms, since_ms
+from syncd.cli.writing import Contact, Field, Run, inbox_resolve
+
+if TYPE_CHECKING:
+    from syncd.core.rules import Rules
+    from syncd.engine.runs import Session
+    from syncd.ops.explain import Explained
+    from syncd.ops.status import Status
+
+ENTRIES_SHOWN: Final = 50
+EXPLAINED_ENTRIES: Final = 100
+ALIVE_POLLS: Final = 3
+
+
+def status(
+    alive: Annotated[
+        bool, typer.Option("--alive", help="Only say whether the daemon is alive; exit 3 if not.")
+    ] = False,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Say per app what is linked, in sync, pending, parked, excluded, failed or in conflict."""
+    from syncd.ops.status import alive_age
+    from syncd.ops.status import status as count
+
+    with opened(config) as session:
+        if alive:
+            age = session.store.read(lambda tx: alive_age(tx, now_ms()))
+            return _tell_alive(age, min(app.poll_seconds for app in session.config.apps), as_json=as_json)
+        names, rules = [app.name for app in session.config.apps], _rules(session)
+        found = session.store.read(lambda tx: count(tx, names, rules, now_ms()))
+    if as_json:
+        show.document(found.doc())
+    else:
+        _tell_status(found)
+    return 0
+
+
+def _rules(session: Session) -> Rules:
+    """Build the rules without opening any app."""
+    from syncd.engine.setup import make_hub
+
+    return make_hub(session.world, session.config, session.load, only=frozenset()).rules
+
+
+def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int:
+    alive = age is not None and age <= ALIVE_POLLS * poll_seconds
+    if as_json:
+        show.document({"alive": alive, "age_seconds": age})
+    elif age is None:
+        show.line("the daemon has never run")
+    else:
+        show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago")
+    return 0 if alive else 3
+
+
+def _tell_status(found: Status) -> None:
+    show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
+    head = ["app", "linked", "in sync", "pending", "parked", "excluded", "failed", "conflicts", "read", ""]
+    rows = []
+    for app in found.apps:
+        counts = [app.linked, app.in_sync, app.pending, app.parked, app.excluded, app.failed, app.conflicts]
+        age = "never" if app.cursor_age_seconds is None else f"{show.age(app.cursor_age_seconds)} ago"
+        rows.append([app.name, *counts, age, "paused" if app.paused else ""])
+    show.table(head, rows, right=range(1, 8))
+    for app in found.apps:
+        for reason, count in app.reasons.most_common():
+            show.line(f"{app.name}: {count} excluded: {reason}")
+        if app.last_error:
+            error = app.last_error
+            show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))
+
+
+def explain(
+    key: Key,
+    field: Annotated[str | None, typer.Argument(metavar="[FIELD]", help="Only this field.", show_default=False)] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Show one contact in every app: each field's value, where it comes from, since when, by which rule."""
+    from syncd.ops.explain import explain as explained
+    from syncd.ops.find import find
+    from syncd.ops.history import iterate
+
+    wanted = key_from(key)
+    with opened(config) as session:
+        known([field] if field else None, [*session.config.fields, *session.config.groups], "field")
+        names, rules = [app.name for app in session.config.apps], _rules(session)
+        found = session.store.read(lambda tx: explained(tx, find(tx, session.config, wanted), field, names, rules))
+        history: list[dict[str, Any]] = []
+        if found.contact is not None:
+            chosen = _selection(session, contact=found.contact, field=field)
+            history = list(iterate(session.store.read, chosen, EXPLAINED_ENTRIES))
+    if as_json:
+        show.document(found.doc(history))
+    else:
+        _tell_explained(found, history)
+    return 0
+
+
+def _selection(
+    session: Session, *, run: int | None = None, contact: int | None, field: str | None, since: int | None = None
+) -> Any:
+    """Select journal entries; a field is journalled under its group's name where it is merged with others."""
+    from syncd.ops.history import Selection
+
+    fields = None
+    if field is not None:
+        group = session.config.fields[field].group if field in session.config.fields else None
+        fields = frozenset({field, *session.config.groups.get(field, ()), *([group] if group else ())})
+    return Selection(run=run, contact=contact, fields=fields, since_ms=since)
+
+
+def _tell_explained(found: Explained, history: list[dict[str, Any]]) -> None:
+    show.line(f"contact c{found.contact}" if found.contact is not None else "this record belongs to no contact yet")
+    show.table(
+        ["app", "record", "state", "why", "others with this key"],
+        [[view.name, view.id or "-", view.state.word, view.state.why, ", ".join(view.others)] for view in found.apps],
+    )
+    if found.fields or any(view.fields for view in found.apps):
+        show.line()
+        names = list(dict.fromkeys([*found.fields, *(name for view in found.apps for name in view.fields)]))
+        rows = []
+        for name in sorted(names):
+            field = found.fields.get(name, {})
+            cells = [_cell(view.fields, name, linked=view.id is not None) for view in found.apps]
+            rows.append([name, field.get("value"), *cells, field.get("from"), field.get("at")])
+        show.table(["field", "contact", *(view.name for view in found.apps), "from", "at"], rows)
+    rules: dict[str, list[str]] = {}
+    for name, field in found.fields.items():
+        rules.setdefault(field["rule"], []).append(name)
+    if rules:
+        show.line()
+        show.table(["rule", "fields"], [[rule, ", ".join(names)] for rule, names in rules.items()])
+    if history:
+        show.line()
+        _tell_entries(history)
+
+
+def _cell(fields: dict[str, Any], name: str, *, linked: bool) -> str:
+    """Spell what an app holds; "not offered" and "blank" are two things."""
+    if name not in fields:
+        return "-" if linked else ""
+    return '""' if fields[name] in (None, "") else show.plain(fields[name])
+
+
+def _tell_entries(entries: list[dict[str, Any]], *, contacts: bool = False) -> None:
+    head = ["run", "at", *(["contact"] if contacts else []), "app", "field", "from", "to", "why"]
+    rows = []
+    for each in entries:
+        who = [each["contact"]] if contacts else []
+        rows.append([each["run"], each["at"], *who, *(each[name] for name in ("app", "field", "from", "to", "reason"))])
+    show.table(head, rows)
+
+
+def history(
+    run: Run = None,
+    contact: Contact = None,
+    field: Field = None,
+    since: Since = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="At most N runs and N entries.")
+    ] = None,
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Show runs and the journal, newest first; selectors combine."""
+    from syncd.ops.find import contact_of
+    from syncd.ops.history import iterate, iterate_runs
+
+    moment = since_ms(since)
+    with opened(config) as session:
+        known([field] if field else None, [*session.config.fields, *session.config.groups], "field")
+        who = None
+        if contact is not None:
+            key = key_from(contact)
+            who = session.store.read(lambda tx: contact_of(tx, session.config, key))
+        chosen = _selection(session, run=run, contact=who, field=field, since=moment)
+        read = session.store.read
+        if as_json:
+            _stream({"runs": iterate_runs(read, chosen, limit), "entries": iterate(read, chosen, limit)})
+            return 0
+        runs = list(iterate_runs(read, chosen, limit or ENTRIES_SHOWN))
+        entries = list(iterate(read, chosen, limit or ENTRIES_SHOWN))
+    show.table(
+        ["run", "at", "kind", "did"], [[each["run"], each["at"], each["kind"], _did(each["apps"])] for each in runs]
+    )
+    if entries:
+        show.line()
+        _tell_entries(entries, contacts=True)
+        if len(entries) == (limit or ENTRIES_SHOWN):
+            show.line("there may be more: --limit N, or narrow it by --run, --contact, --field, --since")
+    return 0
+
+
+def _did(apps: dict[str, dict[str, int]]) -> str:
+    parts = []
+    for app, counts in apps.items():
+        done = [f"{count} {name}" for name, count in counts.items() if count and name != "read"]
+        if done:
+            parts.append(f"{app}: {', '.join(done)}")
+    return "; ".join(parts) or "nothing to do"
+
+
+def _stream(lists: dict[str, Iterator[dict[str, Any]]]) -> None:
+    """Print a document of lists without holding them in memory."""
+    import orjson
+
+    for place, (name, each) in enumerate(lists.items()):
+        show.raw(b'%s"%s":[' % (b"," if place else b"{", name.encode()))
+        first = True
+        while chunk := list(islice(each, 500)):
+            show.raw((b"" if first else b",") + b",".join(orjson.dumps(one) for one in chunk))
+            first = False
+        show.raw(b"]")
+    show.raw(b"}\n")
+
+
+def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
+    """List what waits for a decision, oldest first."""
+    from syncd.ops.inbox import held_run, iterate
+
+    with opened(config) as session:
+        cases = list(iterate(session.store.read))
+        held = session.store.read(held_run)
+    if as_json:
+        show.document({"cases": cases, "held": [held] if held else []})
+        return 0
+    if cases:
+        names = ("case", "kind", "contact", "app", "field", "since", "reason")
+        show.table(
+            ["case", "what", "contact", "app", "field", "since", "why"], [[each[n] for n in names] for each in cases]
+        )
+        show.line("syncd inbox show CASE shows the values; syncd inbox resolve CASE decides")
+    if held:
+        what = ", ".join(f"{each['app']} {each['count']} {each['verb']}" for each in held["held"])
+        show.line(f"run {held['run']} is held ({what}): syncd approve {held['run']}")
+    if not cases and not held:
+        show.line("the inbox is empty")
+    return 0
+
+
+def inbox_show(
+    case: Annotated[int, typer.Argument(metavar="CASE", help="The number of the case.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Show one case with its values, and the decisions that fit."""
+    from syncd.ops.inbox import show as show_case
+
+    with opened(config) as session:
+        doc = session.store.read(lambda tx: show_case(tx, case))
+    if as_json:
+        show.document(doc)
+        return 0
+    show.line(f"case {doc['case']}: {doc['kind']}, contact {doc['contact']}, since {doc['since']}")
+    for name in ("app", "record", "field", "reason"):
+        if doc.get(name):
+            show.line(show.plain(f"  {name}: {doc[name]}"))
+    values = doc.get("values") or {}
+    show.table(["", "value"], [[app, value] for app, value in values.items()], indent="  ") if values else None
+    if doc.get("candidates"):
+        show.table(
+            ["app", "record", "contact"], [[a, r, f"c{c}" if c else ""] for a, r, c in doc["candidates"]], indent="  "
+        )
+    show.line(f"decide: syncd inbox resolve {case} {' | '.join(doc['decisions'])}")
+    return 0
+
+
+COMMANDS = (status, explain, history)
+GROUPS = (("inbox", "What waits for a decision.", (inbox_list, inbox_show, inbox_resolve)),)
+
+__all__ = ["COMMANDS", "GROUPS", "configured"]

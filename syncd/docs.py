@@ -1,0 +1,240 @@
+"""Reference pages out of the code: what they say is what the code does, and a test notices when it is not.
+
+A page has marked blocks, `<!-- syncd docs: NAME -->` to `<!-- end -->`; what stands between them is replaced, the rest is
+left alone. Hard rule: the same code prints the same text on every machine.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from syncd import errors
+from syncd.errors import ConfigError
+from syncd.model import Setting, Spec
+
+BLOCK: Final = re.compile(
+    r"(?P<open><!-- syncd docs: (?P<name>[a-z-]+) -->\n).*?(?P<close>^<!-- end -->)", re.DOTALL | re.MULTILINE
+)
+OPENED: Final = re.compile(r"<!-- syncd docs: ")
+
+EXIT_CODES: Final = (
+    (0, "done and in sync; a command that only reads could read"),
+    (1, "a fault of syncd: please report it"),
+    (2, "the configuration or the command line is wrong; nothing was started"),
+    (3, "partial: something is parked, failed or out of reach, or another process held the lease for longer than 60 s"),
+    (4, "held by a guard, waiting for an approval or for the inbox"),
+    (5, "an app refused credentials or permission"),
+    (130, "interrupted by Ctrl-C; the next run goes on from there"),
+)
+
+
+def update(root: Path, commands: str, specs: Sequence[Spec], *, write: bool) -> list[Path]:
+    """Print every marked block anew; return the pages that were out of date. `write=False` leaves them so."""
+    blocks = _blocks(commands, specs)
+    stale = []
+    for path in pages(root):
+        text = path.read_text("utf-8")
+        fresh = _filled(text, blocks, path)
+        if fresh != text:
+            stale.append(path)
+            if write:
+                path.write_text(fresh, "utf-8")
+    return stale
+
+
+def pages(root: Path) -> list[Path]:
+    """List the pages that may have blocks."""
+    found = [root / "README.md", *sorted((root / "docs").glob("*.md"))]
+    there = [path for path in found if path.is_file()]
+    if not there:
+        raise ConfigError(f"{root.resolve()}: no README.md and no docs/*.md here; name the folder by --root")
+    return there
+
+
+def _filled(text: str, blocks: Mapping[str, Callable[[], str]], path: Path) -> str:
+    def fill(match: re.Match[str]) -> str:
+        name = match["name"]
+        if name not in blocks:
+            line = text.count("\n", 0, match.start()) + 1
+            raise ConfigError(f'{path}:{line}: no block "{name}"; there are: {", ".join(sorted(blocks))}')
+        return f"{match['open']}\n{blocks[name]().strip()}\n\n{match['close']}"
+
+    if len(OPENED.findall(text)) != len(BLOCK.findall(text)):
+        raise ConfigError(f"{path}: a block is not closed; each ends in a line <!-- end -->")
+    return BLOCK.sub(fill, text)
+
+
+def _blocks(commands: str, specs: Sequence[Spec]) -> dict[str, Callable[[], str]]:
+    return {
+        "commands": lambda: commands,
+        "exit-codes": lambda: _table(("code", "meaning"), [(str(code), text) for code, text in EXIT_CODES]),
+        "reactions": _reactions,
+        "configuration": _configuration,
+        "connectors": lambda: "\n\n".join(connector_page(spec) for spec in specs),
+        "connector-table": lambda: _connector_table(specs),
+        "field-types": _field_types,
+        "fields": _standard_fields,
+        "policies": _policies,
+    }
+
+
+# -- the blocks
+
+
+def _reactions() -> str:
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.SyncdError)]
+    rows = [(f"`{kind.__name__}`", _one_line(kind.__doc__)) for kind in kinds if kind is not errors.SyncdError]
+    return _table(("reaction", "what it means and what syncd does"), rows)
+
+
+def _configuration() -> str:
+    from syncd.config.vocabulary import CONFIG
+
+    return _table(("key", "default", "what it is for"), list(_keys(CONFIG, "")))
+
+
+def _keys(shape: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
+    """List every key, depth first. A map's own names are spelled `<name>`."""
+    from syncd.config.shapes import INVALID
+
+    for name, key in shape.keys.items():
+        path = f"{prefix}{name}"
+        default = "required" if key.required else "" if key.default is INVALID else _spelled(key.default)
+        yield f"`{path}`", default, key.help
+        yield from _below(key.shape, path)
+
+
+def _below(shape: Any, path: str) -> Iterator[tuple[str, str, str]]:
+    from syncd.config.shapes import Keys, Later, MapOf, TextOrMap
+
+    while isinstance(shape, Later):
+        shape = shape.shape
+    if isinstance(shape, TextOrMap):
+        shape = shape.map
+    if isinstance(shape, MapOf):
+        inner = shape.item
+        while isinstance(inner, Later):
+            inner = inner.shape
+        if isinstance(inner, Keys):
+            yield from _keys(inner, f"{path}.<name>.")
+    elif isinstance(shape, Keys):
+        yield from _keys(shape, f"{path}.")
+
+
+def _spelled(value: Any) -> str:
+    import json
+
+    if value in ({}, [], None, ""):
+        return ""
+    return f"`{value if isinstance(value, str) else json.dumps(value)}`"
+
+
+def _field_types() -> str:
+    from syncd.core.fields import STANDARD, TYPES
+
+    rows = [(f"`{kind}`", ", ".join(f"`{name}`" for name, of in STANDARD.items() if of == kind)) for kind in TYPES]
+    return _table(("type", "standard fields of it"), rows)
+
+
+def _standard_fields() -> str:
+    from syncd.core.fields import STANDARD
+
+    return _table(("field", "type"), [(f"`{name}`", f"`{kind}`") for name, kind in STANDARD.items()])
+
+
+def _policies() -> str:
+    from typing import get_args
+
+    from syncd.core.rules import PolicyKind
+    from syncd.ops.explain import BLANKS, POLICIES
+
+    by_app = {
+        "owner": "this app is right: `{owner: crm}`",
+        "rank": "the first of these that knows: `{rank: [crm, books]}`",
+    }
+    rows = [(f"`{kind}`", {**POLICIES, **by_app}[kind]) for kind in get_args(PolicyKind)]
+    blanks = _table(("blank", "what it means"), [(f"`{kind}`", text) for kind, text in BLANKS.items()])
+    return f"{_table(('policy', 'which value counts'), rows)}\n\n{blanks}"
+
+
+def _connector_table(specs: Sequence[Spec]) -> str:
+    rows = [
+        (
+            f"`{spec.name}`",
+            spec.summary,
+            ", ".join(verb for verb in ("create", "update", "archive") if getattr(spec, verb)) or "read only",
+            "what changed" if spec.incremental else "everything, when it changed",
+            {"cas": "checked with the write", "jump": "noticed after", "blind": "not noticed"}[spec.lost_update],
+        )
+        for spec in specs
+    ]
+    return _table(("connector", "what it is", "writes", "a poll reads", "an edit at the same moment"), rows)
+
+
+def connector_page(spec: Spec) -> str:
+    """Print what one connector states about itself."""
+    parts = [f"### {spec.name}", spec.summary]
+    for title, settings in (("setting", spec.settings), ("secret", spec.secrets)):
+        if settings:
+            parts.append(_table((title, "default", "what it is"), [_setting_row(each) for each in settings]))
+    if spec.fields:
+        rows = [(f"`{name}`", f"`{where.path}`", where.direction) for name, where in spec.fields.items()]
+        parts.append(_table(("field", "where it lies", "direction"), rows))
+    if spec.any_path:
+        parts.append("Fields may lie anywhere; those named like a field of syncd map by themselves.")
+    parts.append(_table(("capability", "value"), list(_capabilities(spec))))
+    return "\n\n".join(parts)
+
+
+def _setting_row(setting: Setting) -> tuple[str, str, str]:
+    default = "required" if setting.required else "" if setting.default is None else f"`{setting.default}`"
+    return f"`{setting.name}`", default, setting.help
+
+
+def _capabilities(spec: Spec) -> Iterator[tuple[str, str]]:
+    for name, value in spec_doc(spec)["capabilities"].items():
+        yield name, "yes" if value is True else "no" if value is False else str(value)
+
+
+def spec_doc(spec: Spec) -> dict[str, Any]:
+    """Make the document of one connector."""
+    named = ("create", "update", "archive", "incremental", "proven_listing", "versions", "lost_update", "rung")
+    more = ("reports_gone", "lag_seconds", "write_batch", "network")
+    return {
+        "name": spec.name,
+        "summary": spec.summary,
+        "settings": [_setting_doc(each) for each in spec.settings],
+        "secrets": [_setting_doc(each) for each in spec.secrets],
+        "fields": {name: {"path": where.path, "direction": where.direction} for name, where in spec.fields.items()},
+        "any_path": spec.any_path,
+        "capabilities": {name: getattr(spec, name) for name in (*named, *more)},
+    }
+
+
+def _setting_doc(setting: Setting) -> dict[str, Any]:
+    return {
+        "name": setting.name,
+        "help": setting.help,
+        "required": setting.required,
+        "type": setting.type,
+        "default": setting.default,
+    }
+
+
+# -- Markdown
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in lines)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _one_line(doc: str | None) -> str:
+    return " ".join((doc or "").split())

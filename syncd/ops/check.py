@@ -1,0 +1,186 @@
+"""Check: does every app answer, may we do there what we are to do, and can it hold what it is meant to hold?
+
+Reads only. Hard rule: one app's failure hides nothing that is to be said about the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from syncd.config import AppConfig, Config
+from syncd.connector import App, Connector, Opening
+from syncd.core.fields import field_type
+from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
+from syncd.model import FieldMap, Finding, Spec
+
+CODES: Final[tuple[tuple[type[SyncdError], int, str], ...]] = (
+    (ConfigError, 2, "wrong configuration"),
+    (AccessError, 5, "refused us"),
+    (SafetyStop, 4, "held"),
+    (SyncdError, 3, "does not answer"),
+)
+ORDER: Final = (2, 5, 4, 3, 0)
+"""Which exit code counts when several hold (DESIGN 5)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Checked:
+    """What was found out about one app."""
+
+    name: str
+    connector: str
+    word: str = "ok"
+    code: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+
+@dataclass(slots=True, kw_only=True)
+class Found:
+    """What was found out about all of them, and about the store."""
+
+    apps: list[Checked]
+    store: list[str]
+    store_code: int = 0
+
+    @property
+    def code(self) -> int:
+        codes = {app.code for app in self.apps} | {self.store_code}
+        return next(code for code in ORDER if code in codes)
+
+    def doc(self) -> dict[str, Any]:
+        """Make the document that `syncd check --json` prints."""
+        return {
+            "apps": {
+                app.name: {
+                    "connector": app.connector,
+                    "state": app.word,
+                    "findings": [
+                        {"level": each.level, "field": each.field, "message": each.message} for each in app.findings
+                    ],
+                }
+                for app in self.apps
+            },
+            "store": self.store,
+        }
+
+
+def check_all(
+    config: Config, specs: Mapping[str, Spec], load: Callable[[AppConfig], Connector], *, offline: bool
+) -> Found:
+    """Check every app and the store. `offline`: only what the text says, no app is reached and no secret read."""
+    apps = [
+        _offline(config, app, specs[app.name].fields) if offline else _online(config, app, load(app))
+        for app in config.apps
+    ]
+    found = Found(apps=apps, store=[])
+    if not offline:
+        _check_store(config, found)
+    return found
+
+
+def _offline(config: Config, app: AppConfig, fields: Mapping[str, FieldMap]) -> Checked:
+    checked = Checked(name=app.name, connector=app.connector, word="not reached")
+    checked.findings += misfits(config, app, {**fields, **app.fields}, complete=False)
+    return checked
+
+
+def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
+    checked = Checked(name=app.name, connector=app.connector)
+    opened: App | None = None
+    try:
+        opened = connector.open(opening(config, app))
+        checked.findings += opened.check()
+        checked.findings += misfits(config, app, opened.fields, complete=True)
+        checked.findings += _rights(app, opened.spec)
+    except SyncdError as error:
+        checked.code, checked.word = next((code, word) for kind, code, word in CODES if isinstance(error, kind))
+        checked.findings.append(Finding(level="error", message=str(error)))
+    finally:
+        if opened is not None:
+            opened.close()
+    if not checked.code and any(finding.level == "error" for finding in checked.findings):
+        checked.code, checked.word = 3, "not as it must be"
+    return checked
+
+
+def opening(config: Config, app: AppConfig) -> Opening:
+    """Make what a connector is given when an app is opened."""
+    return Opening(
+        app=app.name,
+        settings=app.settings,
+        secrets={name: secret.reveal() for name, secret in app.secrets.items()},
+        fields=app.fields,
+        known={name: rule.type for name, rule in config.fields.items()},
+        network=app.network,
+        data_dir=config.data_dir,
+    )
+
+
+def _rights(app: AppConfig, spec: Spec) -> list[Finding]:
+    """Say what syncd is allowed to do but the app cannot."""
+    verbs = (("create", app.create, spec.create), ("update", app.update, spec.update))
+    return [
+        Finding(level="note", message=f"syncd may {verb} here, but this app is read-only for that")
+        for verb, may, can in verbs
+        if may and not can
+    ]
+
+
+def misfits(config: Config, app: AppConfig, fields: Mapping[str, FieldMap], *, complete: bool) -> list[Finding]:
+    """List what the app cannot hold: options without a word, an opt-out that it cannot be told, no match key.
+
+    `complete`: `fields` is all that the app has, not only what the text names.
+    """
+    findings = []
+    for name, where in sorted(fields.items()):
+        rule = config.fields.get(name)
+        if rule is None or where.direction in ("in", "none"):
+            continue
+        for option in _options_missing(rule.type, rule.options, where):
+            message = f'option "{option}" is missing in values:; it would be written as it is, and may be refused'
+            if rule.type == "consent":
+                message = f"values: has no word for {option}: this app cannot be told so"
+            findings.append(Finding(level="warning", field=name, message=message))
+    if complete and not any(all(name in fields for name in rule) for rule in config.match):
+        findings.append(Finding(level="warning", message="it has no field to match by: its records will find nobody"))
+    return findings
+
+
+def _options_missing(kind: str, options: Mapping[str, Any], where: FieldMap) -> list[str]:
+    """List the words of a choice or consent field for which the app's map has none, where it has a map at all."""
+    if where.values is None:
+        return []
+    wanted = options.get("choices", ()) if kind == "choice" else ("opted_out",) if kind == "consent" else ()
+    parse = field_type(kind, **options).parse
+    there = [parse(value) for value in where.values]
+    return [str(option) for option in wanted if parse(option) not in there]
+
+
+def _check_store(config: Config, found: Found) -> None:
+    """Open the store if there is one; else see whether one could be made."""
+    from syncd.config.stores import sqlite_file
+    from syncd.store.opening import open_store
+
+    file = sqlite_file(config.store)
+    try:
+        if file is None or file.exists():
+            open_store(config.store, config.data_dir).close()
+        elif (problem := _not_writable(file.parent)) is not None:
+            raise ConfigError(problem)
+    except SyncdError as error:
+        found.store_code = next(code for kind, code, _ in CODES if isinstance(error, kind))
+        found.store.append(str(error))
+
+
+def _not_writable(folder: Path) -> str | None:
+    import os
+
+    there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
+    if os.access(there, os.W_OK | os.X_OK):
+        return None
+    return (
+        f"{there}: the store cannot be made here; make the folder writable for this user, or name another in `store:`"
+    )

@@ -1,0 +1,182 @@
+"""Explain: one contact in every app, each field's value, where it comes from, since when and by which rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from syncd.core.match import ALIAS, address_hash, key_hash
+from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
+from syncd.core.state import Contact, Link
+from syncd.errors import ConfigError
+from syncd.model import OPERATOR, Raw
+from syncd.ops.find import Found
+from syncd.ops.history import app_names
+from syncd.ops.states import State, state_of
+from syncd.ops.times import iso
+from syncd.store import schema as s
+from syncd.store.codec import KINDS
+from syncd.store.tx import Tx
+
+BLANKS: Final = {
+    "ignore": "a blank is no opinion and is filled",
+    "fill_only": "a blank is filled, a value is never replaced",
+    "propagate": "clearing a known value travels like any change",
+}
+POLICIES: Final = {
+    "latest": "the latest change",
+    "set": "what any app adds or removes",
+    "non_blank": "the latest value that is not blank",
+    "restrictive": "the most restrictive value",
+    "ask": "a person decides (inbox)",
+    "lock": "locked: it changes only by a decision",
+}
+CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppView:
+    """One contact in one app."""
+
+    name: str
+    id: str | None
+    state: State
+    fields: dict[str, Raw]
+    others: list[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Explained:
+    """One contact, or one record that has none."""
+
+    contact: int | None
+    fields: dict[str, dict[str, Any]]
+    apps: list[AppView]
+
+    def doc(self, history: list[dict[str, Any]]) -> dict[str, Any]:
+        """Make the document that `syncd explain --json` prints."""
+        records = {
+            view.name: {"id": view.id, "state": view.state.word, "fields": view.fields, "others": view.others}
+            for view in self.apps
+        }
+        contact = None if self.contact is None else f"c{self.contact}"
+        return {"contact": contact, "fields": self.fields, "records": records, "history": history}
+
+
+def explain(tx: Tx, found: Found, field: str | None, names: Sequence[str], rules: Rules) -> Explained:
+    """Explain a contact (or one field of it) in the apps of the configuration."""
+    if found.contact is None:
+        return _explain_record(tx, found)
+    contact = tx.contacts([found.contact]).get(found.contact)
+    if contact is None:
+        raise ConfigError(f"there is no contact c{found.contact}")
+    wanted = None if field is None else _with_group(field, rules)
+    indexes = {name: number for number, name in app_names(tx).items()}
+    links = {link.app: link for link in tx.links_of([contact.id])[contact.id]}
+    pending = _pending(tx, contact.id, list(rules.apps))
+    views = []
+    for name in names:
+        rule = rules.app(indexes.get(name, ALIAS))
+        if rule is not None:
+            views.append(_view(tx, contact, links.get(rule.index), rule, rules, pending, wanted))
+    shown = sorted(contact.golden if wanted is None else (name for name in wanted if name in contact.golden))
+    return Explained(contact=contact.id, fields={name: _field(tx, contact, name, rules) for name in shown}, apps=views)
+
+
+def _with_group(field: str, rules: Rules) -> frozenset[str]:
+    """Name a field; for a group, its members."""
+    members = next((atom.fields for atom in rules.atoms.values() if atom.name == field), (field,))
+    return frozenset(members)
+
+
+def _explain_record(tx: Tx, found: Found) -> Explained:
+    """Explain a record that could not be read, and so belongs to nobody."""
+    assert found.app is not None
+    assert found.record is not None
+    mark = tx.marks(found.app, [found.record])[found.record]
+    state = State("parked", mark.problem) if mark.problem else State("pending", "it was read and not decided yet")
+    view = AppView(name=app_names(tx)[found.app], id=found.record, state=state, fields={}, others=[])
+    return Explained(contact=None, fields={}, apps=[view])
+
+
+def _field(tx: Tx, contact: Contact, name: str, rules: Rules) -> dict[str, Any]:
+    stamp = contact.stamps.get(name)
+    source = None
+    if stamp is not None:
+        source = "operator" if stamp.app == OPERATOR else app_names(tx).get(stamp.app)
+    rule = rule_text(name, rules)
+    if name in contact.held:
+        rule = f"waits for a decision ({contact.held[name]}); {rule}"
+    return {"value": contact.golden[name], "from": source, "at": iso(stamp.hi_ms) if stamp else None, "rule": rule}
+
+
+def rule_text(name: str, rules: Rules) -> str:
+    """Say in words how a field is merged and what a blank means."""
+    if name in rules.consents:
+        return CONSENT
+    if name in EVIDENCE:
+        return "travels with consent only"
+    rule = rules.fields.get(name)
+    if rule is None:
+        return "not a field of this configuration any more"
+    return f"{_policy_text(rule, rules)}; {BLANKS[rule.blank]}"
+
+
+def _policy_text(rule: FieldRule, rules: Rules) -> str:
+    if rule.apps:
+        names = [app.name if (app := rules.app(index)) else "?" for index in rule.apps]
+        return f"{rule.policy}: {', '.join(names)}"
+    return f"{rule.policy}: {POLICIES.get(rule.policy, '')}"
+
+
+def _view(
+    tx: Tx,
+    contact: Contact,
+    link: Link | None,
+    rule: AppRule,
+    rules: Rules,
+    pending: frozenset[int],
+    wanted: frozenset[str] | None,
+) -> AppView:
+    mark = tx.marks(rule.index, [link.id]).get(link.id) if link is not None else None
+    shown = {} if link is None else {**link.base, **(link.seen.fields if link.seen else {})}
+    fields = {name: raw for name, raw in sorted(shown.items()) if wanted is None or name in wanted}
+    return AppView(
+        name=rule.name,
+        id=link.id if link is not None else None,
+        state=state_of(contact, link, mark.problem if mark else None, rule, rules, pending),
+        fields=fields,
+        others=_others(tx, contact, link, rule, rules),
+    )
+
+
+def _others(tx: Tx, contact: Contact, link: Link | None, rule: AppRule, rules: Rules) -> list[str]:
+    """List other records of this app that share a match key with the contact."""
+    keys = contact_keys(contact, rules)
+    holders = tx.holders(keys).values() if keys else ()
+    mine = link.id if link is not None else None
+    return sorted({h.record for held in holders for h in held if h.app == rule.index and h.record != mine})
+
+
+def contact_keys(contact: Contact, rules: Rules) -> list[bytes]:
+    """Make the identity keys of a contact's own values."""
+    keys = []
+    for names in rules.match:
+        values = [contact.golden.get(name) for name in names]
+        if all(value is not None for value in values):
+            parts = [rules.fields[name].type.key(value) for name, value in zip(names, values, strict=True)]
+            keys.append(key_hash(names, parts))
+    email = contact.golden.get("email")
+    if isinstance(email, str) and "email" in rules.fields:
+        keys.append(address_hash(str(rules.fields["email"].type.key(email))))
+    return list(dict.fromkeys(keys))
+
+
+def _pending(tx: Tx, contact: int, apps: Sequence[int]) -> frozenset[int]:
+    """List apps with something planned or in doubt for a contact, by the whole key (app, kind, contact)."""
+    c = s.intent.c
+    query = select(c.app).where(c.app.in_(apps), c.kind.in_(range(len(KINDS))), c.contact == contact)
+    return frozenset(row[0] for row in tx.connection.execute(query))

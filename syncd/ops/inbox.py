@@ -1,0 +1,72 @@
+"""The inbox: what waits for a person. Held runs wait as well: they are approved, not resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from syncd.errors import ConfigError
+from syncd.ops.times import iso
+from syncd.store import schema as s
+from syncd.store.tx import Tx
+
+PAGE: Final = 500
+HOW: Final = {
+    "match": ("--link CONTACT", "--new"),
+    "conflict": ("--app APP", "--value TEXT", "--keep"),
+    "deletion": ("--restore", "--keep"),
+}
+"""Kind of case -> the decisions that fit."""
+
+
+def page(tx: Tx, after: int) -> list[dict[str, Any]]:
+    """List open cases, oldest first, without their values."""
+    return [_listed(case) for case in tx.cases(limit=PAGE, after=after)]
+
+
+def iterate(read: Any) -> Iterator[dict[str, Any]]:
+    """Give all open cases one by one; each page in a short read of its own (`read`: `Store.read`)."""
+    after = 0
+    while True:
+        found = read(lambda tx, after=after: page(tx, after))
+        yield from found
+        if len(found) < PAGE:
+            return
+        after = found[-1]["case"]
+
+
+def _listed(case: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "case": case["id"],
+        "kind": case["kind"],
+        "contact": case["contact"],
+        "app": case["app"],
+        "field": case["field"],
+        "since": iso(case["opened_ms"]),
+        "reason": case.get("reason"),
+    }
+
+
+def show(tx: Tx, number: int) -> dict[str, Any]:
+    """Show one case with its values; ConfigError where there is none."""
+    cases = tx.cases(limit=1, after=number - 1)
+    if not cases or cases[0]["id"] != number:
+        raise ConfigError(f"there is no open case {number}; `syncd inbox list` shows them")
+    case = cases[0]
+    rest: dict[str, Any] = {name: case[name] for name in ("values", "record", "candidates") if name in case}
+    return {**_listed(case), "run": case["run"], **rest, "decisions": list(HOW.get(case["kind"], ()))}
+
+
+def held_run(tx: Tx) -> dict[str, Any] | None:
+    """Return the newest run that did anything, if it was held and waits for an approval."""
+    import orjson
+
+    c = s.run.c
+    query = select(c.id, c.at_ms, c.outcome, c.doc).where(c.kind.in_(("sync", "resync")), c.outcome.is_not(None))
+    row = tx.connection.execute(query.order_by(c.id.desc()).limit(1)).first()
+    held = orjson.loads(row.doc).get("held", []) if row is not None and row.doc else []
+    if row is None or row.outcome != "held" or not held:
+        return None
+    return {"run": row.id, "since": iso(row.at_ms), "held": held}

@@ -1,0 +1,63 @@
+"""What state a contact's record is in, in one app: the same words in `status` and `explain`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final, NamedTuple
+
+from syncd.core.plan import why_not_created
+from syncd.core.rules import AppRule, Rules
+from syncd.core.state import Contact, Link
+
+REMOVED: Final = "somebody removed it there; not created again by itself"
+UNDECIDED: Final = "whose record it is waits for a decision in the inbox"
+NO_CREATE: Final = "nothing is created there: writes.create is false, or the app cannot"
+
+
+class State(NamedTuple):
+    """One of in_sync, pending, parked, excluded, failed, conflict, absent; and why."""
+
+    word: str
+    why: str = ""
+
+
+def conflicts_in(contact: Contact, app: AppRule, rules: Rules) -> list[str]:
+    """List the fields of this app that wait for a person."""
+    return sorted(name for name in contact.held if _has(name, app, rules))
+
+
+def _has(name: str, app: AppRule, rules: Rules) -> bool:
+    atom = rules.atoms.get(name)
+    return any(member in app.lenses for member in (atom.fields if atom else (name,)))
+
+
+def why_absent(contact: Contact, app: AppRule, rules: Rules) -> str | None:
+    """Say why a contact gets no record in an app; None if it is to get one."""
+    if contact.review:
+        return UNDECIDED
+    if app.index in contact.tombs:
+        return REMOVED
+    if not (app.create and app.spec.create):
+        return NO_CREATE
+    return why_not_created(contact, app, rules)
+
+
+def state_of(
+    contact: Contact, link: Link | None, problem: str | None, app: AppRule, rules: Rules, pending: Collection[int]
+) -> State:
+    """Name the state of one contact in one app. `pending`: apps with something planned or in doubt for it."""
+    if link is not None:
+        held = conflicts_in(contact, app, rules)
+        if held:
+            return State("conflict", f"waits for a decision: {', '.join(held)}")
+        if problem is not None:
+            return State("parked", problem)
+        if link.flaws:
+            return State("parked", "; ".join(f"{name}: {why}" for name, why in sorted(link.flaws.items())))
+        return State("pending") if app.index in pending or link.seen is not None else State("in_sync")
+    if app.index in contact.refused:
+        return State("failed", contact.refused[app.index])
+    reason = why_absent(contact, app, rules)
+    if reason is not None:
+        return State("excluded", reason)
+    return State("pending") if app.index in pending else State("absent", "not planned yet")

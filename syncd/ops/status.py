@@ -1,0 +1,155 @@
+"""Status: per app, how many records are linked, in sync, pending, parked, excluded, failed or in conflict.
+
+Counted in the database; contacts are loaded page by page only where a reason has to be worked out (why one gets no record).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import func, select
+
+from syncd.core.rules import AppRule, Rules
+from syncd.core.state import Contact
+from syncd.ops.states import conflicts_in, why_absent
+from syncd.store import codec
+from syncd.store import schema as s
+from syncd.store.tx import AppState, Tx
+
+PAGE: Final = 500
+COUNTS: Final = ("linked", "in_sync", "pending", "parked", "excluded", "failed", "conflicts")
+
+
+@dataclass(slots=True, kw_only=True)
+class AppStatus:
+    """What is to be said of one app."""
+
+    name: str
+    linked: int = 0
+    in_sync: int = 0
+    pending: int = 0
+    parked: int = 0
+    excluded: int = 0
+    failed: int = 0
+    conflicts: int = 0
+    cursor_age_seconds: float | None = None
+    last_error: str | None = None
+    paused: bool = False
+    reasons: Counter[str] = field(default_factory=Counter)
+    """Why contacts have no record here -> how many."""
+
+
+@dataclass(slots=True, kw_only=True)
+class Status:
+    """What is to be said of the hub."""
+
+    contacts: int
+    inbox: int
+    apps: list[AppStatus]
+
+    def doc(self) -> dict[str, Any]:
+        """Make the document that `syncd status --json` prints."""
+        names = (*COUNTS, "cursor_age_seconds", "last_error")
+        apps = {app.name: {name: getattr(app, name) for name in names} for app in self.apps}
+        return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps}
+
+
+def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int) -> Status:
+    """Count everything, for the apps of the configuration."""
+    states = tx.apps()
+    contacts = int(tx.connection.execute(select(func.count()).select_from(s.contact)).scalar_one())
+    apps = [_app(tx, states.get(name), name, contacts, rules, now_ms) for name in names]
+    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps)
+
+
+def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules, now_ms: int) -> AppStatus:
+    found = AppStatus(name=name)
+    rule = rules.app(state.id) if state is not None else None
+    if state is None or rule is None:
+        return found
+    found.linked = tx.linked_count(state.id)
+    found.parked = tx.parked_count(state.id)
+    found.pending = _pending(tx, state.id)
+    odd = _linked_parked(tx, state.id) | _conflicts(tx, rule, rules, found)
+    found.in_sync = max(0, found.linked - len(odd) - _pending_linked(tx, state.id, odd))
+    if found.linked < contacts:
+        _without_record(tx, rule, rules, found)
+    found.cursor_age_seconds = round((now_ms - state.read_ms) / 1000, 3) if state.read_ms else None
+    found.last_error, found.paused = state.error, bool(state.paused)
+    return found
+
+
+def _pending(tx: Tx, app: int) -> int:
+    query = select(func.count(s.intent.c.contact.distinct())).where(s.intent.c.app == app)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def _linked_parked(tx: Tx, app: int) -> set[int]:
+    """List contacts whose record here is parked; they are few, or somebody is told so."""
+    where = (s.record.c.app == app, s.record.c.contact.is_not(None))
+    bad = s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
+    return {row[0] for row in tx.connection.execute(select(s.record.c.contact).where(*where, bad))}
+
+
+def _conflicts(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> set[int]:
+    """List contacts of which a field that this app has waits for a person."""
+    linked = select(s.record.c.contact).where(s.record.c.app == rule.index, s.record.c.contact.is_not(None))
+    conflicts = {
+        contact.id
+        for contact in _contacts(tx, s.contact.c.held == 1, s.contact.c.id.in_(linked))
+        if conflicts_in(contact, rule, rules)
+    }
+    found.conflicts = len(conflicts)
+    return conflicts
+
+
+def _pending_linked(tx: Tx, app: int, odd: set[int]) -> int:
+    """Count linked records with something pending that are not counted among `odd`."""
+    linked = select(s.record.c.contact).where(s.record.c.app == app, s.record.c.contact.is_not(None))
+    query = select(func.count(s.intent.c.contact.distinct())).where(
+        s.intent.c.app == app, s.intent.c.contact.in_(linked)
+    )
+    total = int(tx.connection.execute(query).scalar_one())
+    both = 0
+    ids = sorted(odd)
+    for start in range(0, len(ids), PAGE):
+        mine = s.intent.c.contact.in_(ids[start : start + PAGE])
+        page = select(func.count(s.intent.c.contact.distinct())).where(s.intent.c.app == app, mine)
+        both += int(tx.connection.execute(page).scalar_one())
+    return total - both
+
+
+def _without_record(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> None:
+    """Say of every contact without a record here whether that is meant, and why."""
+    linked = select(s.record.c.contact).where(s.record.c.app == rule.index, s.record.c.contact == s.contact.c.id)
+    for contact in _contacts(tx, ~sa.exists(linked)):
+        if rule.index in contact.refused:
+            found.failed += 1
+            continue
+        reason = why_absent(contact, rule, rules)
+        if reason is not None:
+            found.excluded += 1
+            found.reasons[reason] += 1
+
+
+def _contacts(tx: Tx, *where: sa.ColumnElement[bool]) -> Iterator[Contact]:
+    """Load contacts page by page, in order of number."""
+    c, after = s.contact.c, 0
+    while True:
+        query = select(c.id, c.review, c.secret, c.doc).where(c.id > after, *where).order_by(c.id).limit(PAGE)
+        rows = tx.connection.execute(query).fetchall()
+        for row in rows:
+            yield codec.read_contact(row[0], row[1], row[2], row[3])
+        if len(rows) < PAGE:
+            return
+        after = rows[-1][0]
+
+
+def alive_age(tx: Tx, now_ms: int) -> float | None:
+    """Say how many seconds ago the daemon last said that it is alive; None if it never did."""
+    text = tx.meta("alive_ms")
+    return None if text is None else max(0.0, (now_ms - int(text)) / 1000)
