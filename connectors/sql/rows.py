@@ -56,7 +56,7 @@ class Rows:
         if flag.kind == "boolean" and flag.typed:
             return sa.true()
         if flag.kind in {"boolean", "integer", "number"}:
-            return 1
+            return sa.literal_column("1")
         return Stamps(flag, "postgresql" if flag.typed else "sqlite", None).now
 
     def key_of(self, row: Sequence[Any]) -> Any:

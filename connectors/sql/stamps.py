@@ -49,13 +49,14 @@ def cursor_of(mark: Mark | None, signature: str) -> str:
 
 
 def mark_of(cursor: str, signature: str) -> Mark | None:
-    """Read a cursor; None if it told of no stamp; ValueError if it is none of this table as it is read now."""
-    told = json.loads(cursor)
-    if not isinstance(told, dict) or told.get("v") != 1 or told.get("table") != signature:
-        raise ValueError("another table, or read in another way")
-    if told["at"] is None:
+    """Read a cursor; None where it tells of no stamp, or is none of this table as it is read now."""
+    try:
+        told = json.loads(cursor)
+        if (told["v"], told["table"]) != (1, signature) or told["at"] is None:
+            return None
+        return Mark(at=datetime.fromisoformat(told["at"]), now=datetime.fromisoformat(told["now"]))
+    except (ValueError, LookupError, TypeError):
         return None
-    return Mark(at=datetime.fromisoformat(told["at"]), now=datetime.fromisoformat(told["now"]))
 
 
 class Stamps:

@@ -76,13 +76,9 @@ class SqlTable:
         if cursor is None or stamps is None:
             yield from self._listing()
             return
-        try:
-            mark = mark_of(cursor, self._signature)
-        except (ValueError, KeyError, TypeError):
-            yield Page(records=[], expired=True)
-            return
+        mark = mark_of(cursor, self._signature)
         if mark is None:
-            yield from self._listing()
+            yield Page(records=[], expired=True)
         else:
             yield from self._changes(stamps, mark)
 

@@ -1,0 +1,149 @@
+"""What every connector is asked: each claim of its Spec is proven both ways (claimed: it works; not claimed: it refuses).
+
+Knows the contract (`syncd.connector`) and a `World`: one empty app, and what people do in it behind the connector's back.
+No pytest here: a check is a function that returns or raises AssertionError, so that `syncd connectors test` can run it.
+Hard rule: a check begins with an empty app and needs no other check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from syncd.connector import App
+from syncd.model import Page, Raw, Record, Result, Spec, Write
+
+
+class World(Protocol):
+    """One empty app. Fields are given by syncd's names; the world knows where they lie."""
+
+    people: int
+    """So many records make more than two pages."""
+    exact: bool
+    """A text is kept as it was written (no capitals, no cutting)."""
+    fields: tuple[str, ...]
+    """Text fields that can be read and written, at least four; `email` first."""
+    overlaps: bool
+    """A read from a cursor tells again what happened shortly before."""
+    refused: Mapping[str, Raw]
+    """Values that the app refuses in an update; {} where it takes everything."""
+
+    def open(self) -> App:
+        """Open the app."""
+
+    def open_other(self) -> App:
+        """Open another account of the same kind."""
+
+    def add(self, **fields: Raw) -> str:
+        """A human makes a record; give its id."""
+
+    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
+        """A human makes many at once."""
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        """A human changes fields of a record."""
+
+    def delete(self, id_: str) -> None:
+        """A human deletes a record."""
+
+    def untouched(self, id_: str) -> object:
+        """Give all that no write to this record may change: what is not mapped in it, and every other record."""
+
+    def everything(self) -> object:
+        """Give all that the app holds, as it holds it."""
+
+    def break_off(self) -> None:
+        """Make the app unreachable."""
+
+    def is_there(self) -> bool:
+        """Tell whether there is anything at its address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One question to a connector."""
+
+    name: str
+    applies: Callable[[Spec], bool]
+    run: Callable[[World], None]
+
+
+CHECKS: list[Check] = []
+
+
+def check(applies: Callable[[Spec], bool] = lambda spec: True) -> Callable[[Callable[[World], None]], None]:
+    """Enter a check in the list."""
+
+    def enter(run: Callable[[World], None]) -> None:
+        CHECKS.append(Check(run.__name__, applies, run))
+
+    return enter
+
+
+def listing(app: App) -> dict[str, Record]:
+    """Read everything; no id twice, and only the last page says that it was everything."""
+    for _ in range(int(app.spec.lag_seconds)):
+        list(app.read(None))
+    pages = list(app.read(None))
+    assert [page.complete for page in pages] == [False] * (len(pages) - 1) + [True], "only the last page is complete"
+    records = [record for page in pages for record in page.records]
+    by_id = {record.id: record for record in records}
+    assert len(by_id) == len(records), "an id was listed twice"
+    return by_id
+
+
+def last_cursor(pages: Sequence[Page]) -> str | None:
+    """Give what the hub would store after these pages."""
+    return next((page.cursor for page in reversed(pages) if page.cursor is not None), None)
+
+
+def caught_up(app: App) -> str | None:
+    """Read everything, and give the cursor."""
+    for _ in range(int(app.spec.lag_seconds)):
+        list(app.read(None))
+    return last_cursor(list(app.read(None)))
+
+
+def news(app: App, cursor: str | None) -> tuple[dict[str, Record], set[str], str | None]:
+    """Read since the cursor, often enough for the app's lag; what it told last of each, the gone, the new cursor."""
+    told: dict[str, Record] = {}
+    gone: set[str] = set()
+    for _ in range(1 + int(app.spec.lag_seconds)):
+        pages = list(app.read(cursor))
+        if any(page.expired for page in pages):
+            assert len(pages) == 1, "an expired cursor is answered by one page"
+            assert not pages[0].records, "an expired cursor is answered by no record"
+            pages = list(app.read(None))
+        told |= {record.id: record for page in pages for record in page.records}
+        gone |= {id_ for page in pages for id_ in page.gone}
+        cursor = last_cursor(pages) or cursor
+    return told, gone, cursor
+
+
+def one(app: App, write: Write) -> Result:
+    """Ask for one thing."""
+    results = app.write([write])
+    assert len(results) == 1, "one result for one write"
+    return results[0]
+
+
+def new(app: App, number: int, **fields: Raw) -> Write:
+    """Make the create that the hub would ask for."""
+    id_ = app.new_id(f"{number:016x}")
+    assert bool(id_) == (app.spec.rung in {"A", "B"}), "new_id gives an id on rungs A and B, and only there"
+    return Write(kind="create", id=id_, fields=fields)
+
+
+def known(app: App, id_: str) -> Record:
+    """Give a record that is there."""
+    found = app.get([id_])
+    assert id_ in found, "get does not find a record that is there"
+    assert found[id_].id == id_, "get gives a record under another id"
+    return found[id_]
+
+
+def persons(count: int) -> Iterator[dict[str, Any]]:
+    """Give the fields of that many different people."""
+    for number in range(count):
+        yield {"email": f"person{number}@example.org", "first_name": f"Person {number}", "phone": f"+49 30 {number:06}"}

@@ -1,0 +1,85 @@
+"""Every connector against the suite: what it claims works, what it does not claim is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conformance import checks
+from tests.conformance.suite import Check, World
+from tests.conformance.worlds import CsvWorld, MemoryWorld, SqlWorld
+
+QUIRKS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "own ids": {"own_ids": True},
+    "no comparison": {"cas": False},
+    "no feed": {"feed": False},
+    "no deletions": {"gone": False, "archive": False},
+    "late": {"lag": 2},
+    "spelling": {
+        "upper": ["first_name"],
+        "lower": ["email"],
+        "trim": ["notes"],
+        "truncate": ["notes:20"],
+        "exact": False,
+    },
+    "strict": {"required": ["email"], "unique": ["email"], "flat": True, "refused": {"email": None}},
+    "read only fields": {"readonly": ["company"]},
+}
+FILES: dict[str, dict[str, Any]] = {
+    "as by a program": {},
+    "as by Excel": {"encoding": "cp1252", "delimiter": ";"},
+    "with a BOM": {"bom": b"\xef\xbb\xbf", "newline": "\n"},
+}
+TABLES: dict[str, dict[str, Any]] = {
+    "bare": {"stamped": False},
+    "stamped": {"stamped": True},
+    "soft": {"stamped": False, "deleted": "BOOLEAN"},
+    "stamped soft": {"stamped": True, "deleted": "TIMESTAMP"},
+    "own keys": {"stamped": True, "key": "INTEGER"},
+    "unique": {"stamped": True, "unique": True, "deleted": "INTEGER"},
+}
+
+every_check = pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
+
+
+def ask(world: World, check: Check) -> None:
+    """Run a check where it applies: what an app does not claim is asked by that check's twin."""
+    app = world.open()
+    app.close()
+    if check.applies(app.spec):
+        check.run(world)
+
+
+@every_check
+@pytest.mark.parametrize("quirks", QUIRKS)
+def test_memory(quirks: str, check: Check) -> None:
+    ask(MemoryWorld(**QUIRKS[quirks]), check)
+
+
+@every_check
+@pytest.mark.parametrize("file", FILES)
+def test_csv(file: str, check: Check, tmp_path: Path) -> None:
+    ask(CsvWorld(tmp_path, **FILES[file]), check)
+
+
+@every_check
+@pytest.mark.parametrize("table", TABLES)
+def test_sqlite(table: str, check: Check, tmp_path: Path) -> None:
+    file = tmp_path / "people.db"
+    file.touch()
+    ask(SqlWorld(f"sqlite:///{file}", **TABLES[table]), check)
+
+
+@every_check
+@pytest.mark.parametrize("table", TABLES)
+def test_postgresql(table: str, check: Check, pg_url: str) -> None:
+    more = {"key": "SERIAL"} if "key" in TABLES[table] else {}
+    ask(SqlWorld(pg_url, **{**TABLES[table], **more}), check)
+
+
+def test_every_claim_is_asked_both_ways() -> None:
+    """Each check that needs a claim has a twin for apps without it, or its claim is one of degree."""
+    assert len({check.name for check in checks.ALL}) == len(checks.ALL) >= 40
