@@ -1,6 +1,8 @@
 """The commands: what people type and scripts rely on (DESIGN 5).
 
-    app       the list of commands; errors -> messages and exit codes
+    app       a command line -> an exit code, whatever happens
+    everyday  sync and status: what machines call every minute, without the price of Typer
+    commands  all commands, read by Typer
     options   the options that commands share
     opening   configuration -> store -> session, with the lease where something is written
     writing   commands that change something: sync, plan, apply, resync, undo, approve ...

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
+from syncd.cli.clock import now_ms
 from syncd.config.near import choose_from, did_you_mean, shown
 from syncd.errors import ConfigError
 
@@ -33,11 +33,6 @@ Since = Annotated[str | None, typer.Option("--since", metavar="T", help="A time 
 
 _AGE: Final = re.compile(r"(\d{1,9})\s*([smhdw])", re.ASCII)
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
-
-
-def now_ms() -> int:
-    """Tell the time."""
-    return time.time_ns() // 1_000_000
 
 
 def since_ms(text: str | None) -> int | None:

@@ -8,20 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from syncd.cli import show
-from syncd.cli.opening import configured, opened
-from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, now_ms, since_ms
+from syncd.cli import everyday, show
+from syncd.cli.opening import opened
+from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
 from syncd.cli.writing import Contact, Field, Run, inbox_resolve
 
 if TYPE_CHECKING:
-    from syncd.core.rules import Rules
     from syncd.engine.runs import Session
     from syncd.ops.explain import Explained
-    from syncd.ops.status import Status
 
 ENTRIES_SHOWN: Final = 50
 EXPLAINED_ENTRIES: Final = 100
-ALIVE_POLLS: Final = 3
 
 
 def status(
@@ -33,55 +30,7 @@ def status(
     debug: Debug = False,
 ) -> int:
     """Say per app what is linked, in sync, pending, parked, excluded, failed or in conflict."""
-    from syncd.ops.status import alive_age
-    from syncd.ops.status import status as count
-
-    with opened(config) as session:
-        if alive:
-            age = session.store.read(lambda tx: alive_age(tx, now_ms()))
-            return _tell_alive(age, min(app.poll_seconds for app in session.config.apps), as_json=as_json)
-        names, rules = [app.name for app in session.config.apps], _rules(session)
-        found = session.store.read(lambda tx: count(tx, names, rules, now_ms()))
-    if as_json:
-        show.document(found.doc())
-    else:
-        _tell_status(found)
-    return 0
-
-
-def _rules(session: Session) -> Rules:
-    """Build the rules without opening any app."""
-    from syncd.engine.setup import make_hub
-
-    return make_hub(session.world, session.config, session.load, only=frozenset()).rules
-
-
-def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int:
-    alive = age is not None and age <= ALIVE_POLLS * poll_seconds
-    if as_json:
-        show.document({"alive": alive, "age_seconds": age})
-    elif age is None:
-        show.line("the daemon has never run")
-    else:
-        show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago")
-    return 0 if alive else 3
-
-
-def _tell_status(found: Status) -> None:
-    show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
-    head = ["app", "linked", "in sync", "pending", "parked", "excluded", "failed", "conflicts", "read", ""]
-    rows = []
-    for app in found.apps:
-        counts = [app.linked, app.in_sync, app.pending, app.parked, app.excluded, app.failed, app.conflicts]
-        age = "never" if app.cursor_age_seconds is None else f"{show.age(app.cursor_age_seconds)} ago"
-        rows.append([app.name, *counts, age, "paused" if app.paused else ""])
-    show.table(head, rows, right=range(1, 8))
-    for app in found.apps:
-        for reason, count in app.reasons.most_common():
-            show.line(f"{app.name}: {count} excluded: {reason}")
-        if app.last_error:
-            error = app.last_error
-            show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))
+    return everyday.status(alive=alive, config=config, as_json=as_json)
 
 
 def explain(
@@ -99,7 +48,7 @@ def explain(
     wanted = key_from(key)
     with opened(config) as session:
         known([field] if field else None, [*session.config.fields, *session.config.groups], "field")
-        names, rules = [app.name for app in session.config.apps], _rules(session)
+        names, rules = [app.name for app in session.config.apps], everyday.rules_of(session)
         found = session.store.read(lambda tx: explained(tx, find(tx, session.config, wanted), field, names, rules))
         history: list[dict[str, Any]] = []
         if found.contact is not None:
@@ -285,5 +234,3 @@ def inbox_show(
 
 COMMANDS = (status, explain, history)
 GROUPS = (("inbox", "What waits for a decision.", (inbox_list, inbox_show, inbox_resolve)),)
-
-__all__ = ["COMMANDS", "GROUPS", "configured"]

@@ -10,7 +10,7 @@ def command_reference() -> str:
     """Print every command: how it is called, what it does, its options."""
     import typer
 
-    from syncd.cli.app import commands
+    from syncd.cli.commands import commands
 
     top: Any = typer.main.get_command(commands())
     return "\n\n".join(_command(name, command) for name, command in sorted(_leaves(top, "syncd")))

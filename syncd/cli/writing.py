@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from syncd.cli import show
+from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
 from syncd.cli.telling import next_command, tell
@@ -24,10 +24,7 @@ Field = Annotated[str | None, typer.Option("--field", metavar="FIELD", help="Onl
 
 def sync(approve: Approve = False, config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
     """Read all apps, decide, and write until nothing is left to do; then exit."""
-    from syncd.engine import runs
-
-    with leased(config) as session:
-        return tell(runs.sync(session, approve=approve), as_json=as_json, file=config)
+    return everyday.sync(approve=approve, config=config, as_json=as_json)
 
 
 def resync(

@@ -1,0 +1,111 @@
+"""The commands that machines call every minute, `sync` and `status`, without the price of the CLI library.
+
+Typer brings pydantic with it, which costs as much CPU as a whole pass that finds nothing to do. So the plain spellings of
+these two are read here; anything else, also a mistake, is Typer's to read and to explain. A test proves that both agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from syncd.cli import show
+from syncd.cli.clock import now_ms
+from syncd.cli.opening import leased, opened
+from syncd.cli.telling import tell
+
+if TYPE_CHECKING:
+    from syncd.core.rules import Rules
+    from syncd.engine.runs import Session
+    from syncd.ops.status import Status
+
+ALIVE_POLLS: Final = 3
+
+
+def sync(*, approve: bool, config: Path | None, as_json: bool) -> int:
+    """Run passes until quiescent."""
+    from syncd.engine import runs
+
+    with leased(config) as session:
+        return tell(runs.sync(session, approve=approve), as_json=as_json, file=config)
+
+
+def status(*, alive: bool, config: Path | None, as_json: bool) -> int:
+    """Say what is linked, in sync, pending ... per app."""
+    from syncd.ops.status import alive_age
+    from syncd.ops.status import status as count
+
+    with opened(config) as session:
+        if alive:
+            age = session.store.read(lambda tx: alive_age(tx, now_ms()))
+            return _tell_alive(age, min(app.poll_seconds for app in session.config.apps), as_json=as_json)
+        names, rules = [app.name for app in session.config.apps], rules_of(session)
+        found = session.store.read(lambda tx: count(tx, names, rules, now_ms()))
+    if as_json:
+        show.document(found.doc())
+    else:
+        _tell_status(found)
+    return 0
+
+
+COMMANDS: Final[dict[str, tuple[Callable[..., int], str]]] = {"sync": (sync, "approve"), "status": (status, "alive")}
+"""Command -> what does it, and its one option of its own."""
+
+
+def read(words: Sequence[str]) -> Callable[[], int] | None:
+    """Read a plain command line; None for anything that is not as plain as that."""
+    if not words or words[0] not in COMMANDS:
+        return None
+    command, own = COMMANDS[words[0]]
+    given: dict[str, Any] = {own: False, "config": None, "as_json": False}
+    rest = iter(words[1:])
+    for word in rest:
+        if word in ("-c", "--config"):
+            value = next(rest, "")
+            if not value or value.startswith("-"):
+                return None
+            given["config"] = Path(value)
+        elif word == f"--{own}":
+            given[own] = True
+        elif word == "--json":
+            given["as_json"] = True
+        elif word != "--debug":
+            return None
+    return partial(command, **given)
+
+
+def rules_of(session: Session) -> Rules:
+    """Build the rules without opening any app."""
+    from syncd.engine.setup import make_hub
+
+    return make_hub(session.world, session.config, session.load, only=frozenset()).rules
+
+
+def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int:
+    alive = age is not None and age <= ALIVE_POLLS * poll_seconds
+    if as_json:
+        show.document({"alive": alive, "age_seconds": age})
+    elif age is None:
+        show.line("the daemon has never run")
+    else:
+        show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago")
+    return 0 if alive else 3
+
+
+def _tell_status(found: Status) -> None:
+    show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
+    head = ["app", "linked", "in sync", "pending", "parked", "excluded", "failed", "conflicts", "read", ""]
+    rows = []
+    for app in found.apps:
+        counts = [app.linked, app.in_sync, app.pending, app.parked, app.excluded, app.failed, app.conflicts]
+        age = "never" if app.cursor_age_seconds is None else f"{show.age(app.cursor_age_seconds)} ago"
+        rows.append([app.name, *counts, age, "paused" if app.paused else ""])
+    show.table(head, rows, right=range(1, 8))
+    for app in found.apps:
+        for reason, count in app.reasons.most_common():
+            show.line(f"{app.name}: {count} excluded: {reason}")
+        if app.last_error:
+            error = app.last_error
+            show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))
