@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from syncd.core.match import record_keys
 from syncd.core.state import Contact, Link, Sent
-from syncd.engine.apply import Done
+from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import SyncdError
 from syncd.model import Record
