@@ -42,6 +42,13 @@ class Merged:
 def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> Merged:
     """Consume every unconsumed observation of the contact's links. Changes `contact` and `links` in place."""
     merged = Merged()
+    if (
+        len(links) == 1
+        and rules.atoms.keys().isdisjoint(contact.golden)
+        and rules.atoms.keys().isdisjoint(links[0].base)
+    ):
+        _adopt(contact, links[0], rules)
+        return merged
     found: dict[str, dict[int, Candidate]] = {}
     olds: list[tuple[Link, dict[str, Raw]]] = []
     for link in links:
@@ -57,6 +64,37 @@ def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) ->
         assert link.seen is not None
         link.version, link.at_ms, link.seen = link.seen.version, link.seen.at_ms, None
     return merged
+
+
+def _adopt(contact: Contact, link: Link, rules: Rules) -> None:
+    """Take over the only record of a new contact: there is nothing to decide. The same as merging it, in one go."""
+    app, seen = rules.app(link.app), link.seen
+    if app is None or seen is None:
+        return
+    golden, base, atoms, lenses = contact.golden, dict[str, Raw](), rules.atoms, app.lenses
+    stamp = Stamp(link.app, 0, seen.at_ms)
+    groups: dict[str, Atom] = {}
+    for name, raw in seen.fields.items():
+        atom, lens = atoms.get(name), lenses.get(name)
+        if atom is None or lens is None:
+            continue
+        base[name] = raw
+        if raw is None or not lens.reads:
+            continue
+        value = lens.parse(raw)
+        if value is None or type(value) is Invalid:
+            continue
+        golden[name] = value
+        contact.stamps[name] = stamp
+        if atom.name != name:
+            groups[atom.name] = atom
+    for atom in groups.values():
+        for name in atom.fields:
+            if name in base and name not in golden:
+                golden[name] = None  # a group is one value: its blank members are blank
+                contact.stamps[name] = stamp
+    link.base = {**link.base, **base}
+    link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
 
 
 def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool) -> list[Entry]:

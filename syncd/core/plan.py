@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
 from syncd.core.merge import digest_key
-from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
+from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.state import Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
-from syncd.model import OPERATOR, Value
+from syncd.model import OPERATOR, Raw, Value
 
 VERBS = ("creates", "updates", "clears", "opt_outs", "unlinks", "archives")
 
@@ -164,27 +164,42 @@ def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank
     return f"{'fills a blank' if blank else rule.policy}, from {source}"
 
 
-def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None:
-    """Describe the record to be created; None where it may not be, with the reason from `why_not_created`."""
+def new_record(contact: Contact, app: AppRule, rules: Rules) -> dict[str, Raw] | None:
+    """Render the record that a contact gets in an app; None where it may have none (`why_not_created` says why)."""
     if why_not_created(contact, app, rules) is not None:
         return None
-    fields: dict[str, Change] = {}
+    fields: dict[str, Raw] = {}
+    golden, held, ordinary = contact.golden, contact.held, rules.fields
     for name, lens in app.lenses.items():
-        rule = rules.fields.get(name)
-        if rule is None or not lens.writes or name in EVIDENCE:
+        if not lens.writes or name not in ordinary or name in held:
             continue
-        value = contact.golden.get(name)
-        if name in contact.held:
-            continue
+        value = golden.get(name)
         if value is None:
             if lens.required and lens.placeholder is not None:
-                fields[name] = Change(old=None, new=lens.placeholder, reason="required; placeholder")
+                fields[name] = lens.placeholder
             continue
         new = lens.render(value)
-        if lens.blocked(new) is None:
-            fields[name] = Change(old=None, new=new, reason=_reason(contact, name, rule, rules, blank=True))
-    for name, raw in create_fields(contact, app, rules).items():
-        fields[name] = Change(old=None, new=raw, reason="consent travels with the new record")
+        if lens.max_length is None or lens.blocked(new) is None:
+            fields[name] = new
+    fields.update(create_fields(contact, app, rules))
+    return fields
+
+
+def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None:
+    """Describe the record to be created, with reasons, for a plan that people read."""
+    record = new_record(contact, app, rules)
+    if record is None:
+        return None
+    fields: dict[str, Change] = {}
+    for name, raw in record.items():
+        rule = rules.fields.get(name)
+        if rule is None:
+            reason = "consent travels with the new record"
+        elif contact.golden.get(name) is None:
+            reason = "required; placeholder"
+        else:
+            reason = _reason(contact, name, rule, rules, blank=True)
+        fields[name] = Change(old=None, new=raw, reason=reason)
     return Intent(app=app.index, kind="create", contact=contact.id, record="", fields=fields)
 
 

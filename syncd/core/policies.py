@@ -16,9 +16,9 @@ from syncd.core.state import Stamp
 from syncd.model import OPERATOR, Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Candidate:
-    """A changed value in one app, or the golden value as the incumbent (`golden`)."""
+    """A changed value in one app, or the golden value as the incumbent (`golden`). Many are made: not frozen."""
 
     app: int
     rank: int
@@ -30,7 +30,7 @@ class Candidate:
     """The value that this app held before; `has_base` says whether it is known."""
     has_base: bool = False
     causal: bool = False
-    """Its base agreed with golden: whoever typed it had the golden value in front of them."""
+    """Its app held the golden value before: whoever typed it had that in front of them."""
     record: str = ""
 
 
@@ -63,8 +63,8 @@ def decide(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate]
 
 
 def later(first: Stamp, second: Stamp) -> bool:
-    """Say whether `first` is surely later than `second`: their intervals do not overlap."""
-    return first.lo_ms >= second.hi_ms
+    """Say whether `first` is surely later than `second`: their intervals do not overlap. Never true both ways."""
+    return first.lo_ms >= second.hi_ms and first.hi_ms > second.lo_ms
 
 
 def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
@@ -75,11 +75,13 @@ def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate]
     field = list(candidates)
     if golden is not None and not any(c.causal for c in candidates):
         field.append(golden)
-    newest = [c for c in field if not any(later(d.stamp, c.stamp) for d in field if d is not c)] or field
+    if len(field) == 1:
+        return Verdict(winner=field[0], reason="changed")
+    newest = [c for c in field if not any(later(d.stamp, c.stamp) for d in field if d is not c)]
     best = min(newest, key=_by_rank)
-    if len({c.key for c in newest}) > 1:
+    if any(c.key != best.key for c in newest):
         reason = "concurrent with another app's value; order of the apps"
-    elif len({c.key for c in field}) > 1:
+    elif any(c.key != best.key for c in field):
         reason = "later than the other app's value"
     else:
         reason = "changed"
@@ -87,12 +89,20 @@ def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate]
 
 
 def owner(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-    """Take what the owning apps show, best first; edits elsewhere are drift. Owners that are blank have no opinion."""
+    """Take what the owning apps show, best first; edits elsewhere are drift. Owners that are blank have no opinion.
+
+    What a person decided stands until an owner itself changes it.
+    """
+    if golden is not None and golden.app == OPERATOR:
+        owners = [c for c in candidates if c.app in atom.rule.apps]
+        verdict = latest(atom, golden, owners, standing) if owners else None
+        best = golden if verdict is None or verdict.winner is None else verdict.winner
+        return _verdict(golden, best, candidates, "decided by an operator" if best is golden else "owned by this app")
     for app in atom.rule.apps:
         cleared = next((c for c in candidates if c.app == app and c.key is None), None)
-        best = standing.get(app) or cleared
-        if best is not None:
-            return _verdict(golden, best, candidates, "owned by this app")
+        best_shown = standing.get(app) or cleared
+        if best_shown is not None:
+            return _verdict(golden, best_shown, candidates, "owned by this app")
     return latest(atom, golden, candidates, standing)
 
 
@@ -103,19 +113,12 @@ def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candida
     return latest(atom, None, [c for c in candidates if c.key is not None] or candidates, standing)
 
 
-def restrictive(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-    """Take the most restrictive value that any app shows now: true before false, the greater key before the lesser."""
-    shown = [*standing.values()] or list(candidates)
-    best = max(shown, key=lambda c: (c.key is not None, str(c.key), -c.rank))
-    return _verdict(golden, best, candidates, "most restrictive of all apps")
-
-
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Let a person decide as soon as two values compete."""
     field = list(candidates)
     if golden is not None and not all(c.causal for c in candidates):
         field.append(golden)
-    if len({c.key for c in field}) > 1:
+    if any(c.key != field[0].key for c in field):
         return Verdict(winner=None, reason="apps disagree; a person decides", hold=True)
     return _verdict(golden, min(candidates, key=_by_rank), candidates, "changed")
 
@@ -132,26 +135,34 @@ def three_way_set(atom: Atom, golden: Candidate | None, candidates: Sequence[Can
 
     Without a base everything an app shows counts as added (union).
     """
-    kept = _elements(golden.value if golden else None)
-    added: dict[str, Any] = {}
-    removed: set[str] = set()
+    kept = _elements(atom, golden.value if golden else None)
+    added: dict[Any, Any] = {}
+    removed: set[Any] = set()
     for c in sorted(candidates, key=_by_rank):
-        now, before = _elements(c.value), _elements(c.base if c.has_base else None)
+        now, before = _elements(atom, c.value), _elements(atom, c.base if c.has_base else None)
         added.update({k: v for k, v in now.items() if k not in before and k not in added})
         removed |= before.keys() - now.keys()
-    merged = {k: v for k, v in kept.items() if k not in removed or k in added} | {
-        k: v for k, v in added.items() if k not in kept
-    }
+    merged = {k: v for k, v in kept.items() if k not in removed or k in added}
+    merged.update({k: v for k, v in added.items() if k not in kept})
     value = [merged[k] for k in sorted(merged)] or None
-    key = tuple(sorted(merged)) or None
     source = min(candidates, key=_by_rank)
-    stamp = Stamp(source.app, source.stamp.lo_ms, source.stamp.hi_ms)
-    winner = Candidate(app=source.app, rank=source.rank, value=value, key=key, stamp=stamp, record=source.record)
+    winner = Candidate(
+        app=source.app,
+        rank=source.rank,
+        value=value,
+        key=None if value is None else atom.rule.type.key(value),
+        stamp=source.stamp,
+        record=source.record,
+    )
     return Verdict(winner=winner, reason="added and removed elements of all apps")
 
 
-def _elements(value: Value) -> dict[str, Any]:
-    return {str(element).casefold(): element for element in value or ()}
+def _elements(atom: Atom, value: Value) -> dict[Any, Any]:
+    """Index a set's elements by the key that its type gives each."""
+    if not value:
+        return {}
+    key = atom.rule.type.key
+    return {key([element])[0]: element for element in value}
 
 
 def _by_rank(candidate: Candidate) -> tuple[int, int, str, str]:
@@ -174,9 +185,10 @@ POLICIES: Final[dict[str, Policy]] = {
     "rank": owner,
     "set": three_way_set,
     "non_blank": non_blank,
-    "restrictive": restrictive,
     "ask": ask,
     "lock": lock,
 }
-ORDER_DEPENDENT: Final = frozenset({"latest", "non_blank", "ask", "lock"})
-"""Policies whose result may depend on how the same changes are spread over passes."""
+"""`restrictive` is consent's and lives in core/consent.py: no other field may have it."""
+ORDER_DEPENDENT: Final = frozenset({"latest", "set", "non_blank", "ask", "lock"})
+"""Policies whose result may depend on how the same changes are spread over passes. `owner` and `rank` join them only
+while none of their apps shows a value; `set` only where one app adds what another removes."""

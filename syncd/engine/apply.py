@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from syncd.core.consent import consent_intents
 from syncd.core.merge import MISSING, digest_key
-from syncd.core.plan import create_intent, may_create, update_intent
+from syncd.core.plan import create_intent, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import record_results
 from syncd.engine.hub import Hub, OpenApp
@@ -76,21 +76,63 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             if contact is None:
                 continue
             if create:
-                intent = create_now(hub, app, contact, apps.get(contact.id, ()))
+                planned = _new_record(hub, app, contact, apps.get(contact.id, ()), row.record, now_ms)
             else:
-                intent = intent_now(hub, app, kind, contact, links[contact.id])
-            if intent is None:
+                planned = _planned(hub, app, kind, contact, links[contact.id], now_ms)
+            if planned is None:
                 moot.append(contact.id)
                 continue
-            drawn = row.record or (opened.new_id(hub.world.draw(8).hex()) if kind == KIND_NUMBER["create"] else "")
-            sent = _sent(hub, app, contact, intent, drawn, now_ms)
-            batch.sents.append(sent)
-            batch.writes.append(_write(intent, sent))
+            batch.sents.append(planned[0])
+            batch.writes.append(planned[1])
         tx.drop_intents(app.index, kind, moot)
         tx.mark_sent(batch.sents)
         return batch
 
     return hub.world.transact("sent", step)
+
+
+def _planned(
+    hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequence[Link], now_ms: int
+) -> tuple[Sent, Write] | None:
+    intent = intent_now(hub, app, kind, contact, links)
+    if intent is None:
+        return None
+    sent = _sent(hub, contact, intent, now_ms)
+    expect = {name: change.old for name, change in intent.fields.items()}
+    return sent, Write(kind=intent.kind, id=sent.record, fields=sent.fields, expect=expect, version=intent.version)
+
+
+def _new_record(
+    hub: Hub, app: OpenApp, contact: Contact, apps: Collection[int], drawn: str | None, now_ms: int
+) -> tuple[Sent, Write] | None:
+    if app.index in apps or not may_create(contact, apps, app.rule):
+        return None
+    fields = new_record(contact, app.rule, hub.rules)
+    if fields is None:
+        return None
+    assert app.app is not None
+    record = drawn or app.app.new_id(hub.world.draw(8).hex())
+    # What was sent says which values they were; only a value that was cut does not.
+    cut = [name for name in fields if app.rule.lenses[name].truncate]
+    golden = {name: _golden_key(hub, contact, name) for name in cut}
+    sent = Sent(
+        app=app.index,
+        contact=contact.id,
+        kind="create",
+        record=record,
+        fields=fields,
+        golden=golden,
+        version=None,
+        at_ms=now_ms,
+    )
+    return sent, Write(kind="create", id=record, fields=fields)
+
+
+def _golden_key(hub: Hub, contact: Contact, name: str) -> str:
+    rule = hub.rules.fields.get(name)
+    kind = rule.type if rule else hub.rules.consents.get(name)
+    value = contact.golden.get(name)
+    return digest_key(kind.key(value) if kind and value is not None else value)
 
 
 def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Sequence[Link]) -> Intent | None:
@@ -116,36 +158,17 @@ def create_now(hub: Hub, app: OpenApp, contact: Contact, apps: Collection[int]) 
     return create_intent(contact, app.rule, hub.rules)
 
 
-def _sent(hub: Hub, app: OpenApp, contact: Contact, intent: Intent, drawn: str, now_ms: int) -> Sent:
-    golden = {}
-    create = intent.kind == "create"
-    for name in intent.fields:
-        if create and not app.rule.lenses[name].truncate:
-            continue  # what was sent says it all; only a cut value does not tell which value it was
-        rule = hub.rules.fields.get(name)
-        kind = rule.type if rule else hub.rules.consents.get(name)
-        value = contact.golden.get(name)
-        golden[name] = digest_key(kind.key(value) if kind and value is not None else value)
+def _sent(hub: Hub, contact: Contact, intent: Intent, now_ms: int) -> Sent:
     return Sent(
-        app=app.index,
+        app=intent.app,
         contact=contact.id,
         kind=intent.kind,
-        record=intent.record or drawn,
+        record=intent.record,
         fields={name: change.new for name, change in intent.fields.items()},
-        golden=golden,
+        golden={name: _golden_key(hub, contact, name) for name in intent.fields},
         version=intent.version,
         at_ms=now_ms,
-        reasons={} if create else {name: change.reason for name, change in intent.fields.items()},
-    )
-
-
-def _write(intent: Intent, sent: Sent) -> Write:
-    return Write(
-        kind=intent.kind,
-        id=sent.record,
-        fields=sent.fields,
-        expect={name: change.old for name, change in intent.fields.items()} if intent.kind != "create" else {},
-        version=intent.version,
+        reasons={name: change.reason for name, change in intent.fields.items()},
     )
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.core.consent import Consented, Event, Latch, observe_consent
+from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent
 from syncd.core.match import ALIAS, address_hash
 from syncd.core.merge import Conflict, merge, settle
-from syncd.core.plan import by_app, intents_for
+from syncd.core.plan import by_app, intents_for, planned_creates
 from syncd.core.rules import Rules
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hub import PAGE, Hub
@@ -130,7 +130,10 @@ def merge_contact(
         contact.refused.clear()
     _latch(contact, _addresses(contact, links, rules) | addresses, consented, known, out)
     indexed = by_app(links)
-    out.intents += intents_for(contact, indexed, rules)
+    if contact.id in out.fresh:  # its only record is where its values come from
+        out.intents += consent_intents(contact, indexed, rules) + planned_creates(contact, indexed, rules)
+    else:
+        out.intents += intents_for(contact, indexed, rules)
     out.conflicts += [(contact, conflict) for conflict in merged.conflicts]
     for link, base, flaws in bases:
         if link in fresh or link.flaws != flaws:
