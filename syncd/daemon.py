@@ -331,7 +331,8 @@ class Pass:
             _finish(hub, first_done=False)
             raise
         outcome = _finish(hub, first_done=False)
-        world.transact("idle", lambda tx: _forget_idle(tx, hub))
+        if world.transact("idle", lambda tx: _forget_idle(tx, hub)):
+            hub.run = 0
         return outcome
 
     def _tell(self, app: OpenApp, hub: Hub, outcome: Outcome, seconds: float) -> None:
@@ -342,7 +343,7 @@ class Pass:
         word = "failed" if app.error else "held" if held else "paused" if app.paused else "ok"
         event: dict[str, Any] = {
             "app": app.name,
-            "run": hub.run,
+            "run": hub.run or None,
             "kind": "sweep" if self._due.get(app.name) else "poll",
             "outcome": word,
             "hub": outcome.doc["outcome"],
@@ -357,14 +358,15 @@ class Pass:
         (self._log.warning if app.error or held else self._log.info)("pass", **event)
 
 
-def _forget_idle(tx: Tx, hub: Hub) -> None:
+def _forget_idle(tx: Tx, hub: Hub) -> bool:
     """Forget a run that found nothing to do, or a quiet hub would fill its store with them."""
     if hub.held or any(app.error for app in hub.apps.values()) or any(tx.any_missed(app) for app in hub.apps):
-        return
-    tx.connection.execute(
+        return False
+    deleted = tx.connection.execute(
         sa.delete(s.run).where(
             s.run.c.id == hub.run,
             ~sa.exists(sa.select(s.journal.c.id).where(s.journal.c.run == hub.run)),
             ~sa.exists(sa.select(s.inbox.c.id).where(s.inbox.c.run == hub.run)),
         )
     )
+    return bool(deleted.rowcount)

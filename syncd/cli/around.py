@@ -103,7 +103,7 @@ def _specs(config: Path | None) -> list[Spec]:
 
 
 def docs(
-    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 2 if something is out of date.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing; exit 3 if something is out of date.")] = False,
     root: Annotated[Path, typer.Option("--root", help="The folder with README.md and docs/.")] = Path(),
     as_json: AsJson = False,
     debug: Debug = False,
@@ -120,7 +120,7 @@ def docs(
             show.line(f"{path}: {'out of date; `syncd docs` prints it anew' if check else 'printed anew'}")
         if not stale:
             show.line("up to date")
-    return 2 if check and stale else 0
+    return 3 if check and stale else 0
 
 
 def connectors_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:

@@ -94,7 +94,7 @@ def _tell_explained(found: Explained, history: list[dict[str, Any]]) -> None:
         rules.setdefault(field["rule"], []).append(name)
     if rules:
         show.line()
-        show.table(["rule", "fields"], [[rule, ", ".join(names)] for rule, names in rules.items()])
+        show.table(["fields", "rule"], [[", ".join(names), rule] for rule, names in rules.items()])
     if history:
         show.line()
         _tell_entries(history)

@@ -178,12 +178,15 @@ def _pause(app: str | None, config: Path | None, *, paused: bool, as_json: bool)
     return 0
 
 
-def run(config: ConfigFile = None, debug: Debug = False) -> int:
-    """Be the daemon: poll and sweep the apps as configured, until SIGTERM."""
+def run(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
+    """Be the daemon: poll and sweep the apps as configured, until SIGTERM. Logs go to stderr, as JSON in a pipe."""
     from syncd.cli.opening import configured, process
     from syncd.daemon import Daemon
 
-    return Daemon(configured(config), process()).run()
+    code = Daemon(configured(config), process()).run()
+    if as_json:
+        show.document({"outcome": "stopped"})
+    return code
 
 
 def inbox_resolve(

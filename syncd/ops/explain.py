@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import select
 
+from syncd.core.consent import IN, word
 from syncd.core.match import ALIAS, address_hash, key_hash
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.state import Contact, Link
@@ -82,8 +83,10 @@ def explain(tx: Tx, found: Found, field: str | None, names: Sequence[str], rules
         rule = rules.app(indexes.get(name, ALIAS))
         if rule is not None:
             views.append(_view(tx, contact, links.get(rule.index), rule, rules, pending, wanted))
-    shown = sorted(contact.golden if wanted is None else (name for name in wanted if name in contact.golden))
-    return Explained(contact=contact.id, fields={name: _field(tx, contact, name, rules) for name in shown}, apps=views)
+    asked = {channel for channel in rules.consents if any(channel in link.base for link in links.values())}
+    shown = sorted((contact.golden.keys() | asked) if wanted is None else (contact.golden.keys() | asked) & wanted)
+    fields = {name: _field(tx, contact, links.values(), name, rules) for name in shown}
+    return Explained(contact=contact.id, fields=fields, apps=views)
 
 
 def _with_group(field: str, rules: Rules) -> frozenset[str]:
@@ -102,7 +105,7 @@ def _explain_record(tx: Tx, found: Found) -> Explained:
     return Explained(contact=None, fields={}, apps=[view])
 
 
-def _field(tx: Tx, contact: Contact, name: str, rules: Rules) -> dict[str, Any]:
+def _field(tx: Tx, contact: Contact, links: Iterable[Link], name: str, rules: Rules) -> dict[str, Any]:
     stamp = contact.stamps.get(name)
     source = None
     if stamp is not None:
@@ -110,7 +113,18 @@ def _field(tx: Tx, contact: Contact, name: str, rules: Rules) -> dict[str, Any]:
     rule = rule_text(name, rules)
     if name in contact.held:
         rule = f"waits for a decision ({contact.held[name]}); {rule}"
-    return {"value": contact.golden[name], "from": source, "at": iso(stamp.hi_ms) if stamp else None, "rule": rule}
+    unproven = _unproven(contact, links, name, rules)
+    if unproven:
+        rule = f"{rule}; opted_in in {', '.join(unproven)} has no evidence (consent_at, consent_source) and stays there"
+    return {"value": contact.golden.get(name), "from": source, "at": iso(stamp.hi_ms) if stamp else None, "rule": rule}
+
+
+def _unproven(contact: Contact, links: Iterable[Link], name: str, rules: Rules) -> list[str]:
+    """List apps that say opted_in where nothing proves it."""
+    if name not in rules.consents or contact.golden.get(name) == IN:
+        return []
+    apps = [(app, link) for link in links if (app := rules.app(link.app)) is not None and name in link.base]
+    return [app.name for app, link in apps if word(app, name, link.base[name]) == IN]
 
 
 def rule_text(name: str, rules: Rules) -> str:
