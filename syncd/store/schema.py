@@ -6,10 +6,10 @@ and consent log that only grow (triggers). Times are milliseconds UTC; documents
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
+import sqlalchemy as sa
 from sqlalchemy import (
-    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -22,9 +22,9 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    event,
     text,
 )
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 HEAD: Final = "0001"
 """The migration that this version of syncd needs."""
@@ -35,39 +35,45 @@ version = Table(  # Alembic makes and keeps it; not under Alembic's own name, wh
     Column("version_num", String(32), nullable=False),
     PrimaryKeyConstraint("version_num", name="syncd_version_pkc"),
 )
+# STRICT tables (SYNC-MODEL 1.6.3) know INTEGER only. Text sorts by its bytes on both: every order is the same
+# everywhere, and a new version of the server's locale library breaks no index.
 BIG = BigInteger().with_variant(Integer, "sqlite")
+SMALL = SmallInteger().with_variant(Integer, "sqlite")
+TEXT = Text().with_variant(Text(collation="C"), "postgresql")
+_KEYED: Final[dict[str, Any]] = {"sqlite_with_rowid": False, "sqlite_strict": True}
+"""Options of a table that is nothing but its key and little else."""
 
-meta = Table(
-    "meta", META, Column("name", Text, primary_key=True), Column("value", Text, nullable=False), sqlite_with_rowid=False
-)
+meta = Table("meta", META, Column("name", TEXT, primary_key=True), Column("value", TEXT, nullable=False), **_KEYED)
 
 app = Table(
     "app",
     META,
-    Column("id", SmallInteger, primary_key=True),
-    Column("name", Text, nullable=False, unique=True),
-    Column("fingerprint", Text),
-    Column("cursor", Text),
-    Column("covered", SmallInteger, nullable=False, server_default="0"),  # complete listings with equal ids so far, 0-2
+    Column("id", SMALL, primary_key=True, autoincrement=False),
+    Column("name", TEXT, nullable=False, unique=True),
+    Column("fingerprint", TEXT),
+    Column("cursor", TEXT),
+    Column("covered", SMALL, nullable=False, server_default="0"),  # complete listings with equal ids so far, 0-2
     Column("listing", LargeBinary),  # rolling digest of the last complete listing's ids
     Column("read_ms", BIG, nullable=False, server_default="0"),  # start of the last read that succeeded
     Column("listed_ms", BIG, nullable=False, server_default="0"),
     Column("failed_ms", BIG, nullable=False, server_default="0"),
-    Column("error", Text),
-    Column("error_kind", Text),
-    Column("paused", SmallInteger, nullable=False, server_default="0"),
+    Column("error", TEXT),
+    Column("error_kind", TEXT),
+    Column("paused", SMALL, nullable=False, server_default="0"),
     Column("fields", LargeBinary),  # the field maps in effect when it was last opened
+    sqlite_strict=True,
 )
 
 contact = Table(
     "contact",
     META,
-    Column("id", BIG, primary_key=True),
-    Column("review", SmallInteger, nullable=False, server_default="0"),  # its match is undecided
-    Column("held", SmallInteger, nullable=False, server_default="0"),  # a field waits for a person
-    Column("refused", SmallInteger, nullable=False, server_default="0"),  # an app refused to create it
+    Column("id", BIG, primary_key=True, autoincrement=False),
+    Column("review", SMALL, nullable=False, server_default="0"),  # its match is undecided
+    Column("held", SMALL, nullable=False, server_default="0"),  # a field waits for a person
+    Column("refused", SMALL, nullable=False, server_default="0"),  # an app refused to create it
     Column("secret", LargeBinary, nullable=False),
     Column("doc", LargeBinary, nullable=False),
+    sqlite_strict=True,
 )
 for _flag in ("review", "held", "refused"):
     _set = text(f"{_flag} = 1")
@@ -76,18 +82,19 @@ for _flag in ("review", "held", "refused"):
 record = Table(
     "record",
     META,
-    Column("app", SmallInteger, nullable=False),
-    Column("id", Text, nullable=False),
+    Column("app", SMALL, nullable=False),
+    Column("id", TEXT, nullable=False),
     Column("contact", BIG),
-    Column("version", Text),
+    Column("version", TEXT),
     Column("digest", LargeBinary),  # of the newest raw fields, consumed or not
     Column("at_ms", BIG, nullable=False),
-    Column("misses", SmallInteger, nullable=False, server_default="0"),
+    Column("misses", SMALL, nullable=False, server_default="0"),
     Column("missed_run", BIG, nullable=False, server_default="0"),
-    Column("problem", Text),
-    Column("flawed", SmallInteger, nullable=False, server_default="0"),  # a field cannot be written there
+    Column("problem", TEXT),
+    Column("flawed", SMALL, nullable=False, server_default="0"),  # a field cannot be written there
     Column("doc", LargeBinary),
     Column("seen", LargeBinary),  # an observation that is not merged yet
+    sqlite_strict=True,
 )
 Index("record_id", record.c.app, record.c.id, unique=True)
 Index(
@@ -98,10 +105,12 @@ Index(
     sqlite_where=text("contact IS NOT NULL"),
     postgresql_where=text("contact IS NOT NULL"),
 )
-_UNSEEN = "seen IS NOT NULL"
-Index("record_seen", record.c.app, record.c.id, sqlite_where=text(_UNSEEN), postgresql_where=text(_UNSEEN))
+_TO_MATCH = "contact IS NULL AND seen IS NOT NULL"
+Index("record_to_match", record.c.app, record.c.id, sqlite_where=text(_TO_MATCH), postgresql_where=text(_TO_MATCH))
+_TO_MERGE = "contact IS NOT NULL AND seen IS NOT NULL"
+Index("record_to_merge", record.c.contact, record.c.app, sqlite_where=text(_TO_MERGE), postgresql_where=text(_TO_MERGE))
 _MISSED = "misses > 0"
-Index("record_missed", record.c.app, sqlite_where=text(_MISSED), postgresql_where=text(_MISSED))
+Index("record_missed", record.c.app, record.c.id, sqlite_where=text(_MISSED), postgresql_where=text(_MISSED))
 _PROBLEM = "problem IS NOT NULL OR flawed = 1"
 Index("record_parked", record.c.app, sqlite_where=text(_PROBLEM), postgresql_where=text(_PROBLEM))
 
@@ -109,49 +118,48 @@ identity = Table(
     "identity",
     META,
     Column("key", LargeBinary, primary_key=True),
-    Column("app", SmallInteger, primary_key=True),  # -1: a key that the contact had before
-    Column("record", Text, primary_key=True),
-    sqlite_with_rowid=False,
+    Column("app", SMALL, primary_key=True),  # -1: a key that the contact had before
+    Column("record", TEXT, primary_key=True),
+    **_KEYED,
 )
 
 intent = Table(
     "intent",
     META,
-    Column("app", SmallInteger, primary_key=True),
-    Column("kind", SmallInteger, primary_key=True),  # 0 consent, 1 update, 2 create, 3 archive
+    Column("app", SMALL, primary_key=True),
+    Column("kind", SMALL, primary_key=True),  # 0 consent, 1 update, 2 create, 3 archive
     Column("contact", BIG, primary_key=True),
-    Column("sent", SmallInteger, nullable=False, server_default="0"),
-    Column("flags", SmallInteger, nullable=False, server_default="0"),  # 1 clears, 2 opts out
-    Column("record", Text),  # of a create: the id that the hub drew
+    Column("sent", SMALL, nullable=False, server_default="0"),
+    Column("flags", SMALL, nullable=False, server_default="0"),  # 1 clears, 2 opts out
+    Column("record", TEXT),  # of a create: the id that the hub drew
     Column("sent_ms", BIG),
     Column("doc", LargeBinary),
     CheckConstraint("kind BETWEEN 0 AND 3", name="kind"),
     CheckConstraint("sent = 0 OR sent_ms IS NOT NULL", name="sent"),
-    sqlite_with_rowid=False,
+    **_KEYED,
 )
-_SENT = "sent = 1"
-Index("intent_sent", intent.c.contact, sqlite_where=text(_SENT), postgresql_where=text(_SENT))
+Index("intent_contact", intent.c.contact)
 
-dirty = Table("dirty", META, Column("contact", BIG, primary_key=True, autoincrement=False))
+dirty = Table("dirty", META, Column("contact", BIG, primary_key=True, autoincrement=False), sqlite_strict=True)
 
 listed = Table(
     "listed",
     META,
-    Column("app", SmallInteger, primary_key=True),
-    Column("id", Text, primary_key=True),
-    sqlite_with_rowid=False,
+    Column("app", SMALL, primary_key=True),
+    Column("id", TEXT, primary_key=True),
+    **_KEYED,
 )
 
 latch = Table(
     "latch",
     META,
-    Column("channel", Text, primary_key=True),
     Column("subject", LargeBinary, primary_key=True),  # hash of an address, or "c" and a contact's id
+    Column("channel", TEXT, primary_key=True),
     Column("out_ms", BIG, nullable=False),
     Column("in_ms", BIG, nullable=False),
-    Column("app", SmallInteger, nullable=False),
+    Column("app", SMALL, nullable=False),
     Column("doc", LargeBinary),
-    sqlite_with_rowid=False,
+    **_KEYED,
 )
 
 consent_log = Table(
@@ -160,11 +168,12 @@ consent_log = Table(
     Column("id", BIG, primary_key=True),
     Column("run", BIG, nullable=False),
     Column("at_ms", BIG, nullable=False),
-    Column("channel", Text, nullable=False),
+    Column("channel", TEXT, nullable=False),
     Column("subject", LargeBinary, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("app", SmallInteger, nullable=False),
+    Column("state", TEXT, nullable=False),
+    Column("app", SMALL, nullable=False),
     Column("doc", LargeBinary),
+    sqlite_strict=True,
 )
 
 journal = Table(
@@ -175,33 +184,36 @@ journal = Table(
     Column("contact", BIG, nullable=False),
     Column("at_ms", BIG, nullable=False),
     Column("doc", LargeBinary, nullable=False),  # sealed with the contact's own key
+    sqlite_strict=True,
 )
 Index("journal_contact", journal.c.contact)
-Index("journal_run", journal.c.run)
+Index("journal_run", journal.c.run, journal.c.contact)
 
 run = Table(
     "run",
     META,
-    Column("id", BIG, primary_key=True),
-    Column("kind", Text, nullable=False),
+    Column("id", BIG, primary_key=True, autoincrement=False),
+    Column("kind", TEXT, nullable=False),
     Column("at_ms", BIG, nullable=False),
     Column("ended_ms", BIG),
-    Column("outcome", Text),
+    Column("outcome", TEXT),
     Column("doc", LargeBinary),
+    sqlite_strict=True,
 )
 
 inbox = Table(
     "inbox",
     META,
     Column("id", BIG, primary_key=True),
-    Column("kind", Text, nullable=False),  # match, conflict, deletion, merge
+    Column("kind", TEXT, nullable=False),  # match, conflict, deletion, merge
     Column("contact", BIG, nullable=False),
-    Column("app", SmallInteger, nullable=False),
-    Column("field", Text, nullable=False, server_default=""),
+    Column("app", SMALL, nullable=False),
+    Column("field", TEXT, nullable=False, server_default=""),
     Column("opened_ms", BIG, nullable=False),
     Column("run", BIG, nullable=False),
     Column("resolved_ms", BIG),
     Column("doc", LargeBinary, nullable=False),  # sealed with the contact's own key
+    sqlite_strict=True,
 )
 _OPEN = "resolved_ms IS NULL"
 Index(
@@ -231,13 +243,27 @@ def append_only(table: str, verb: str, dialect: str) -> str:
 
 ONLY_GROWS = (
     "CREATE OR REPLACE FUNCTION syncd_only_grows() RETURNS trigger AS "
-    "'BEGIN RAISE EXCEPTION ''% only grows'', TG_TABLE_NAME; END' LANGUAGE plpgsql"
+    "'BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || '' only grows''; END' LANGUAGE plpgsql"
 )
 
-for _log in (journal, consent_log):
-    _function = DDL(ONLY_GROWS.replace("%", "%%"))  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
-    event.listen(_log, "after_create", _function.execute_if(dialect="postgresql"))
-    for _verb in ("UPDATE", "DELETE"):
-        for _dialect in ("sqlite", "postgresql"):
-            _trigger = DDL(append_only(_log.name, _verb, _dialect))  # type: ignore[no-untyped-call]
-            event.listen(_log, "after_create", _trigger.execute_if(dialect=_dialect))
+_LOGS: Final = {
+    "sqlite": ((), ("UPDATE", "DELETE")),
+    "postgresql": ((ONLY_GROWS,), ("UPDATE", "DELETE", "TRUNCATE")),
+}
+
+
+def statements(dialect: sa.Dialect) -> list[str]:
+    """Write the statements that make all tables, in an order that is always the same.
+
+    The order matters: SQLite takes the index that was made last where two are equally good, so each index that is
+    limited to a few rows has a name after that of the one it is to be preferred to (`record_id`).
+    """
+    functions, verbs = _LOGS[dialect.name]
+    made = list(functions)
+    for table in META.sorted_tables:
+        made.append(str(CreateTable(table).compile(dialect=dialect)))
+        indexes = sorted(table.indexes, key=lambda index: str(index.name))
+        made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
+        if table in (journal, consent_log):
+            made += [append_only(table.name, verb, dialect.name) for verb in verbs]
+    return ["\n".join(line.replace("\t", "    ").rstrip() for line in each.strip().splitlines()) for each in made]

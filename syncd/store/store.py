@@ -98,7 +98,8 @@ class Store:
         with self.translated(), self.changing() as connection:
             if _version(connection) is None:
                 _refuse_strangers(connection, self.place)
-                schema.META.create_all(connection, checkfirst=False)
+                for statement in schema.statements(connection.dialect):
+                    connection.exec_driver_sql(statement)
                 schema.version.create(connection, checkfirst=False)
                 connection.execute(sa.insert(schema.version), {"version_num": schema.HEAD})
                 Tx(connection, self.sealer).set_meta(KEY, self.sealer.check)

@@ -213,15 +213,10 @@ class Tx:
 
     def count_misses(self, app: int, run: int) -> None:
         """Add a miss to each record that the last listing did not show, once a run, and clear those it did show."""
-        shown = select(s.listed.c.id).where(s.listed.c.app == app)
-        mine = s.record.c.app == app
+        r = s.record.c
+        self._c.execute(sa.update(s.record).where(r.app == app, r.misses > 0, _shown()).values(misses=0))
         self._c.execute(
-            sa.update(s.record).where(mine, s.record.c.misses > 0, s.record.c.id.in_(shown)).values(misses=0)
-        )
-        self._c.execute(
-            sa.update(s.record)
-            .where(*_missing(app), s.record.c.missed_run < run)
-            .values(misses=s.record.c.misses + 1, missed_run=run)
+            sa.update(s.record).where(*_missing(app), r.missed_run < run).values(misses=r.misses + 1, missed_run=run)
         )
 
     def end_listing(self, app: int) -> None:
@@ -262,7 +257,9 @@ class Tx:
 
     def struck(self, app: int, strikes: int, count_max: int) -> list[str]:
         """List records missed by so many listings."""
-        query = select(s.record.c.id).where(s.record.c.app == app, s.record.c.misses >= strikes)
+        r = s.record.c
+        missed = (r.misses > sa.literal_column("0"), r.misses >= strikes)  # the first names the index, see schema
+        query = select(r.id).where(r.app == app, *missed)
         return [r[0] for r in self._c.execute(query.order_by(s.record.c.id).limit(count_max))]
 
     def strike(self, app: int, ids: Iterable[str], strikes: int) -> None:
@@ -312,13 +309,15 @@ class Tx:
 
     def dirty_contacts(self, skip_apps: Sequence[int], after: int, count_max: int) -> list[int]:
         """List contacts with something to merge, in order of number; records of `skip_apps` do not count."""
-        seen = select(s.record.c.contact).where(
-            s.record.c.seen.is_not(None), s.record.c.contact > after, s.record.c.app.not_in(list(skip_apps))
-        )
-        marked = select(s.dirty.c.contact).where(s.dirty.c.contact > after)
-        both = sa.union(seen, marked).subquery()
-        query = select(both.c.contact).order_by(both.c.contact).limit(count_max)
-        return [r[0] for r in self._c.execute(query)]
+        # Ordered by an index and limited, not DISTINCT: else each page of a first sync would sort all that is left.
+        rows_max = 4 * count_max
+        seen = [
+            row[0] for row in self._c.execute(_TO_MERGE, {"after": after, "skip": list(skip_apps), "count": rows_max})
+        ]
+        marked = [row[0] for row in self._c.execute(_MARKED, {"after": after, "count": count_max})]
+        if len(seen) == rows_max:
+            marked = [contact for contact in marked if contact <= seen[-1]]
+        return sorted({*seen, *marked})[:count_max]
 
     def mark_dirty(self, contacts: Iterable[int]) -> None:
         rows = [{"contact": contact} for contact in contacts]
@@ -594,8 +593,11 @@ def _contact_row(contact: Contact) -> dict[str, Any]:
 
 
 def _missing(app: int) -> tuple[Any, ...]:
-    shown = select(s.listed.c.id).where(s.listed.c.app == app)
-    return (s.record.c.app == app, s.record.c.problem.is_(None), s.record.c.id.not_in(shown))
+    return (s.record.c.app == app, s.record.c.problem.is_(None), ~_shown())
+
+
+def _shown() -> Any:
+    return sa.exists().where(s.listed.c.app == s.record.c.app, s.listed.c.id == s.record.c.id)
 
 
 def _evidence_doc(evidence: Evidence | None) -> bytes | None:
@@ -629,6 +631,18 @@ _UNLINKED = (
     select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
     .where(_R.app == bindparam("app"), _R.contact.is_(None), _R.seen.is_not(None), _R.id > bindparam("after"))
     .order_by(_R.id)
+    .limit(bindparam("count"))
+)
+_TO_MERGE = (
+    select(_R.contact)
+    .where(_R.seen.is_not(None), _R.contact.is_not(None), _R.contact > bindparam("after"), _R.app.not_in(_ids("skip")))
+    .order_by(_R.contact, _R.app)
+    .limit(bindparam("count"))
+)
+_MARKED = (
+    select(s.dirty.c.contact)
+    .where(s.dirty.c.contact > bindparam("after"))
+    .order_by(s.dirty.c.contact)
     .limit(bindparam("count"))
 )
 _LINKS_OF = select(*_LINK_COLUMNS).where(_R.contact.in_(_ids())).order_by(_R.contact, _R.app)

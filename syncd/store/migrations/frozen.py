@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -30,31 +30,9 @@ def read(dialect: str) -> list[str]:
 
 
 def write(dialect: str) -> str:
-    """Write down what `schema.META.create_all` does."""
-    done: list[str] = []
-
-    def note(statement: Any, *_: object, **__: object) -> None:
-        done.append(_plain(str(statement.compile(dialect=engine.dialect))))
-
-    engine = sa.create_mock_engine(f"{dialect}+{'pysqlite' if dialect == 'sqlite' else 'psycopg'}://", note)
-    for table in schema.META.sorted_tables:
-        begun = len(done)
-        table.create(engine, checkfirst=False)
-        done[begun:] = sorted(done[begun:], key=_rank)
-    return _BETWEEN.join(done) + ";\n"
-
-
-def _plain(statement: str) -> str:
-    return "\n".join(line.replace("\t", "    ").rstrip() for line in statement.strip().splitlines())
-
-
-def _rank(statement: str) -> tuple[int, str]:
-    """Table, indexes by name (SQLAlchemy gives them in any order), triggers as they come."""
-    if statement.startswith("CREATE TABLE"):
-        return 0, ""
-    if statement.startswith(("CREATE INDEX", "CREATE UNIQUE INDEX")):
-        return 1, statement.split("INDEX ")[1]
-    return 2, ""
+    """Write down how schema.py makes the tables."""
+    url = sa.URL.create({"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}[dialect])
+    return _BETWEEN.join(schema.statements(url.get_dialect()())) + ";\n"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,17 @@
+CREATE OR REPLACE FUNCTION syncd_only_grows() RETURNS trigger AS 'BEGIN RAISE EXCEPTION USING MESSAGE = TG_TABLE_NAME || '' only grows''; END' LANGUAGE plpgsql;
+
 CREATE TABLE app (
-    id SMALLSERIAL NOT NULL,
-    name TEXT NOT NULL,
-    fingerprint TEXT,
-    cursor TEXT,
+    id SMALLINT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    fingerprint TEXT COLLATE "C",
+    cursor TEXT COLLATE "C",
     covered SMALLINT DEFAULT '0' NOT NULL,
     listing BYTEA,
     read_ms BIGINT DEFAULT '0' NOT NULL,
     listed_ms BIGINT DEFAULT '0' NOT NULL,
     failed_ms BIGINT DEFAULT '0' NOT NULL,
-    error TEXT,
-    error_kind TEXT,
+    error TEXT COLLATE "C",
+    error_kind TEXT COLLATE "C",
     paused SMALLINT DEFAULT '0' NOT NULL,
     fields BYTEA,
     PRIMARY KEY (id),
@@ -20,22 +22,22 @@ CREATE TABLE consent_log (
     id BIGSERIAL NOT NULL,
     run BIGINT NOT NULL,
     at_ms BIGINT NOT NULL,
-    channel TEXT NOT NULL,
+    channel TEXT COLLATE "C" NOT NULL,
     subject BYTEA NOT NULL,
-    state TEXT NOT NULL,
+    state TEXT COLLATE "C" NOT NULL,
     app SMALLINT NOT NULL,
     doc BYTEA,
     PRIMARY KEY (id)
 );
 
-CREATE OR REPLACE FUNCTION syncd_only_grows() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''%% only grows'', TG_TABLE_NAME; END' LANGUAGE plpgsql;
-
 CREATE TRIGGER consent_log_no_update BEFORE UPDATE ON consent_log FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
 
 CREATE TRIGGER consent_log_no_delete BEFORE DELETE ON consent_log FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
 
+CREATE TRIGGER consent_log_no_truncate BEFORE TRUNCATE ON consent_log FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
+
 CREATE TABLE contact (
-    id BIGSERIAL NOT NULL,
+    id BIGINT NOT NULL,
     review SMALLINT DEFAULT '0' NOT NULL,
     held SMALLINT DEFAULT '0' NOT NULL,
     refused SMALLINT DEFAULT '0' NOT NULL,
@@ -58,16 +60,16 @@ CREATE TABLE dirty (
 CREATE TABLE identity (
     key BYTEA NOT NULL,
     app SMALLINT NOT NULL,
-    record TEXT NOT NULL,
+    record TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (key, app, record)
 );
 
 CREATE TABLE inbox (
     id BIGSERIAL NOT NULL,
-    kind TEXT NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
     contact BIGINT NOT NULL,
     app SMALLINT NOT NULL,
-    field TEXT DEFAULT '' NOT NULL,
+    field TEXT COLLATE "C" DEFAULT '' NOT NULL,
     opened_ms BIGINT NOT NULL,
     run BIGINT NOT NULL,
     resolved_ms BIGINT,
@@ -83,7 +85,7 @@ CREATE TABLE intent (
     contact BIGINT NOT NULL,
     sent SMALLINT DEFAULT '0' NOT NULL,
     flags SMALLINT DEFAULT '0' NOT NULL,
-    record TEXT,
+    record TEXT COLLATE "C",
     sent_ms BIGINT,
     doc BYTEA,
     PRIMARY KEY (app, kind, contact),
@@ -91,7 +93,7 @@ CREATE TABLE intent (
     CONSTRAINT sent CHECK (sent = 0 OR sent_ms IS NOT NULL)
 );
 
-CREATE INDEX intent_sent ON intent (contact) WHERE sent = 1;
+CREATE INDEX intent_contact ON intent (contact);
 
 CREATE TABLE journal (
     id BIGSERIAL NOT NULL,
@@ -104,46 +106,46 @@ CREATE TABLE journal (
 
 CREATE INDEX journal_contact ON journal (contact);
 
-CREATE INDEX journal_run ON journal (run);
-
-CREATE OR REPLACE FUNCTION syncd_only_grows() RETURNS trigger AS 'BEGIN RAISE EXCEPTION ''%% only grows'', TG_TABLE_NAME; END' LANGUAGE plpgsql;
+CREATE INDEX journal_run ON journal (run, contact);
 
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
 
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
 
+CREATE TRIGGER journal_no_truncate BEFORE TRUNCATE ON journal FOR EACH STATEMENT EXECUTE FUNCTION syncd_only_grows();
+
 CREATE TABLE latch (
-    channel TEXT NOT NULL,
     subject BYTEA NOT NULL,
+    channel TEXT COLLATE "C" NOT NULL,
     out_ms BIGINT NOT NULL,
     in_ms BIGINT NOT NULL,
     app SMALLINT NOT NULL,
     doc BYTEA,
-    PRIMARY KEY (channel, subject)
+    PRIMARY KEY (subject, channel)
 );
 
 CREATE TABLE listed (
     app SMALLINT NOT NULL,
-    id TEXT NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (app, id)
 );
 
 CREATE TABLE meta (
-    name TEXT NOT NULL,
-    value TEXT NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    value TEXT COLLATE "C" NOT NULL,
     PRIMARY KEY (name)
 );
 
 CREATE TABLE record (
     app SMALLINT NOT NULL,
-    id TEXT NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
     contact BIGINT,
-    version TEXT,
+    version TEXT COLLATE "C",
     digest BYTEA,
     at_ms BIGINT NOT NULL,
     misses SMALLINT DEFAULT '0' NOT NULL,
     missed_run BIGINT DEFAULT '0' NOT NULL,
-    problem TEXT,
+    problem TEXT COLLATE "C",
     flawed SMALLINT DEFAULT '0' NOT NULL,
     doc BYTEA,
     seen BYTEA
@@ -151,20 +153,22 @@ CREATE TABLE record (
 
 CREATE UNIQUE INDEX record_id ON record (app, id);
 
-CREATE INDEX record_missed ON record (app) WHERE misses > 0;
+CREATE INDEX record_missed ON record (app, id) WHERE misses > 0;
 
 CREATE UNIQUE INDEX record_one_link ON record (contact, app) WHERE contact IS NOT NULL;
 
 CREATE INDEX record_parked ON record (app) WHERE problem IS NOT NULL OR flawed = 1;
 
-CREATE INDEX record_seen ON record (app, id) WHERE seen IS NOT NULL;
+CREATE INDEX record_to_match ON record (app, id) WHERE contact IS NULL AND seen IS NOT NULL;
+
+CREATE INDEX record_to_merge ON record (contact, app) WHERE contact IS NOT NULL AND seen IS NOT NULL;
 
 CREATE TABLE run (
-    id BIGSERIAL NOT NULL,
-    kind TEXT NOT NULL,
+    id BIGINT NOT NULL,
+    kind TEXT COLLATE "C" NOT NULL,
     at_ms BIGINT NOT NULL,
     ended_ms BIGINT,
-    outcome TEXT,
+    outcome TEXT COLLATE "C",
     doc BYTEA,
     PRIMARY KEY (id)
 );

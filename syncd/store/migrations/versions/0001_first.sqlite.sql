@@ -1,20 +1,21 @@
 CREATE TABLE app (
-    id SMALLINT NOT NULL,
+    id INTEGER NOT NULL,
     name TEXT NOT NULL,
     fingerprint TEXT,
     cursor TEXT,
-    covered SMALLINT DEFAULT '0' NOT NULL,
+    covered INTEGER DEFAULT '0' NOT NULL,
     listing BLOB,
     read_ms INTEGER DEFAULT '0' NOT NULL,
     listed_ms INTEGER DEFAULT '0' NOT NULL,
     failed_ms INTEGER DEFAULT '0' NOT NULL,
     error TEXT,
     error_kind TEXT,
-    paused SMALLINT DEFAULT '0' NOT NULL,
+    paused INTEGER DEFAULT '0' NOT NULL,
     fields BLOB,
     PRIMARY KEY (id),
     UNIQUE (name)
-);
+)
+ STRICT;
 
 CREATE TABLE consent_log (
     id INTEGER NOT NULL,
@@ -23,10 +24,11 @@ CREATE TABLE consent_log (
     channel TEXT NOT NULL,
     subject BLOB NOT NULL,
     state TEXT NOT NULL,
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     doc BLOB,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE TRIGGER consent_log_no_update BEFORE UPDATE ON consent_log BEGIN SELECT RAISE(ABORT, 'consent_log only grows'); END;
 
@@ -34,13 +36,14 @@ CREATE TRIGGER consent_log_no_delete BEFORE DELETE ON consent_log BEGIN SELECT R
 
 CREATE TABLE contact (
     id INTEGER NOT NULL,
-    review SMALLINT DEFAULT '0' NOT NULL,
-    held SMALLINT DEFAULT '0' NOT NULL,
-    refused SMALLINT DEFAULT '0' NOT NULL,
+    review INTEGER DEFAULT '0' NOT NULL,
+    held INTEGER DEFAULT '0' NOT NULL,
+    refused INTEGER DEFAULT '0' NOT NULL,
     secret BLOB NOT NULL,
     doc BLOB NOT NULL,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE INDEX contact_held ON contact (id) WHERE held = 1;
 
@@ -51,37 +54,40 @@ CREATE INDEX contact_review ON contact (id) WHERE review = 1;
 CREATE TABLE dirty (
     contact INTEGER NOT NULL,
     PRIMARY KEY (contact)
-);
+)
+ STRICT;
 
 CREATE TABLE identity (
     "key" BLOB NOT NULL,
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     record TEXT NOT NULL,
     PRIMARY KEY ("key", app, record)
 )
- WITHOUT ROWID;
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE inbox (
     id INTEGER NOT NULL,
     kind TEXT NOT NULL,
     contact INTEGER NOT NULL,
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     field TEXT DEFAULT '' NOT NULL,
     opened_ms INTEGER NOT NULL,
     run INTEGER NOT NULL,
     resolved_ms INTEGER,
     doc BLOB NOT NULL,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE UNIQUE INDEX inbox_open ON inbox (contact, kind, field, app) WHERE resolved_ms IS NULL;
 
 CREATE TABLE intent (
-    app SMALLINT NOT NULL,
-    kind SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
+    kind INTEGER NOT NULL,
     contact INTEGER NOT NULL,
-    sent SMALLINT DEFAULT '0' NOT NULL,
-    flags SMALLINT DEFAULT '0' NOT NULL,
+    sent INTEGER DEFAULT '0' NOT NULL,
+    flags INTEGER DEFAULT '0' NOT NULL,
     record TEXT,
     sent_ms INTEGER,
     doc BLOB,
@@ -89,9 +95,10 @@ CREATE TABLE intent (
     CONSTRAINT kind CHECK (kind BETWEEN 0 AND 3),
     CONSTRAINT sent CHECK (sent = 0 OR sent_ms IS NOT NULL)
 )
- WITHOUT ROWID;
+ WITHOUT ROWID,
+ STRICT;
 
-CREATE INDEX intent_sent ON intent (contact) WHERE sent = 1;
+CREATE INDEX intent_contact ON intent (contact);
 
 CREATE TABLE journal (
     id INTEGER NOT NULL,
@@ -100,65 +107,72 @@ CREATE TABLE journal (
     at_ms INTEGER NOT NULL,
     doc BLOB NOT NULL,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
 
 CREATE INDEX journal_contact ON journal (contact);
 
-CREATE INDEX journal_run ON journal (run);
+CREATE INDEX journal_run ON journal (run, contact);
 
 CREATE TRIGGER journal_no_update BEFORE UPDATE ON journal BEGIN SELECT RAISE(ABORT, 'journal only grows'); END;
 
 CREATE TRIGGER journal_no_delete BEFORE DELETE ON journal BEGIN SELECT RAISE(ABORT, 'journal only grows'); END;
 
 CREATE TABLE latch (
-    channel TEXT NOT NULL,
     subject BLOB NOT NULL,
+    channel TEXT NOT NULL,
     out_ms INTEGER NOT NULL,
     in_ms INTEGER NOT NULL,
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     doc BLOB,
-    PRIMARY KEY (channel, subject)
+    PRIMARY KEY (subject, channel)
 )
- WITHOUT ROWID;
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE listed (
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     id TEXT NOT NULL,
     PRIMARY KEY (app, id)
 )
- WITHOUT ROWID;
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE meta (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
     PRIMARY KEY (name)
 )
- WITHOUT ROWID;
+ WITHOUT ROWID,
+ STRICT;
 
 CREATE TABLE record (
-    app SMALLINT NOT NULL,
+    app INTEGER NOT NULL,
     id TEXT NOT NULL,
     contact INTEGER,
     version TEXT,
     digest BLOB,
     at_ms INTEGER NOT NULL,
-    misses SMALLINT DEFAULT '0' NOT NULL,
+    misses INTEGER DEFAULT '0' NOT NULL,
     missed_run INTEGER DEFAULT '0' NOT NULL,
     problem TEXT,
-    flawed SMALLINT DEFAULT '0' NOT NULL,
+    flawed INTEGER DEFAULT '0' NOT NULL,
     doc BLOB,
     seen BLOB
-);
+)
+ STRICT;
 
 CREATE UNIQUE INDEX record_id ON record (app, id);
 
-CREATE INDEX record_missed ON record (app) WHERE misses > 0;
+CREATE INDEX record_missed ON record (app, id) WHERE misses > 0;
 
 CREATE UNIQUE INDEX record_one_link ON record (contact, app) WHERE contact IS NOT NULL;
 
 CREATE INDEX record_parked ON record (app) WHERE problem IS NOT NULL OR flawed = 1;
 
-CREATE INDEX record_seen ON record (app, id) WHERE seen IS NOT NULL;
+CREATE INDEX record_to_match ON record (app, id) WHERE contact IS NULL AND seen IS NOT NULL;
+
+CREATE INDEX record_to_merge ON record (contact, app) WHERE contact IS NOT NULL AND seen IS NOT NULL;
 
 CREATE TABLE run (
     id INTEGER NOT NULL,
@@ -168,4 +182,5 @@ CREATE TABLE run (
     outcome TEXT,
     doc BLOB,
     PRIMARY KEY (id)
-);
+)
+ STRICT;
