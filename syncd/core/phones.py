@@ -30,12 +30,13 @@ DIGITS_TYPED_MAX: Final = 20  # with a carrier's or an exchange's prefix
 EXTENSION_DIGITS_MAX: Final = 8  # more is a second number
 LOCAL_DIGITS_MAX: Final = 8  # no country's numbers are longer within one town
 
-# Country code -> the digit with which a national number must not begin, if there is no asking the library: its trunk
+# Country code -> the digits with which a national number must not begin, if there is no asking the library: its trunk
 # prefix, which the library takes out ("-" = none). Left out: codes with more complicated plans. As of phonenumbers 9;
 # tests compare it with the library's own tables.
 _TRUNK: Final = {
     "1": "1",
     "7": "8",
+    "44": "01",  # 0, and 180020 of the text relay
     **dict.fromkeys(
         "20 27 31 32 33 40 41 43 46 49 51 53 58 60 62 63 64 66 84 90 91 92 93 94 95 98 211 212 213 218 231 232 233 234"
         " 243 249 250 251 252 254 255 256 260 262 263 264 265 291 353 355 358 359 373 374 377 380 381 382 383 385 386"
@@ -117,7 +118,7 @@ def _quick(text: str, region: str | None) -> str | None:
         for length in (2, 1, 3):
             trunk = _TRUNK.get(number[:length])
             if trunk is not None:
-                return None if number[length] == trunk else digits
+                return None if number[length] in trunk else digits
         return None
     if region not in _NATIONAL:
         return None
