@@ -53,7 +53,7 @@ class AddressBook:
             yield from self._everything()
             return
         kind, _, mark = cursor.partition(":")
-        if kind == "sync":
+        if kind == "sync" and mark:
             yield from self._changed(mark)
         elif kind == "ctag" and self._book.ctag() == mark:
             yield Page(records=[], cursor=cursor)
@@ -69,7 +69,7 @@ class AddressBook:
         return found
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
-        updates = [write for write in writes if write.kind != "create"]
+        updates = [write for write in writes if write.kind in {"update", "consent"}]
         try:
             cards = self._current(updates)
         except SyncdError as error:
@@ -107,14 +107,14 @@ class AddressBook:
         # The first answer may name cards that went before we came; later ones of a cut answer name what went meanwhile.
         for answer in self._rounds(replace(first, gone=()), ""):
             cursor = None if answer.more else f"sync:{answer.token}"
-            yield from self._pages(answer, cursor, complete=not answer.more)
+            yield from self._pages(answer, cursor, listing=True)
 
     def _listed(self) -> Iterator[Page]:
         """Give everything from a server without sync-collection; with a ctag, a later read costs one request."""
         self._syncs = False
         self.spec = replace(self._full_spec, incremental=False, reports_gone=False)
         answer = self._book.listing()
-        yield from self._pages(answer, f"ctag:{answer.token}" if answer.token else None, complete=True)
+        yield from self._pages(answer, f"ctag:{answer.token}" if answer.token else None, listing=True)
 
     def _changed(self, token: str) -> Iterator[Page]:
         first = self._book.sync(token)
@@ -122,7 +122,7 @@ class AddressBook:
             yield Page(records=[], expired=True)
             return
         for answer in self._rounds(first, token):
-            yield from self._pages(answer, f"sync:{answer.token}", complete=False)
+            yield from self._pages(answer, f"sync:{answer.token}", listing=False)
 
     def _rounds(self, answer: Changes, token: str) -> Iterator[Changes]:
         """Follow an answer that the server cut (RFC 6578, 3.6) to its end."""
@@ -139,15 +139,15 @@ class AddressBook:
             answer = following
         raise TransientError(f"{self._book.place}: the server cuts its answers short and does not get on")
 
-    def _pages(self, answer: Changes, cursor: str | None, *, complete: bool) -> Iterator[Page]:
+    def _pages(self, answer: Changes, cursor: str | None, *, listing: bool) -> Iterator[Page]:
         """Give an answer's cards; what may be stored when all of them are comes with the last page."""
         wanted, same = self._wanted(answer)
-        page = Page(records=[], same=same)
+        page = Page(records=[], same=same if listing else ())
         for cards in self._book.cards(wanted):
             if page.records or page.same:
                 yield page
             page = Page(records=[self._record(id_, card) for id_, card in cards.items() if card.problem != NO_CARD])
-        yield replace(page, gone=answer.gone, cursor=cursor, complete=complete)
+        yield replace(page, gone=answer.gone, cursor=cursor, complete=listing and not answer.more)
 
     def _wanted(self, answer: Changes) -> tuple[list[str], tuple[str, ...]]:
         """Tell the ids whose cards must be downloaded from those whose very version the hub holds."""
@@ -269,8 +269,8 @@ class AddressBook:
         return Applied(record=self._record(write.id, Card(etag=etag, text=text))), False
 
     def _is_own(self, id_: str) -> bool:
-        path = self._book.path
-        return id_.startswith(path) and "/" not in id_[len(path) :] and id_ == id_of(id_, "") and len(id_) > len(path)
+        path, _, name = id_.rpartition("/")
+        return f"{path}/" == self._book.path and bool(name) and id_.isascii() and id_ == id_of(id_, "")
 
 
 def _unwritable(error: BadValue) -> Rejected:

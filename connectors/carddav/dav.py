@@ -107,7 +107,7 @@ def rows(root: ET.Element, origin: str) -> list[Row]:
                     if prop.tag == ETAG:
                         etag = (prop.text or "").strip() or None
                     elif prop.tag == DATA:
-                        data = prop.text
+                        data = prop.text or ""
                     elif prop.tag == _TYPE:
                         collection = prop.find(_COLLECTION) is not None
             elif child.tag == _STATUS:

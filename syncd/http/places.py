@@ -21,7 +21,10 @@ Lookup: TypeAlias = Callable[..., list[tuple[Any, ...]]]
 """As socket.getaddrinfo."""
 
 _PORTS: Final = {"https": 443, "http": 80}
-_NAME: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+_LABEL: Final = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"
+_NAME: Final = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(?:\.{_LABEL})*")
+_NUMBER: Final = re.compile(r"(?:.*\.)?(?:\d+|0x[0-9a-f]*)")
+"""Resolvers read such names as IPv4 addresses, each in its own way: octal, hexadecimal, fewer parts."""
 
 _PRIVATE: Final = tuple(
     ipaddress.ip_network(block)
@@ -81,11 +84,8 @@ def parse_url(url: str, network: Network) -> tuple[Origin, str]:
 
 def _host(name: str) -> str:
     if ":" in name:
-        try:
-            return str(ipaddress.IPv6Address(name))
-        except ValueError:
-            raise ConfigError("the url's host is no IPv6 address") from None
-    name = name.rstrip(".")
+        return _address(name)
+    name = name.removesuffix(".")
     if not name.isascii():
         import idna
 
@@ -95,7 +95,14 @@ def _host(name: str) -> str:
             raise ConfigError("the url's host is no valid name") from None
     if not _NAME.fullmatch(name):
         raise ConfigError("the url's host is no valid name")
-    return name
+    return _address(name) if _NUMBER.fullmatch(name) else name
+
+
+def _address(text: str) -> str:
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        raise ConfigError("the url's host is no IP address in its usual form") from None
 
 
 def resolve(origin: Origin, network: Network, lookup: Lookup = socket.getaddrinfo) -> list[str]:

@@ -84,12 +84,8 @@ def refused(place: str, reply: Reply, now: float) -> SyncdError:
         return Overloaded(f"{place}: {said} ({status})", retry_after_seconds=wait)
     if status in {404, 410}:
         return TransientError(f"{place}: nothing is there ({status}); check the url")
-    return TransientError(f"{place}: an answer that was not expected ({status}{_of_kind(reply)})")
-
-
-def _of_kind(reply: Reply) -> str:
-    kind = reply.media_type
-    return f", {shown(kind)}" if kind else ""
+    hint = "; a login page or a proxy in between?" if "html" in reply.media_type else ""
+    return TransientError(f"{place}: an answer that was not expected ({status}){hint}")
 
 
 def _moved(place: str, reply: Reply) -> SyncdError:
