@@ -12,13 +12,13 @@ from typing import Any, NamedTuple
 import orjson
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from syncd.core.consent import Event, Evidence, Latch
 from syncd.core.match import Holder
 from syncd.core.state import Contact, Entry, Intent, Link, Sent
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.bulk import Keyed, deleting, inserting, updating
 from syncd.store.codec import KIND_NUMBER, KINDS, Sealer
 
 
@@ -66,7 +66,6 @@ class Tx:
     def __init__(self, connection: sa.Connection, sealer: Sealer) -> None:
         self._c = connection
         self._sealer = sealer
-        self._insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
 
     # -- meta and runs
 
@@ -74,7 +73,7 @@ class Tx:
         return self._c.execute(select(s.meta.c.value).where(s.meta.c.name == name)).scalar()
 
     def set_meta(self, name: str, value: str) -> None:
-        self._upsert(s.meta, ["name"], [{"name": name, "value": value}])
+        _SET_META.run(self._c, [{"name": name, "value": value}])
 
     def begin_run(self, kind: str, now_ms: int) -> int:
         number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.run.c.id), 0))).scalar_one()) + 1
@@ -117,23 +116,19 @@ class Tx:
     # -- records
 
     def marks(self, app: int, ids: Sequence[str]) -> dict[str, Mark]:
-        rows = self._c.execute(_MARKS, {"app": app, "ids": list(ids)})
-        return {row[0]: Mark(*row[1:]) for row in rows}
+        return {row[0]: Mark(*row[1:]) for row in _MARKS.find(self._c, ids, app=app)}
 
     def insert_records(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add records: app, id, contact, version, digest, at_ms, problem, doc, seen."""
-        if rows:
-            self._c.execute(_INSERT_RECORD, list(rows))
+        _INSERT_RECORD.run(self._c, rows)
 
     def see(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store unconsumed observations: k_app, k_id, digest, problem, seen."""
-        if rows:
-            self._c.execute(_SEE, list(rows))
+        _SEE.run(self._c, rows)
 
     def touch_versions(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store new versions of records whose content is the same: k_app, k_id, version."""
-        if rows:
-            self._c.execute(_TOUCH, list(rows))
+        _TOUCH.run(self._c, rows)
 
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
         rows = self._c.execute(_UNLINKED, {"app": app, "after": after, "count": count_max})
@@ -142,14 +137,14 @@ class Tx:
     def links_of(self, contacts: Iterable[int]) -> dict[int, list[Link]]:
         wanted = list(contacts)
         found: dict[int, list[Link]] = {contact: [] for contact in wanted}
-        for app, id_, contact, version, at_ms, doc, seen in self._c.execute(_LINKS_OF, {"ids": wanted}):
+        for app, id_, contact, version, at_ms, doc, seen in _LINKS_OF.find(self._c, wanted):
             found[contact].append(codec.read_link(app, id_, contact, version, at_ms, doc, seen))
         return found
 
     def link_apps(self, contacts: Iterable[int]) -> dict[int, set[int]]:
         """Tell in which apps these contacts have a record."""
         found: dict[int, set[int]] = {}
-        for contact, app in self._c.execute(_LINK_APPS, {"ids": list(contacts)}):
+        for contact, app in _LINK_APPS.find(self._c, list(contacts)):
             found.setdefault(contact, set()).add(app)
         return found
 
@@ -172,19 +167,16 @@ class Tx:
             }
             for link in links
         ]
-        if rows:
-            self._c.execute(_SAVE_LINK, rows)
+        _SAVE_LINK.run(self._c, rows)
 
     def attach(self, links: Iterable[Link]) -> None:
         """Give records their contact and leave everything else of them as it is."""
         rows = [{"k_app": link.app, "k_id": link.id, "contact": link.contact} for link in links]
-        if rows:
-            self._c.execute(_ATTACH, rows)
+        _ATTACH.run(self._c, rows)
 
     def set_digests(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store what a write left behind: k_app, k_id, digest."""
-        if rows:
-            self._c.execute(_SET_DIGEST, list(rows))
+        _SET_DIGEST.run(self._c, rows)
 
     def forget_record(self, app: int, id_: str) -> None:
         self._c.execute(sa.delete(s.record).where(s.record.c.app == app, s.record.c.id == id_))
@@ -198,9 +190,7 @@ class Tx:
         self._c.execute(sa.delete(s.listed).where(s.listed.c.app == app))
 
     def list_ids(self, app: int, ids: Iterable[str]) -> None:
-        rows = [{"app": app, "id": id_} for id_ in ids]
-        if rows:
-            self._c.execute(self._insert(s.listed).on_conflict_do_nothing(), rows)
+        _LIST_ID.run(self._c, [{"app": app, "id": id_} for id_ in ids])
 
     def missing_count(self, app: int) -> int:
         return int(self._c.execute(select(sa.func.count()).where(*_missing(app))).scalar_one())
@@ -274,8 +264,7 @@ class Tx:
     # -- contacts
 
     def contacts(self, ids: Iterable[int]) -> dict[int, Contact]:
-        rows = self._c.execute(_CONTACTS, {"ids": list(ids)})
-        return {r[0]: codec.read_contact(r[0], r[1], r[2], r[3]) for r in rows}
+        return {r[0]: codec.read_contact(r[0], r[1], r[2], r[3]) for r in _CONTACTS.find(self._c, list(ids))}
 
     def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
         """Load of these contacts only what seals their journal; their values stay unread."""
@@ -287,13 +276,11 @@ class Tx:
         return max(int(highest), int(self.meta("contacts") or 0)) + 1
 
     def insert_contacts(self, contacts: Sequence[Contact]) -> None:
-        if contacts:
-            self._c.execute(_INSERT_CONTACT, [{"id": c.id, "secret": c.secret, **_contact_row(c)} for c in contacts])
+        _INSERT_CONTACT.run(self._c, [{"id": c.id, "secret": c.secret, **_contact_row(c)} for c in contacts])
 
     def save_contacts(self, contacts: Iterable[Contact]) -> None:
         rows = [{"k_id": c.id, **_contact_row(c)} for c in contacts]
-        if rows:
-            self._c.execute(_SAVE_CONTACT, rows)
+        _SAVE_CONTACT.run(self._c, rows)
 
     def delete_contact(self, contact: int) -> None:
         """Remove a contact that lost its last record to another contact; its number is never given again."""
@@ -320,43 +307,36 @@ class Tx:
         return sorted({*seen, *marked})[:count_max]
 
     def mark_dirty(self, contacts: Iterable[int]) -> None:
-        rows = [{"contact": contact} for contact in contacts]
-        if rows:
-            self._c.execute(self._insert(s.dirty).on_conflict_do_nothing(), rows)
+        _MARK_DIRTY.run(self._c, [{"contact": contact} for contact in contacts])
 
     def mark_all_dirty(self) -> None:
         self._c.execute(sa.delete(s.dirty))
         self._c.execute(sa.insert(s.dirty).from_select(["contact"], select(s.contact.c.id)))
 
     def clear_dirty(self, contacts: Sequence[int]) -> None:
-        self._c.execute(
-            sa.delete(s.dirty).where(s.dirty.c.contact.in_(bindparam("ids", expanding=True))), {"ids": contacts}
-        )
+        _CLEAR_DIRTY.change(self._c, contacts)
 
     # -- identity
 
     def holders(self, keys: Iterable[bytes]) -> dict[bytes, list[Holder]]:
         """Find who holds these keys; an alias holds for its contact."""
         found: dict[bytes, list[Holder]] = {}
-        for key, app, record, contact in self._c.execute(_HOLDERS, {"keys": list(keys)}):
+        for key, app, record, contact in _HOLDERS.find(self._c, list(keys)):
             owner = int(record) if app < 0 else contact
             found.setdefault(bytes(key), []).append(Holder(app, record, owner))
         return found
 
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._c.execute(self._insert(s.identity).on_conflict_do_nothing(), list(rows))
+        _ADD_KEY.run(self._c, rows)
 
     def drop_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            self._c.execute(_DROP_KEY, list(rows))
+        _DROP_KEY.run(self._c, rows)
 
     # -- intents
 
     def replace_intents(self, contacts: Sequence[int], intents: Iterable[Intent]) -> None:
         """Forget what was planned for these contacts and not sent; plan this instead."""
-        if contacts:
-            self._c.execute(_DROP_NEW, {"ids": list(contacts)})
+        _DROP_NEW.change(self._c, contacts)
         rows = [
             {
                 "app": i.app,
@@ -366,8 +346,7 @@ class Tx:
             }
             for i in intents
         ]
-        if rows:
-            self._c.execute(self._insert(s.intent).on_conflict_do_nothing(), rows)
+        _PLAN.run(self._c, rows)
 
     def intent_counts(self) -> list[tuple[int, int, int, int, int]]:
         """Count intents: (app, kind number, sent, flags, count)."""
@@ -381,8 +360,7 @@ class Tx:
 
     def drop_intents(self, app: int, kind: int, contacts: Iterable[int]) -> None:
         rows = [{"k_app": app, "k_kind": kind, "k_contact": contact} for contact in contacts]
-        if rows:
-            self._c.execute(_DROP_INTENT, rows)
+        _DROP_INTENT.run(self._c, rows)
 
     def mark_sent(self, sents: Iterable[Sent]) -> None:
         rows = [
@@ -396,14 +374,12 @@ class Tx:
             }
             for x in sents
         ]
-        if rows:
-            self._c.execute(_MARK_SENT, rows)
+        _MARK_SENT.run(self._c, rows)
 
     def unsend(self, app: int, kind: int, contacts: Iterable[int]) -> None:
         """Turn SENT rows back into plans; the drawn id of a create is kept, so that repeating it is harmless."""
         rows = [{"k_app": app, "k_kind": kind, "k_contact": contact} for contact in contacts]
-        if rows:
-            self._c.execute(_UNSEND, rows)
+        _UNSEND.run(self._c, rows)
 
     def sent(self, app: int) -> list[Sent]:
         """List everything that may have left the building for this app."""
@@ -412,7 +388,7 @@ class Tx:
 
     def sent_of(self, contacts: Iterable[int]) -> dict[int, list[Sent]]:
         found: dict[int, list[Sent]] = {}
-        for app, kind, contact, record, sent_ms, doc in self._c.execute(_SENT_OF_CONTACTS, {"ids": list(contacts)}):
+        for app, kind, contact, record, sent_ms, doc in _SENT_OF_CONTACTS.find(self._c, list(contacts)):
             found.setdefault(contact, []).append(codec.read_sent(app, kind, contact, record or "", sent_ms, doc))
         return found
 
@@ -420,10 +396,10 @@ class Tx:
 
     def latches(self, subjects: Iterable[bytes]) -> dict[bytes, dict[str, Latch]]:
         found: dict[bytes, dict[str, Latch]] = {}
-        for row in self._c.execute(_LATCHES, {"ids": list(subjects)}):
-            evidence = Evidence(**orjson.loads(row.doc)) if row.doc else None
-            latch = Latch(out_ms=row.out_ms, in_ms=row.in_ms, evidence=evidence, app=row.app)
-            found.setdefault(bytes(row.subject), {})[row.channel] = latch
+        for subject, channel, out_ms, in_ms, app, doc in _LATCHES.find(self._c, list(subjects)):
+            evidence = Evidence(**orjson.loads(doc)) if doc else None
+            latch = Latch(out_ms=out_ms, in_ms=in_ms, evidence=evidence, app=app)
+            found.setdefault(subject, {})[channel] = latch
         return found
 
     def save_latches(self, latches: Mapping[tuple[str, bytes], Latch]) -> None:
@@ -438,7 +414,7 @@ class Tx:
             }
             for (channel, subject), latch in sorted(latches.items())
         ]
-        self._upsert(s.latch, ["channel", "subject"], rows)
+        _SAVE_LATCH.run(self._c, rows)
 
     def log_consent(self, run: int, now_ms: int, events: Iterable[tuple[bytes, Event]]) -> None:
         rows = [
@@ -453,8 +429,7 @@ class Tx:
             }
             for subject, event in events
         ]
-        if rows:
-            self._c.execute(sa.insert(s.consent_log), rows)
+        _LOG_CONSENT.run(self._c, rows)
 
     # -- journal and inbox
 
@@ -470,8 +445,7 @@ class Tx:
             for contact, lines in entries
             if lines
         ]
-        if rows:
-            self._c.execute(_JOURNAL, rows)
+        _JOURNAL.run(self._c, rows)
 
     def journal_contacts(
         self, run: int | None, contacts: Sequence[int] | None, since_ms: int | None, after: int, count_max: int
@@ -504,8 +478,7 @@ class Tx:
 
     def plan_archive(self, app: int, contact: int) -> None:
         """Plan that one record is put away."""
-        row = {"app": app, "kind": KIND_NUMBER["archive"], "contact": contact, "flags": 0}
-        self._c.execute(self._insert(s.intent).on_conflict_do_nothing(), [row])
+        _PLAN.run(self._c, [{"app": app, "kind": KIND_NUMBER["archive"], "contact": contact, "flags": 0}])
 
     def open_case(
         self, kind: str, contact: Contact, run: int, now_ms: int, doc: Any, *, app: int = -1, field: str = ""
@@ -576,12 +549,6 @@ class Tx:
     def sealer(self) -> Sealer:
         return self._sealer
 
-    def _upsert(self, table: sa.Table, key: list[str], rows: Sequence[Mapping[str, Any]]) -> None:
-        if rows:
-            statement = self._insert(table)
-            changed = {c.name: statement.excluded[c.name] for c in table.c if c.name not in key}
-            self._c.execute(statement.on_conflict_do_update(index_elements=key, set_=changed), list(rows))
-
 
 def _contact_row(contact: Contact) -> dict[str, Any]:
     return {
@@ -611,22 +578,17 @@ def _ids(name: str = "ids") -> Any:
 
 
 _R, _I = s.record.c, s.intent.c
-_THIS = (_R.app == bindparam("k_app"), _R.id == bindparam("k_id"))
-_INTENT = (_I.app == bindparam("k_app"), _I.kind == bindparam("k_kind"), _I.contact == bindparam("k_contact"))
 _LINK_COLUMNS = (_R.app, _R.id, _R.contact, _R.version, _R.at_ms, _R.doc, _R.seen)
 
-_MARKS = select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms).where(
-    _R.app == bindparam("app"), _R.id.in_(_ids())
+_MARKS = Keyed(
+    select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms).where(_R.app == bindparam("app")),
+    _R.id,
 )
-_INSERT_RECORD = sa.insert(s.record)
-_SEE = (
-    sa.update(s.record)
-    .where(*_THIS)
-    .values(digest=bindparam("digest"), problem=bindparam("problem"), seen=bindparam("seen"))
-)
-_TOUCH = sa.update(s.record).where(*_THIS).values(version=bindparam("version"))
-_ATTACH = sa.update(s.record).where(*_THIS).values(contact=bindparam("contact"))
-_SET_DIGEST = sa.update(s.record).where(*_THIS).values(digest=bindparam("digest"))
+_INSERT_RECORD = inserting(s.record, "app id contact version digest at_ms problem doc seen")
+_SEE = updating(s.record, "app id", "digest problem seen")
+_TOUCH = updating(s.record, "app id", "version")
+_ATTACH = updating(s.record, "app id", "contact")
+_SET_DIGEST = updating(s.record, "app id", "digest")
 _UNLINKED = (
     select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
     .where(_R.app == bindparam("app"), _R.contact.is_(None), _R.seen.is_not(None), _R.id > bindparam("after"))
@@ -645,60 +607,59 @@ _MARKED = (
     .order_by(s.dirty.c.contact)
     .limit(bindparam("count"))
 )
-_LINKS_OF = select(*_LINK_COLUMNS).where(_R.contact.in_(_ids())).order_by(_R.contact, _R.app)
-_LINK_APPS = select(_R.contact, _R.app).where(_R.contact.in_(_ids()))
+_LINKS_OF = Keyed(select(*_LINK_COLUMNS).order_by(_R.contact, _R.app), _R.contact)
+_LINK_APPS = Keyed(select(_R.contact, _R.app), _R.contact)
 _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
     _R.app == bindparam("app"), _R.id == bindparam("id")
 )
-_SAVE_LINK = (
-    sa.update(s.record)
-    .where(*_THIS)
-    .values({name: bindparam(name) for name in ("contact", "version", "at_ms", "flawed", "doc", "seen")})
-)
-_CONTACTS = select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc).where(
-    s.contact.c.id.in_(_ids())
-)
+_SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen")
+_LIST_ID = inserting(s.listed, "app id", clash="stays")
+_CONTACTS = Keyed(select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc), s.contact.c.id)
 _SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(_ids()))
-_INSERT_CONTACT = sa.insert(s.contact)
-_SAVE_CONTACT = (
-    sa.update(s.contact)
-    .where(s.contact.c.id == bindparam("k_id"))
-    .values({name: bindparam(name) for name in ("review", "held", "refused", "doc")})
-)
+_INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
+_SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
+_MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
+_CLEAR_DIRTY = Keyed(sa.delete(s.dirty), s.dirty.c.contact)
 _D = s.identity.c
-_HOLDERS = (
+_HOLDERS = Keyed(
     select(_D.key, _D.app, _D.record, _R.contact)
     .select_from(s.identity.outerjoin(s.record, (_R.app == _D.app) & (_R.id == _D.record)))
-    .where(_D.key.in_(_ids("keys")))
-    .order_by(_D.key, _D.app, _D.record)
+    .order_by(_D.key, _D.app, _D.record),
+    _D.key,
 )
-_DROP_KEY = sa.delete(s.identity).where(
-    _D.key == bindparam("k_key"), _D.app == bindparam("k_app"), _D.record == bindparam("k_record")
+_ADD_KEY = inserting(s.identity, "key app record", clash="stays")
+_DROP_KEY = deleting(s.identity, "key app record")
+_DROP_NEW = Keyed(
+    sa.delete(s.intent).where(
+        _I.sent == sa.literal_column("0"), _I.record.is_(None), _I.kind < sa.literal_column(str(KIND_NUMBER["archive"]))
+    ),
+    _I.contact,
 )
-_DROP_NEW = sa.delete(s.intent).where(_I.contact.in_(_ids()), _I.sent == 0, _I.record.is_(None), _I.kind < 3)
+_PLAN = inserting(s.intent, "app kind contact flags", clash="stays")
 _NEW_INTENTS = (
     select(_I.contact, _I.record, _I.flags)
     .where(_I.app == bindparam("app"), _I.kind == bindparam("kind"), _I.sent == 0, _I.contact > bindparam("after"))
     .order_by(_I.contact)
     .limit(bindparam("count"))
 )
-_DROP_INTENT = sa.delete(s.intent).where(*_INTENT)
-_MARK_SENT = (
-    sa.update(s.intent)
-    .where(*_INTENT)
-    .values(sent=1, record=bindparam("record"), sent_ms=bindparam("sent_ms"), doc=bindparam("doc"))
-)
-_UNSEND = sa.update(s.intent).where(*_INTENT).values(sent=0, doc=None)
+_DROP_INTENT = deleting(s.intent, "app kind contact")
+_MARK_SENT = updating(s.intent, "app kind contact", "record sent_ms doc", sent=1)
+_UNSEND = updating(s.intent, "app kind contact", sent=0, doc=None)
 _SENT_OF_APP = (
     select(_I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
     .where(_I.app == bindparam("app"), _I.sent == 1)
     .order_by(_I.kind, _I.contact)
 )
-_SENT_OF_CONTACTS = (
+_SENT_OF_CONTACTS = Keyed(
     select(_I.app, _I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
-    .where(_I.contact.in_(_ids()), _I.sent == 1)
-    .order_by(_I.contact, _I.app, _I.kind)
+    .where(_I.sent == sa.literal_column("1"))
+    .order_by(_I.contact, _I.app, _I.kind),
+    _I.contact,
 )
-_LATCHES = select(s.latch).where(s.latch.c.subject.in_(_ids()))
-_JOURNAL = sa.insert(s.journal)
+_L = s.latch.c
+_LATCHES = Keyed(select(_L.subject, _L.channel, _L.out_ms, _L.in_ms, _L.app, _L.doc), _L.subject)
+_SAVE_LATCH = inserting(s.latch, "channel subject out_ms in_ms app doc", clash="changes")
+_LOG_CONSENT = inserting(s.consent_log, "run at_ms channel subject state app doc")
+_SET_META = inserting(s.meta, "name value", clash="changes")
+_JOURNAL = inserting(s.journal, "run contact at_ms doc")
 KIND_NAMES = KINDS
