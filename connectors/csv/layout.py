@@ -55,8 +55,8 @@ def lay_out(header: Sequence[str], opening: Opening, place: str) -> Layout:
     if twice:
         raise ConfigError(f"{place}: two columns are named {', '.join(twice)}; rename one of each")
     if key_name not in header:
-        near = difflib.get_close_matches(key_name, header, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        near = _near(key_name, header)
+        hint = f"; did you mean {near!r}?" if near else "."
         names = ", ".join(filter(None, header))
         raise ConfigError(
             f"{place}: no column is named {key_name!r}, the key{hint} Columns: {names}. "
@@ -78,6 +78,11 @@ def lay_out(header: Sequence[str], opening: Opening, place: str) -> Layout:
     if key_field is not None:
         fields[key_field] = replace(fields[key_field], required=True)
     return Layout(header=tuple(header), key=key, columns=columns, fields=fields, key_field=key_field)
+
+
+def _near(name: str, header: Sequence[str]) -> str | None:
+    folded = {column.casefold(): column for column in header}
+    return next((folded[near] for near in difflib.get_close_matches(name.casefold(), folded, 1)), None)
 
 
 def _known_name(column: str, known: Mapping[str, str], header: Sequence[str]) -> str | None:
@@ -130,8 +135,8 @@ def fields_without_column(layout: Layout, opening: Opening) -> list[tuple[str, s
     found = []
     for name, field in opening.fields.items():
         if field.direction != "none" and field.path not in layout.header:
-            near = difflib.get_close_matches(field.path, layout.header, 1)
-            hint = f"did you mean {near[0]!r}?" if near else "add it to the header; syncd adds none"
+            near = _near(field.path, layout.header)
+            hint = f"did you mean {near!r}?" if near else "add it to the header; syncd adds none"
             found.append((name, f"no column is named {field.path!r}: {hint}"))
     return found
 

@@ -66,13 +66,17 @@ def _sqlite(url: URL) -> tuple[Engine, str]:
     if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
         raise ConfigError("url: name the file of the database, as in sqlite:///folder/file.db")
     path = Path(url.database).resolve()
+    try:
+        wait_seconds = float(str(url.query.get("timeout", WAIT_SECONDS)))
+    except ValueError:
+        raise ConfigError("url: timeout is a number of seconds") from None
 
     def connect() -> sqlite3.Connection:
         # mode=rw: a file that is not there is an error, not an empty database.
         return sqlite3.connect(
             f"file:{quote(str(path))}?mode=rw",
             uri=True,
-            timeout=WAIT_SECONDS,
+            timeout=wait_seconds,
             isolation_level=None,
             check_same_thread=False,
         )

@@ -192,6 +192,7 @@ def _plainly(name: str) -> str:
 
 
 def _instead(name: str, there: list[str]) -> str:
-    near = difflib.get_close_matches(name, there, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ";"
+    folded = {other.casefold(): other for other in there}
+    near = difflib.get_close_matches(name.casefold(), folded, 1)
+    hint = f"; did you mean {folded[near[0]]!r}?" if near else "."
     return f"{hint} There is: {', '.join(sorted(there)[:40]) or 'nothing'}"

@@ -59,6 +59,9 @@ class World(Protocol):
     def is_there(self) -> bool:
         """Tell whether there is anything at its address."""
 
+    def close(self) -> None:
+        """Close every app that was opened."""
+
 
 @dataclass(frozen=True, slots=True)
 class Check:

@@ -29,7 +29,23 @@ def opening(connector: Connector, settings: Mapping[str, Any], **more: Any) -> O
     })  # fmt: skip
 
 
-class CsvWorld:
+class _Opens:
+    """Remembers what it opened."""
+
+    def __init__(self, name: str) -> None:
+        self._connector = registry.load(name)
+        self._apps: list[App] = []
+
+    def _open(self, settings: Mapping[str, Any], **more: Any) -> App:
+        self._apps.append(self._connector.open(opening(self._connector, settings, **more)))
+        return self._apps[-1]
+
+    def close(self) -> None:
+        for app in self._apps:
+            app.close()
+
+
+class CsvWorld(_Opens):
     """A file with two columns that nobody maps, one column under another name, and quotes where none are needed."""
 
     people = 2300
@@ -42,7 +58,7 @@ class CsvWorld:
     def __init__(
         self, folder: Path, *, newline: str = "\r\n", encoding: str = "utf-8", delimiter: str = ",", bom: bytes = b""
     ) -> None:
-        self._connector = registry.load("csv")
+        super().__init__("csv")
         self._path = folder / "people.csv"
         self._encoding, self._delimiter, self._newline, self._bom = encoding, delimiter, newline, bom
         self._numbers = itertools.count(1)
@@ -50,16 +66,16 @@ class CsvWorld:
         self._save([list(self.columns)])
 
     def open(self) -> App:
-        return self._connector.open(self._opening(self._path))
+        return self._file(self._path)
 
     def open_other(self) -> App:
         other = self._folder / "other.csv"
         other.write_bytes(b"id,email\n".replace(b",", self._delimiter.encode()))
-        return self._connector.open(self._opening(other))
+        return self._file(other)
 
-    def _opening(self, path: Path) -> Opening:
+    def _file(self, path: Path) -> App:
         settings = {"path": path, "encoding": self._encoding, "delimiter": self._delimiter}
-        return opening(self._connector, settings, fields={"first_name": FieldMap(path="Vorname")})
+        return self._open(settings, fields={"first_name": FieldMap(path="Vorname")})
 
     def add(self, **fields: Raw) -> str:
         return self.add_all([fields])[0]
@@ -114,7 +130,7 @@ class CsvWorld:
         self._path.write_bytes(self._bom + text.getvalue().encode(self._encoding))
 
 
-class MemoryWorld:
+class MemoryWorld(_Opens):
     """A store with the peculiarities that the settings ask for, and one property that nobody maps."""
 
     people = 25
@@ -124,7 +140,7 @@ class MemoryWorld:
     def __init__(self, *, exact: bool = True, refused: Mapping[str, Raw] | None = None, **settings: Any) -> None:
         self.exact = exact
         self.refused = refused or {}
-        self._connector = registry.load("memory")
+        super().__init__("memory")
         self._stores = sys.modules[self._connector.open.__module__.replace(".connector", ".store")]
         self._settings = {"page": 7, **settings, "columns": FIELDS}
         self._name = f"world {id(self)}"
@@ -132,10 +148,10 @@ class MemoryWorld:
         self._stores.STORES["other"] = self._stores.MemoryStore()
 
     def open(self) -> App:
-        return self._connector.open(opening(self._connector, {**self._settings, "store": self._name}))
+        return self._open({**self._settings, "store": self._name})
 
     def open_other(self) -> App:
-        return self._connector.open(opening(self._connector, {**self._settings, "store": "other"}))
+        return self._open({**self._settings, "store": "other"})
 
     def add(self, **fields: Raw) -> str:
         return str(self._store.add(**fields, loyalty="gold"))
@@ -163,7 +179,7 @@ class MemoryWorld:
         return self._name in self._stores.STORES
 
 
-class SqlWorld:
+class SqlWorld(_Opens):
     """A table with columns that nobody maps and one under another name; people work in it with SQL."""
 
     people = 2300
@@ -173,9 +189,10 @@ class SqlWorld:
     refused: Mapping[str, Raw] = {"email": None}
 
     def __init__(self, url: str, *, stamped: bool, deleted: str = "", key: str = "TEXT", unique: bool = False) -> None:
-        self._connector = registry.load("sql")
+        super().__init__("sql")
         self._url, self._stamped, self._deleted = url, stamped, deleted
         self._sqlite = url.startswith("sqlite")
+        self._broken_off = False
         self._engine = sa.create_engine(url, poolclass=NullPool)
         self._own_keys = key != "TEXT"
         self._numbers = itertools.count(1)
@@ -193,22 +210,23 @@ class SqlWorld:
         columns += [f"changed {'TEXT' if self._sqlite else 'TIMESTAMPTZ'}"] if stamped else []
         with self._engine.begin() as connection:
             for name in ("people", "other"):
+                connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
                 connection.exec_driver_sql(f"CREATE TABLE {name} ({', '.join(columns)})")
 
     def open(self) -> App:
-        return self._connector.open(self._opening("people"))
+        return self._table("people")
 
     def open_other(self) -> App:
-        return self._connector.open(self._opening("other"))
+        return self._table("other")
 
-    def _opening(self, table: str) -> Opening:
+    def _table(self, table: str) -> App:
         settings = {
             "url": self._url,
             "table": table,
             "updated_at": "changed" if self._stamped else None,
             "deleted": "deleted" if self._deleted else None,
         }
-        return opening(self._connector, settings, fields={"first_name": FieldMap(path="Given Name")})
+        return self._open(settings, fields={"first_name": FieldMap(path="Given Name")})
 
     def add(self, **fields: Raw) -> str:
         return self.add_all([fields])[0]
@@ -256,11 +274,22 @@ class SqlWorld:
             path = Path(self._url.removeprefix("sqlite:///"))
             path.rename(path.with_suffix(".away"))
         else:
-            url = sa.make_url(self._url)
-            with sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT").connect() as connection:
-                connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS false')
-                end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
-                connection.execute(sa.text(end), {"name": url.database})
+            self._broken_off = True
+            self._let_in("false")
+
+    def close(self) -> None:
+        super().close()
+        if self._broken_off:
+            self._let_in("true")
+
+    def _let_in(self, truth: str) -> None:
+        """Close or open the whole database to everybody; who is in is thrown out."""
+        url = sa.make_url(self._url)
+        admin = sa.create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'ALTER DATABASE "{url.database}" ALLOW_CONNECTIONS {truth}')
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name"
+            connection.execute(sa.text(end), {"name": url.database})
 
     def is_there(self) -> bool:
         return self._sqlite and Path(self._url.removeprefix("sqlite:///")).exists()
