@@ -5,9 +5,15 @@ Hard rule: whatever goes wrong ends in one sentence for the operator and an exit
 
 from __future__ import annotations
 
+import gc
 import sys
+from typing import Final
 
 from syncd import __version__
+
+YOUNG_MAX: Final = 100_000
+"""Objects made before they are looked through for cycles. Python's 700 is for programs that import little: looking through
+what is imported again and again took a tenth of the time of a sync that finds nothing to do."""
 
 
 def main() -> int:
@@ -16,6 +22,7 @@ def main() -> int:
     if words in (["--version"], ["-V"]):
         print(f"syncd {__version__}")
         return 0
+    gc.set_threshold(YOUNG_MAX, 20, 20)
     try:
         from syncd.cli.app import run
 
@@ -28,6 +35,8 @@ def main() -> int:
             raise
         print(f"syncd: {_fault(error)}", file=sys.stderr)
         raise SystemExit(1) from None
+    finally:
+        gc.freeze()  # else Python looks through everything once more as it ends, a fifth of such a sync
 
 
 def _fault(error: Exception) -> str:
