@@ -150,6 +150,7 @@ class Spec:
     proven_listing: bool = False
     """A listing that ends is complete (one snapshot, or keyset by id): one is coverage; else two equal ones are."""
     versions: Literal["none", "opaque", "ordered"] = "none"
+    """ordered: of two states of one record the later one has the greater version, as text."""
     lost_update: Literal["cas", "jump", "blind"] = "blind"
     """cas: `Write.expect`/`version` is checked with the write itself. jump: detected after. blind: neither."""
     rung: Literal["A", "B", "C", "D", "E", "F"] = "F"

@@ -140,6 +140,8 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
         mark = marks.get(id_)
         if mark is not None and record.version is not None and mark.version == record.version and not record.problem:
             continue
+        if mark is not None and _is_stale(app, record, mark):
+            continue
         digest = codec.digest(record.fields, record.problem)
         if mark is None:
             fresh.append(_fresh(app, record, digest, now_ms))
@@ -157,6 +159,13 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     tx.touch_versions(versions)
     tx.add_keys(keys)
     return len(fresh) + len(seen)
+
+
+def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
+    """Say whether an app that counts its versions shows an older state than one that was merged (VERSION-MONOTONE)."""
+    if app.spec.versions != "ordered" or record.version is None or mark.version is None:
+        return False
+    return record.version < mark.version
 
 
 def _fresh(app: AppRule, record: Record, digest: bytes, now_ms: int) -> dict[str, object]:
