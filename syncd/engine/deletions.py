@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from syncd.core.plan import Held
+from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
 from syncd.engine.hub import PAGE, Hub, OpenApp
@@ -56,7 +56,9 @@ def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
 
 
 def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
-    """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it."""
+    """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it: one that is not
+    merged yet, or that the record did not live to receive.
+    """
     now_ms = hub.world.now_ms()
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
     contacts = tx.contacts(link.contact for link in links if link.contact)
@@ -74,7 +76,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
         rest = [other for other in others[contact.id] if other.app != app.index]
         contact.tombs[app.index] = now_ms
         journal.append((contact, [_entry(link)]))
-        if any(other.seen for other in rest):
+        if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
         elif app.rule.on_delete == "archive":
             _archive_elsewhere(tx, hub, contact, rest)
