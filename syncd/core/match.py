@@ -54,7 +54,8 @@ def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[b
                 parts = None
                 break
             assert parts is not None
-            parts.append(rules.fields[name].type.key(value))
+            key = rules.fields[name].type.key(value)
+            parts.append(key.casefold() if isinstance(key, str) and name != "email" else key)  # ADA LEE is Ada Lee
         keys.append(key_hash(rule, parts) if parts else None)
     return keys
 
