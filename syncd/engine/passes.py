@@ -135,9 +135,14 @@ def _verbs(kind: int, flags: int) -> tuple[str, ...]:
 
 def write_all(hub: Hub) -> int:
     """Apply the plan, app by app; creates wait until every app is covered (CREATE-AFTER-COVERAGE)."""
+    note_coverage(hub)
+    return sum(apply_app(hub, app) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
+
+
+def note_coverage(hub: Hub) -> None:
+    """Find out whether every app was read in full, so that nobody is created who is there already."""
     states = hub.world.transact("coverage", lambda tx: tx.apps())
     hub.covered = all(states[app.name].covered > 1 for app in hub.apps.values() if not app.paused)
-    return sum(apply_app(hub, app) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
 
 
 def _left(tx: Tx) -> bool:

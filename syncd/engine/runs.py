@@ -141,6 +141,7 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
         passes.read_all(hub, list(hub.apps.values()))
         decide(hub)
         passes.guard(hub)
+        passes.note_coverage(hub)
         wanted, skipped = find_planned(hub, planned)
         for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
             if app.usable and app.index in wanted:
