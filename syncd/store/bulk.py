@@ -1,34 +1,35 @@
 """Write or find a page of rows with one statement, on either database: what SQLAlchemy Core says, without its price a value.
 
 SQLite gets its tuples as they are. PostgreSQL gets each column as one array (or a COPY) and plans once a page, for the
-tables as they are then. Values are int, str, bytes or None. Hard rule: the same result as row by row, in the order given.
+tables as they are then. Values are int, str, bytes or None. Statements are made when they are first used, and nothing of a
+database that is not there is imported. Hard rule: the same result as row by row, in the order given.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import cache, cached_property
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.dialects.postgresql import ARRAY, psycopg
 
 Clash: TypeAlias = Literal["fails", "stays", "changes"]
 """What becomes of a row whose key is there already."""
 
 KEYS_MAX: Final = 10_000
 """SQLite: keys in one statement (it takes 32 766 values)."""
-_SQLITE: Final = sqlite.dialect()
-_POSTGRESQL: Final[sa.Dialect] = psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
 
 
 class Rows:
     """A statement for a page of rows; each row is a mapping with (at least) these names."""
 
     def __init__(
-        self, names: Sequence[str], single: sa.UpdateBase, page: sa.UpdateBase | None, key: Sequence[str] = ()
+        self,
+        names: Sequence[str],
+        single: Callable[[], sa.UpdateBase],
+        page: Callable[[], sa.UpdateBase] | None,
+        key: Sequence[str] = (),
     ) -> None:
         """`single`: for one row; `page`: for arrays, None: a COPY into the table; `key`: two rows of one would meet."""
         self._names, self._single, self._page, self._key = tuple(names), single, page, tuple(key)
@@ -58,20 +59,21 @@ class Rows:
 
     @cached_property
     def _sqlite(self) -> tuple[str, Any]:
-        compiled: Any = self._single.compile(dialect=_SQLITE)
+        compiled: Any = self._single().compile(dialect=_sqlite())
         return str(compiled), _taker(compiled.positiontup)
 
     @cached_property
     def _postgresql(self) -> str:
-        return _binary(self._page, self._names)
+        assert self._page is not None
+        return _binary(self._page(), self._names)
 
     @cached_property
     def _copied(self) -> tuple[str, list[str], Any]:
-        assert isinstance(self._single, sa.Insert)
-        columns = self._single.table.c
-        types = [_type(columns[name]) for name in self._names]
+        single = self._single()
+        assert isinstance(single, sa.Insert)
+        types = [_type(single.table.c[name]) for name in self._names]
         return (
-            f"COPY {self._single.table.name} ({', '.join(self._names)}) FROM STDIN (FORMAT BINARY)",
+            f"COPY {single.table.name} ({', '.join(self._names)}) FROM STDIN (FORMAT BINARY)",
             types,
             _taker(self._names),
         )
@@ -82,20 +84,30 @@ def inserting(table: sa.Table, names: str, *, clash: Clash = "fails") -> Rows:
     columns = names.split()
     bound: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
     if clash == "fails":
-        return Rows(columns, sa.insert(table).values(bound), None)
+        return Rows(columns, lambda: sa.insert(table).values(bound), None)
     key = [column.name for column in table.primary_key]
-    page = _page({name: table.c[name] for name in columns})
-    single = sqlite.insert(table).values(bound)
-    many = postgresql.insert(table).from_select(columns, sa.select(*(page.c[name] for name in columns)))
-    if clash == "stays":
-        return Rows(columns, single.on_conflict_do_nothing(), many.on_conflict_do_nothing())
     others = [name for name in columns if name not in key]
-    return Rows(
-        columns,
-        single.on_conflict_do_update(index_elements=key, set_={name: single.excluded[name] for name in others}),
-        many.on_conflict_do_update(index_elements=key, set_={name: many.excluded[name] for name in others}),
-        key,
-    )
+
+    def settled(insert: Any) -> sa.UpdateBase:
+        done: sa.UpdateBase = (
+            insert.on_conflict_do_nothing()
+            if clash == "stays"
+            else insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in others})
+        )
+        return done
+
+    def single() -> sa.UpdateBase:
+        from sqlalchemy.dialects import sqlite
+
+        return settled(sqlite.insert(table).values(bound))
+
+    def many() -> sa.UpdateBase:
+        from sqlalchemy.dialects import postgresql
+
+        page = _page({name: table.c[name] for name in columns})
+        return settled(postgresql.insert(table).from_select(columns, sa.select(*(page.c[name] for name in columns))))
+
+    return Rows(columns, single, many, key if clash == "changes" else ())
 
 
 def updating(table: sa.Table, key: str, names: str = "", **fixed: int | None) -> Rows:
@@ -103,21 +115,29 @@ def updating(table: sa.Table, key: str, names: str = "", **fixed: int | None) ->
 
     `fixed`: columns that get the same number (or nothing) in every row.
     """
-    same = {name: sa.null() if value is None else sa.literal_column(str(value)) for name, value in fixed.items()}
     keys, columns = {f"k_{name}": table.c[name] for name in key.split()}, names.split()
-    page = _page({**{name: table.c[name] for name in columns}, **keys})
-    return Rows(
-        [*columns, *keys],
-        sa.update(table).where(*_bound(keys)).values({**{name: sa.bindparam(name) for name in columns}, **same}),
-        sa.update(table).where(*_equal(keys, page)).values({**{name: page.c[name] for name in columns}, **same}),
-        list(keys),
-    )
+
+    def same() -> dict[str, Any]:
+        return {name: sa.null() if value is None else sa.literal_column(str(value)) for name, value in fixed.items()}
+
+    def single() -> sa.UpdateBase:
+        return sa.update(table).where(*_bound(keys)).values({name: sa.bindparam(name) for name in columns} | same())
+
+    def many() -> sa.UpdateBase:
+        page = _page({**{name: table.c[name] for name in columns}, **keys})
+        return sa.update(table).where(*_equal(keys, page)).values({name: page.c[name] for name in columns} | same())
+
+    return Rows([*columns, *keys], single, many, list(keys))
 
 
 def deleting(table: sa.Table, key: str) -> Rows:
     """Remove the rows with a key; the key's columns are named with `k_` before them in a row."""
     keys = {f"k_{name}": table.c[name] for name in key.split()}
-    return Rows(list(keys), sa.delete(table).where(*_bound(keys)), sa.delete(table).where(*_equal(keys, _page(keys))))
+    return Rows(
+        list(keys),
+        lambda: sa.delete(table).where(*_bound(keys)),
+        lambda: sa.delete(table).where(*_equal(keys, _page(keys))),
+    )
 
 
 class Keyed:
@@ -152,13 +172,15 @@ class Keyed:
     @cached_property
     def _sqlite(self) -> tuple[str, list[str]]:
         where = self._column.in_(sa.bindparam("keys", expanding=True))
-        compiled: Any = self._statement.where(where).compile(dialect=_SQLITE)
+        compiled: Any = self._statement.where(where).compile(dialect=_sqlite())
         *names, last = compiled.positiontup
         assert last == "keys", "the keys come last"
         return str(compiled), names
 
     @cached_property
     def _postgresql(self) -> str:
+        from sqlalchemy.dialects.postgresql import ARRAY
+
         where = self._column == sa.any_(sa.bindparam("keys", type_=ARRAY(self._column.type)))
         return _binary(self._statement.where(where), ["keys"])
 
@@ -166,8 +188,25 @@ class Keyed:
 _HOLE: Final = "__[POSTCOMPILE_keys]"
 
 
+@cache
+def _sqlite() -> sa.Dialect:
+    from sqlalchemy.dialects import sqlite
+
+    return sqlite.dialect()
+
+
+@cache
+def _postgresql() -> sa.Dialect:
+    from sqlalchemy.dialects.postgresql import psycopg
+
+    dialect: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
+    return dialect
+
+
 def _page(columns: Mapping[str, sa.Column[Any]]) -> Any:
     """Name a page of rows that PostgreSQL gets as one array a column."""
+    from sqlalchemy.dialects.postgresql import ARRAY
+
     arrays = [sa.bindparam(name, type_=ARRAY(column.type)) for name, column in columns.items()]
     return sa.func.unnest(*arrays).table_valued(*columns).render_derived(name="page")
 
@@ -182,14 +221,14 @@ def _equal(keys: Mapping[str, sa.Column[Any]], page: Any) -> list[Any]:
 
 def _binary(statement: Any, names: Sequence[str]) -> str:
     """Write a statement whose parameters travel as they are, not as text."""
-    text = str(statement.compile(dialect=_POSTGRESQL))
+    text = str(statement.compile(dialect=_postgresql()))
     for name in names:
         text = text.replace(f"%({name})s", f"%({name})b")
     return text
 
 
 def _type(column: sa.ColumnClause[Any]) -> str:
-    return str(column.type.compile(dialect=_POSTGRESQL)).partition(" COLLATE")[0].lower()
+    return str(column.type.compile(dialect=_postgresql())).partition(" COLLATE")[0].lower()
 
 
 def _taker(names: Sequence[str]) -> Any:
