@@ -56,12 +56,12 @@ def _one_by_one(engine: Engine, name: str, rows: Rows, tasks: list[Task]) -> Non
 
 
 def _commit(connection: Connection, name: str, tasks: list[Task]) -> None:
+    driver = connection.connection.driver_connection
     try:
         connection.commit()
     except exc.DBAPIError as error:
         # A deferred constraint: the database says that all is undone. SQLite says so by staying in the transaction.
-        still_open = getattr(connection.connection.driver_connection, "in_transaction", False)
-        if still_open or isinstance(error, exc.IntegrityError):
+        if getattr(driver, "in_transaction", False) or isinstance(error, exc.IntegrityError):
             raise
         for task in tasks:
             if isinstance(task.result, Applied):

@@ -64,12 +64,13 @@ class Stamps:
 
     def __init__(self, column: Column, dialect: str, sample: Any) -> None:
         self.column: ColumnElement[Any] = sa.column(column.name)
-        self._dialect = dialect
+        self._dialect, self._whole = dialect, column.kind == "integer"
         self._shape = _shape_of(column, dialect, sample)
         self._unit = _unit_of(_number(sample) or 0)
         self._text = _text_format(sample)
         self.clock = self._clock()
         self.now = self._now()
+        self.limit = self._limit()
 
     def read(self, value: Any) -> datetime | None:
         """Give the digits of a stamp as a time; None for what is none."""
@@ -123,14 +124,25 @@ class Stamps:
             return sa.literal_column("CURRENT_TIMESTAMP")
         return sa.literal_column("LOCALTIMESTAMP" if self._dialect == "postgresql" else "CURRENT_TIMESTAMP")
 
+    def _limit(self) -> ColumnElement[Any]:
+        """Above what is stamped right now, whatever part of a second the column counts."""
+        match self._shape:
+            case "number":
+                return self.now + self._unit
+            case "text":
+                return self.now.op("||")(sa.literal_column("'~'"))
+        return self.now
+
     def _now(self) -> ColumnElement[Any]:
         """What is written into the column: the database's clock, spelled as the column is."""
         sqlite, unit = self._dialect == "sqlite", self._unit
         match self._shape:
             case "number" if sqlite:
                 return sa.literal_column(f"CAST((julianday('now') - 2440587.5) * {86400 * unit} AS INTEGER)")
-            case "number":
+            case "number" if self._whole:
                 return sa.literal_column(f"CAST(extract(epoch FROM clock_timestamp()) * {unit} AS bigint)")
+            case "number":
+                return sa.literal_column(f"extract(epoch FROM clock_timestamp()) * {unit}")
             case "text" if sqlite:
                 return sa.literal_column(f"strftime('{self._text}', 'now')")
             case "text":

@@ -135,10 +135,10 @@ class SqlTable:
             select, after = self._rows.select.order_by(self._rows.key), self._rows.key > sa.bindparam("last")
             rows = tuples(connection, select.limit(PAGE))
             while len(rows) == PAGE:
-                rows, last = _whole_keys(rows, self._rows)
-                yield self._page(rows)
                 if page_wise:
                     connection.rollback()
+                rows, last = _whole_keys(rows, self._rows)
+                yield self._page(rows)
                 rows = tuples(connection, select.where(after).limit(PAGE), {"last": last})
             cursor = None if self._rows.stamps is None else cursor_of(mark, self._signature)
             yield replace(self._page(rows), cursor=cursor, complete=True)
@@ -172,7 +172,9 @@ class SqlTable:
         stamps = self._rows.stamps
         if stamps is None:
             return None
-        newest = sa.select(sa.func.max(stamps.column)).select_from(self._rows.table).where(stamps.column <= stamps.now)
+        newest = (
+            sa.select(sa.func.max(stamps.column)).select_from(self._rows.table).where(stamps.column <= stamps.limit)
+        )
         [(clock, stamp)] = tuples(connection, sa.select(stamps.clock, newest.scalar_subquery()))
         at, now = stamps.read(stamp), stamps.read(clock)
         return None if at is None or now is None else Mark(at=min(at, now), now=now)
