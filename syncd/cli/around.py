@@ -68,6 +68,10 @@ def check(
     found = check_all(
         settings, specs, lambda app: registry.load(app.connector_at, settings.connector_folders), offline=offline
     )
+    if found.code == 2:
+        for problem in found.problems():
+            show.complain(problem)
+        return 2
     if as_json:
         show.document(found.doc())
         return found.code

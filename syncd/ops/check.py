@@ -50,6 +50,11 @@ class Found:
         codes = {app.code for app in self.apps} | {self.store_code}
         return next(code for code in ORDER if code in codes)
 
+    def problems(self) -> list[str]:
+        """List what is wrong in the text."""
+        wrong = [(app.name, each.message) for app in self.apps if app.code == 2 for each in app.findings]
+        return [text if text.startswith(f"{name}:") else f"{name}: {text}" for name, text in wrong] + self.store
+
     def doc(self) -> dict[str, Any]:
         """Make the document that `syncd check --json` prints."""
         return {
