@@ -6,6 +6,7 @@ and consent log that only grow (triggers). Times are milliseconds UTC; documents
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -75,9 +76,6 @@ contact = Table(
     Column("doc", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
-for _flag in ("review", "held", "refused"):
-    _set = text(f"{_flag} = 1")
-    Index(f"contact_{_flag}", contact.c.id, sqlite_where=_set, postgresql_where=_set)
 
 record = Table(
     "record",
@@ -96,23 +94,6 @@ record = Table(
     Column("seen", LargeBinary),  # an observation that is not merged yet
     sqlite_strict=True,
 )
-Index("record_id", record.c.app, record.c.id, unique=True)
-Index(
-    "record_one_link",
-    record.c.contact,
-    record.c.app,
-    unique=True,
-    sqlite_where=text("contact IS NOT NULL"),
-    postgresql_where=text("contact IS NOT NULL"),
-)
-_TO_MATCH = "contact IS NULL AND seen IS NOT NULL"
-Index("record_to_match", record.c.app, record.c.id, sqlite_where=text(_TO_MATCH), postgresql_where=text(_TO_MATCH))
-_TO_MERGE = "contact IS NOT NULL AND seen IS NOT NULL"
-Index("record_to_merge", record.c.contact, record.c.app, sqlite_where=text(_TO_MERGE), postgresql_where=text(_TO_MERGE))
-_MISSED = "misses > 0"
-Index("record_missed", record.c.app, record.c.id, sqlite_where=text(_MISSED), postgresql_where=text(_MISSED))
-_PROBLEM = "problem IS NOT NULL OR flawed = 1"
-Index("record_parked", record.c.app, sqlite_where=text(_PROBLEM), postgresql_where=text(_PROBLEM))
 
 identity = Table(
     "identity",
@@ -138,7 +119,6 @@ intent = Table(
     CheckConstraint("sent = 0 OR sent_ms IS NOT NULL", name="sent"),
     **_KEYED,
 )
-Index("intent_contact", intent.c.contact)
 
 dirty = Table("dirty", META, Column("contact", BIG, primary_key=True, autoincrement=False), sqlite_strict=True)
 
@@ -186,8 +166,6 @@ journal = Table(
     Column("doc", LargeBinary, nullable=False),  # sealed with the contact's own key
     sqlite_strict=True,
 )
-Index("journal_contact", journal.c.contact)
-Index("journal_run", journal.c.run, journal.c.contact)
 
 run = Table(
     "run",
@@ -215,17 +193,32 @@ inbox = Table(
     Column("doc", LargeBinary, nullable=False),  # sealed with the contact's own key
     sqlite_strict=True,
 )
-_OPEN = "resolved_ms IS NULL"
-Index(
-    "inbox_open",
-    inbox.c.contact,
-    inbox.c.kind,
-    inbox.c.field,
-    inbox.c.app,
-    unique=True,
-    sqlite_where=text(_OPEN),
-    postgresql_where=text(_OPEN),
+
+_INDEXES: Final = (
+    ("contact_review", contact, "id", "review = 1"),
+    ("contact_held", contact, "id", "held = 1"),
+    ("contact_refused", contact, "id", "refused = 1"),
+    ("record_id", record, "app id", "UNIQUE"),
+    ("record_one_link", record, "contact app", "UNIQUE contact IS NOT NULL"),
+    ("record_to_match", record, "app id", "contact IS NULL AND seen IS NOT NULL"),
+    ("record_to_merge", record, "contact app", "contact IS NOT NULL AND seen IS NOT NULL"),
+    ("record_missed", record, "app id", "misses > 0"),
+    ("record_parked", record, "app", "problem IS NOT NULL OR flawed = 1"),
+    ("intent_contact", intent, "contact", ""),
+    ("journal_contact", journal, "contact", ""),
+    ("journal_run", journal, "run contact", ""),
+    ("inbox_open", inbox, "contact kind field app", "UNIQUE resolved_ms IS NULL"),
 )
+
+
+@cache
+def indexed() -> MetaData:
+    """Give the tables with their indexes, whose options import the dialects of both databases: for who makes tables."""
+    for name, table, columns, limit in _INDEXES:
+        rows = limit.removeprefix("UNIQUE").strip()
+        where: dict[str, Any] = {"sqlite_where": text(rows), "postgresql_where": text(rows)} if rows else {}
+        Index(name, *(table.c[column] for column in columns.split()), unique=limit.startswith("UNIQUE"), **where)
+    return META
 
 
 def append_only(table: str, verb: str, dialect: str) -> str:
@@ -260,7 +253,7 @@ def statements(dialect: sa.Dialect) -> list[str]:
     """
     functions, verbs = _LOGS[dialect.name]
     made = list(functions)
-    for table in META.sorted_tables:
+    for table in indexed().sorted_tables:
         made.append(str(CreateTable(table).compile(dialect=dialect)))
         indexes = sorted(table.indexes, key=lambda index: str(index.name))
         made += [str(CreateIndex(index).compile(dialect=dialect)) for index in indexes]
