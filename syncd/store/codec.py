@@ -9,16 +9,28 @@ from __future__ import annotations
 import hmac
 import os
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import orjson
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from syncd.core.state import Contact, Entry, Link, Seen, Sent, Stamp
+from syncd.errors import ConfigError
 from syncd.model import WriteKind
 
 KINDS: tuple[WriteKind, ...] = ("consent", "update", "create", "archive")
 KIND_NUMBER = {kind: number for number, kind in enumerate(KINDS)}
+
+
+class Damaged(ConfigError):
+    """What the store holds cannot be read: it was changed from outside, or the disk lost it. Exit 2."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the store is damaged at {what}; stop syncd and put the newest backup in its place")
+
+
+_UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 
 
 def dump(doc: Any) -> bytes:
@@ -43,17 +55,27 @@ def read_seen(raw: bytes | None) -> Seen | None:
     if raw is None:
         return None
     fields, version, at_ms, since_ms = orjson.loads(raw)
-    return Seen(fields=fields, version=version, at_ms=at_ms, since_ms=since_ms)
+    return Seen(fields=_mapping(fields), version=version, at_ms=at_ms, since_ms=since_ms)
 
 
 def read_link(
     app: int, id_: str, contact: int, version: str | None, at_ms: int, doc: bytes | None, seen: bytes | None
 ) -> Link:
-    link = Link(app=app, id=id_, contact=contact, version=version, at_ms=at_ms, seen=read_seen(seen))
-    if doc is not None:
-        loaded = orjson.loads(doc)
-        link.base, link.acks, link.flaws = loaded["b"], loaded.get("k", {}), loaded.get("x", {})
+    """Decode a record; without a document nothing was ever agreed on. Raises Damaged."""
+    try:
+        link = Link(app=app, id=id_, contact=contact, version=version, at_ms=at_ms, seen=read_seen(seen))
+        if doc is not None:
+            loaded = orjson.loads(doc)
+            link.base, link.acks, link.flaws = _mapping(loaded["b"]), loaded.get("k", {}), loaded.get("x", {})
+    except _UNREADABLE:
+        raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
     return link
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError
+    return value
 
 
 def contact_doc(contact: Contact) -> bytes:
@@ -76,8 +98,15 @@ def contact_doc(contact: Contact) -> bytes:
 
 
 def read_contact(id_: int, review: int, secret: bytes, doc: bytes) -> Contact:
-    loaded = orjson.loads(doc)
-    golden = loaded["g"]
+    """Decode a contact. Raises Damaged."""
+    try:
+        return _read_contact(id_, review, secret, orjson.loads(doc))
+    except _UNREADABLE:
+        raise Damaged(f"contact {id_}") from None
+
+
+def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) -> Contact:
+    golden = _mapping(loaded["g"])
     stamps: dict[str, Stamp] = {}
     for app, lo_ms, hi_ms, names in sorted(loaded["s"], key=lambda row: row[3] is not None):
         for name in golden if names is None else names:
@@ -100,7 +129,11 @@ def sent_doc(sent: Sent) -> bytes:
 
 
 def read_sent(app: int, kind: int, contact: int, record: str, sent_ms: int, doc: bytes) -> Sent:
-    fields, golden, version, reasons = orjson.loads(doc)
+    """Decode a write that may have happened. Raises Damaged."""
+    try:
+        fields, golden, version, reasons = orjson.loads(doc)
+    except _UNREADABLE:
+        raise Damaged(f"{KINDS[kind]} of contact {contact} in app {app}") from None
     return Sent(
         app=app,
         contact=contact,
@@ -143,8 +176,11 @@ class Sealer:
         return nonce + AESGCM(self._key(secret)).encrypt(nonce, orjson.dumps(doc), None)
 
     def open(self, secret: bytes, sealed: bytes) -> Any:
-        """Decrypt; raises cryptography.exceptions.InvalidTag when the secret is gone or the row was changed."""
-        return orjson.loads(AESGCM(self._key(secret)).decrypt(bytes(sealed[:12]), bytes(sealed[12:]), None))
+        """Decrypt. Raises Damaged when the secret is another one or the document was changed."""
+        try:
+            return orjson.loads(AESGCM(self._key(secret)).decrypt(bytes(sealed[:12]), bytes(sealed[12:]), None))
+        except (InvalidTag, ValueError):
+            raise Damaged("a sealed document (journal or inbox)") from None
 
     def _key(self, secret: bytes) -> bytes:
         return hmac.digest(self._master, secret, "sha256")
