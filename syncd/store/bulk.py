@@ -1,14 +1,13 @@
 """Write or find a page of rows with one statement, on either database: what SQLAlchemy Core says, without its price a value.
 
 SQLite gets its tuples as they are. PostgreSQL gets each column as one array (or a COPY) and plans once a page, for the
-tables as they are then. Values are int, str, bytes or None. Statements are made when they are first used, and nothing of a
-database that is not there is imported. Hard rule: the same result as row by row, in the order given.
+tables as they are then. Values are int, str, bytes or None. Hard rule: the same result as row by row, in the order given.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from functools import cache, cached_property
+from functools import cached_property
 from operator import itemgetter
 from typing import Any, Final, Literal, TypeAlias
 
@@ -16,23 +15,44 @@ import sqlalchemy as sa
 
 Clash: TypeAlias = Literal["fails", "stays", "changes"]
 """What becomes of a row whose key is there already."""
+_Take: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 KEYS_MAX: Final = 10_000
 """SQLite: keys in one statement (it takes 32 766 values)."""
 
 
+def inserting(table: sa.Table, names: str, *, clash: Clash = "fails") -> Rows:
+    """Add rows with these columns."""
+    return Rows(table, insert=clash, key=[], columns=names.split(), fixed={})
+
+
+def updating(table: sa.Table, key: str, names: str = "", **fixed: int | None) -> Rows:
+    """Change these columns of the rows with a key; the key's columns are named with `k_` before them in a row.
+
+    `fixed`: columns that get the same number (or nothing) in every row.
+    """
+    return Rows(table, insert=None, key=key.split(), columns=names.split(), fixed=fixed)
+
+
+def deleting(table: sa.Table, key: str) -> Rows:
+    """Remove the rows with a key; the key's columns are named with `k_` before them in a row."""
+    return Rows(table, insert=None, key=key.split(), columns=[], fixed={})
+
+
 class Rows:
-    """A statement for a page of rows; each row is a mapping with (at least) these names."""
+    """A statement for a page of rows; each row is a mapping with (at least) its names. Written when it is first used."""
 
     def __init__(
         self,
-        names: Sequence[str],
-        single: Callable[[], sa.UpdateBase],
-        page: Callable[[], sa.UpdateBase] | None,
-        key: Sequence[str] = (),
+        table: sa.Table,
+        *,
+        insert: Clash | None,
+        key: Sequence[str],
+        columns: Sequence[str],
+        fixed: Mapping[str, int | None],
     ) -> None:
-        """`single`: for one row; `page`: for arrays, None: a COPY into the table; `key`: two rows of one would meet."""
-        self._names, self._single, self._page, self._key = tuple(names), single, page, tuple(key)
+        self._table, self._insert, self._key, self._columns, self._fixed = table, insert, key, columns, fixed
+        self._names = {**{name: table.c[name] for name in columns}, **{f"k_{name}": table.c[name] for name in key}}
 
     def run(self, connection: sa.Connection, rows: Collection[Mapping[str, Any]]) -> None:
         """Do it for these rows; nothing is fine."""
@@ -41,13 +61,13 @@ class Rows:
         if connection.dialect.name == "sqlite":
             text, take = self._sqlite
             connection.exec_driver_sql(text, [take(row) for row in rows])
-        elif self._page is None:
+        elif self._insert == "fails":
             self._copy(connection, rows)
         else:
-            if self._key:
-                take = _taker(self._key)
-                rows = {take(row): row for row in rows}.values()  # as row by row: the last one counts
-            connection.exec_driver_sql(self._postgresql, {name: [row[name] for row in rows] for name in self._names})
+            text, one = self._postgresql
+            if one is not None:
+                rows = {one(row): row for row in rows}.values()  # as row by row: the last one of a key counts
+            connection.exec_driver_sql(text, {name: [row[name] for row in rows] for name in self._names})
 
     def _copy(self, connection: sa.Connection, rows: Collection[Mapping[str, Any]]) -> None:
         text, types, take = self._copied
@@ -58,86 +78,47 @@ class Rows:
                 copy.write_row(take(row))
 
     @cached_property
-    def _sqlite(self) -> tuple[str, Any]:
-        compiled: Any = self._single().compile(dialect=_sqlite())
+    def _sqlite(self) -> tuple[str, _Take]:
+        from sqlalchemy.dialects import sqlite
+
+        compiled = self._written(sqlite.insert, None).compile(dialect=sqlite.dialect())
         return str(compiled), _taker(compiled.positiontup)
 
     @cached_property
-    def _postgresql(self) -> str:
-        assert self._page is not None
-        return _binary(self._page(), self._names)
-
-    @cached_property
-    def _copied(self) -> tuple[str, list[str], Any]:
-        single = self._single()
-        assert isinstance(single, sa.Insert)
-        types = [_type(single.table.c[name]) for name in self._names]
-        return (
-            f"COPY {single.table.name} ({', '.join(self._names)}) FROM STDIN (FORMAT BINARY)",
-            types,
-            _taker(self._names),
-        )
-
-
-def inserting(table: sa.Table, names: str, *, clash: Clash = "fails") -> Rows:
-    """Add rows with these columns."""
-    columns = names.split()
-    bound: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
-    if clash == "fails":
-        return Rows(columns, lambda: sa.insert(table).values(bound), None)
-    key = [column.name for column in table.primary_key]
-    others = [name for name in columns if name not in key]
-
-    def settled(insert: Any) -> sa.UpdateBase:
-        done: sa.UpdateBase = (
-            insert.on_conflict_do_nothing()
-            if clash == "stays"
-            else insert.on_conflict_do_update(index_elements=key, set_={name: insert.excluded[name] for name in others})
-        )
-        return done
-
-    def single() -> sa.UpdateBase:
-        from sqlalchemy.dialects import sqlite
-
-        return settled(sqlite.insert(table).values(bound))
-
-    def many() -> sa.UpdateBase:
+    def _postgresql(self) -> tuple[str, _Take | None]:
         from sqlalchemy.dialects import postgresql
 
-        page = _page({name: table.c[name] for name in columns})
-        return settled(postgresql.insert(table).from_select(columns, sa.select(*(page.c[name] for name in columns))))
+        arrays = [sa.bindparam(name, type_=postgresql.ARRAY(column.type)) for name, column in self._names.items()]
+        page = sa.func.unnest(*arrays).table_valued(*self._names).render_derived(name="page")
+        key = [f"k_{name}" for name in self._key]
+        if self._insert == "changes":
+            key = [column.name for column in self._table.primary_key]
+        return _binary(self._written(postgresql.insert, page), self._names), _taker(key) if key else None
 
-    return Rows(columns, single, many, key if clash == "changes" else ())
+    @cached_property
+    def _copied(self) -> tuple[str, list[str], _Take]:
+        names, types = list(self._names), [_type(column) for column in self._names.values()]
+        return f"COPY {self._table.name} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)", types, _taker(names)
 
-
-def updating(table: sa.Table, key: str, names: str = "", **fixed: int | None) -> Rows:
-    """Change these columns of the rows with a key; the key's columns are named with `k_` before them in a row.
-
-    `fixed`: columns that get the same number (or nothing) in every row.
-    """
-    keys, columns = {f"k_{name}": table.c[name] for name in key.split()}, names.split()
-
-    def same() -> dict[str, Any]:
-        return {name: sa.null() if value is None else sa.literal_column(str(value)) for name, value in fixed.items()}
-
-    def single() -> sa.UpdateBase:
-        return sa.update(table).where(*_bound(keys)).values({name: sa.bindparam(name) for name in columns} | same())
-
-    def many() -> sa.UpdateBase:
-        page = _page({**{name: table.c[name] for name in columns}, **keys})
-        return sa.update(table).where(*_equal(keys, page)).values({name: page.c[name] for name in columns} | same())
-
-    return Rows([*columns, *keys], single, many, list(keys))
-
-
-def deleting(table: sa.Table, key: str) -> Rows:
-    """Remove the rows with a key; the key's columns are named with `k_` before them in a row."""
-    keys = {f"k_{name}": table.c[name] for name in key.split()}
-    return Rows(
-        list(keys),
-        lambda: sa.delete(table).where(*_bound(keys)),
-        lambda: sa.delete(table).where(*_equal(keys, _page(keys))),
-    )
+    def _written(self, insert: Any, page: Any) -> Any:
+        """Write it for one row, or for a `page` of them."""
+        table = self._table
+        value: Callable[[str], Any] = sa.bindparam if page is None else page.c.__getitem__
+        values = {name: value(name) for name in self._columns}
+        if self._insert is None:
+            where = [table.c[name] == value(f"k_{name}") for name in self._key]
+            same = {k: sa.null() if v is None else sa.literal_column(str(v)) for k, v in self._fixed.items()}
+            changed = {**values, **same}
+            return sa.update(table).where(*where).values(changed) if changed else sa.delete(table).where(*where)
+        made = insert(table)
+        made = made.values(values) if page is None else made.from_select(list(values), sa.select(*values.values()))
+        if self._insert == "stays":
+            return made.on_conflict_do_nothing()
+        if self._insert == "changes":
+            key = [column.name for column in table.primary_key]
+            changed = {name: made.excluded[name] for name in values if name not in key}
+            return made.on_conflict_do_update(index_elements=key, set_=changed)
+        return made
 
 
 class Keyed:
@@ -171,67 +152,44 @@ class Keyed:
 
     @cached_property
     def _sqlite(self) -> tuple[str, list[str]]:
+        from sqlalchemy.dialects import sqlite
+
         where = self._column.in_(sa.bindparam("keys", expanding=True))
-        compiled: Any = self._statement.where(where).compile(dialect=_sqlite())
+        compiled = self._statement.where(where).compile(dialect=sqlite.dialect())
         *names, last = compiled.positiontup
         assert last == "keys", "the keys come last"
         return str(compiled), names
 
     @cached_property
     def _postgresql(self) -> str:
-        from sqlalchemy.dialects.postgresql import ARRAY
+        from sqlalchemy.dialects import postgresql
 
-        where = self._column == sa.any_(sa.bindparam("keys", type_=ARRAY(self._column.type)))
+        where = self._column == sa.any_(sa.bindparam("keys", type_=postgresql.ARRAY(self._column.type)))
         return _binary(self._statement.where(where), ["keys"])
 
 
 _HOLE: Final = "__[POSTCOMPILE_keys]"
 
 
-@cache
-def _sqlite() -> sa.Dialect:
-    from sqlalchemy.dialects import sqlite
-
-    return sqlite.dialect()
-
-
-@cache
-def _postgresql() -> sa.Dialect:
+def _psycopg() -> sa.Dialect:
     from sqlalchemy.dialects.postgresql import psycopg
 
-    dialect: sa.Dialect = psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
-    return dialect
+    return psycopg.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy does not say
 
 
-def _page(columns: Mapping[str, sa.Column[Any]]) -> Any:
-    """Name a page of rows that PostgreSQL gets as one array a column."""
-    from sqlalchemy.dialects.postgresql import ARRAY
-
-    arrays = [sa.bindparam(name, type_=ARRAY(column.type)) for name, column in columns.items()]
-    return sa.func.unnest(*arrays).table_valued(*columns).render_derived(name="page")
-
-
-def _bound(keys: Mapping[str, sa.Column[Any]]) -> list[Any]:
-    return [column == sa.bindparam(name) for name, column in keys.items()]
-
-
-def _equal(keys: Mapping[str, sa.Column[Any]], page: Any) -> list[Any]:
-    return [column == page.c[name] for name, column in keys.items()]
-
-
-def _binary(statement: Any, names: Sequence[str]) -> str:
+def _binary(statement: Any, names: Collection[str]) -> str:
     """Write a statement whose parameters travel as they are, not as text."""
-    text = str(statement.compile(dialect=_postgresql()))
+    text = str(statement.compile(dialect=_psycopg()))
     for name in names:
         text = text.replace(f"%({name})s", f"%({name})b")
     return text
 
 
-def _type(column: sa.ColumnClause[Any]) -> str:
-    return str(column.type.compile(dialect=_postgresql())).partition(" COLLATE")[0].lower()
+def _type(column: sa.Column[Any]) -> str:
+    return str(column.type.compile(dialect=_psycopg())).partition(" COLLATE")[0].lower()
 
 
-def _taker(names: Sequence[str]) -> Any:
+def _taker(names: Sequence[str]) -> _Take:
     """Make what takes a tuple of these values out of a row."""
     if len(names) > 1:
         return itemgetter(*names)
