@@ -10,14 +10,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from syncd.core.atoms import MISSING, answered, digest_key
 from syncd.core.fields import Invalid
-from syncd.core.merge import MISSING
 from syncd.core.rules import EVIDENCE, AppRule, Rules
-from syncd.core.state import Change, Contact, Entry, Intent, Link, Stamp
+from syncd.core.state import NOBODY, Change, Contact, Entry, Intent, Link, Stamp
 from syncd.model import Raw, Value
 
-OUT, IN = "opted_out", "opted_in"
+OUT: Final = "opted_out"
+IN: Final = "opted_in"
+HARMLESS: Final = frozenset({"unknown", "bounced"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,18 +50,29 @@ class Latch:
     out_ms: int = 0
     in_ms: int = 0
     evidence: Evidence | None = None
-    app: int = -1
+    app: int = NOBODY
+    """Where the opt-out was seen."""
 
     @property
     def closed(self) -> bool:
         """Opted out, and no later evidence."""
         return self.out_ms > 0 and self.out_ms >= self.in_ms
 
+    @property
+    def proven(self) -> Evidence | None:
+        """The evidence of an opt-in that stands."""
+        return None if self.closed else self.evidence
+
     def joined(self, other: Latch) -> Latch:
         """Join two latches: a semilattice, so it does not matter in which order people and addresses meet."""
-        first = self if (self.out_ms, -self.app) >= (other.out_ms, -other.app) else other
-        newest = self if self.in_ms >= other.in_ms else other
+        first = max(self, other, key=lambda latch: (latch.out_ms, -latch.app))
+        newest = max(self, other, key=_newness)
         return Latch(out_ms=first.out_ms, in_ms=newest.in_ms, evidence=newest.evidence, app=first.app)
+
+
+def _newness(latch: Latch) -> tuple[int, str, str]:
+    evidence = latch.evidence
+    return (latch.in_ms, evidence.at, evidence.source) if evidence else (latch.in_ms, "", "")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -68,8 +82,6 @@ class Consented:
     events: list[Event] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     latches: dict[str, Latch] = field(default_factory=dict)
-    unproven: int = 0
-    """Records that say `opted_in` without evidence: counted and explained, nobody needs to act."""
 
 
 def observe_consent(
@@ -77,66 +89,87 @@ def observe_consent(
 ) -> Consented:
     """Read the consent words of unconsumed observations and advance their bases. Call before `merge`.
 
-    `latches`: channel -> what is known already of this contact and all its addresses, joined.
+    `latches`: channel -> what is known already of this contact and all its addresses, joined. An opt-in must be later
+    than every opt-out seen in the same pass. Of a contact that waits for a decision only opt-outs count.
     """
     found = Consented()
+    if not rules.consents:
+        return found
+    fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
     for channel in rules.consents:
-        latch = latches.get(channel, Latch())
-        for want in (OUT, IN):  # opt-outs first: an opt-in must be later than every opt-out seen in the same pass
-            for link in links:
-                app = rules.app(link.app)
-                if link.seen is None or app is None or channel not in app.lenses or not app.lenses[channel].reads:
-                    continue
-                event = _event(channel, want, link, app, rules, latch, now_ms)
-                if event is not None:
-                    latch = latch.joined(_as_latch(event))
-                    found.events.append(event)
-                    found.entries.append(_event_entry(event, link))
+        latch = latches.get(channel) or Latch()
+        said = [(link, app, said) for link, app in fresh if (said := _said(channel, link, app)) is not None]
+        for link, app, now in said:
+            if now == OUT and not (latch.closed and _before(channel, link, app) == OUT):
+                assert link.seen is not None
+                event = Event(channel=channel, state=OUT, at_ms=link.seen.at_ms, app=link.app)
+                latch = _noted(found, latch, event, link)
+        for link, app, now in said:
+            evidence = _evidence(channel, link, app, rules, now_ms) if now == IN and not contact.review else None
+            if evidence is not None and evidence.at_ms > max(latch.out_ms, latch.in_ms):
+                event = Event(channel=channel, state=IN, at_ms=evidence.at_ms, app=link.app, evidence=evidence)
+                latch = _noted(found, latch, event, link)
+        if latch.closed:
+            found.entries += [_overruled(channel, link) for link, _, now in said if now not in (OUT, "unknown")]
         found.latches[channel] = latch
-        _settle_golden(contact, channel, latch)
-    for link in links:
-        if link.seen is not None:
-            _advance(link, rules)
+    _settle_golden(contact, found)
+    for link, app in fresh:
+        _advance(link, app, rules)
     return found
 
 
 def word(app: AppRule, channel: str, raw: Raw) -> Value | Invalid:
     """Read an app's consent word; blank is `unknown`, an unreadable one is Invalid (never consent)."""
-    lens = app.lenses.get(channel)
-    value = lens.parse(raw) if lens else None
+    value = app.lenses[channel].parse(raw)
     return "unknown" if value is None else value
 
 
-def _event(channel: str, want: str, link: Link, app: AppRule, rules: Rules, latch: Latch, now_ms: int) -> Event | None:
+def _said(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
+    """Read what an app says now, if anything about it changed. An opt-out counts in whatever direction a field travels."""
+    lens = app.lenses.get(channel)
     assert link.seen is not None
-    names = (channel, *EVIDENCE)
-    if all(link.seen.fields.get(name, MISSING) == link.base.get(name, MISSING) for name in names):
+    shown, base = link.seen.fields, link.base
+    if lens is None or all(shown[name] == base.get(name, MISSING) for name in (channel, *EVIDENCE) if name in shown):
         return None
-    raw = link.seen.fields.get(channel, MISSING)
-    if raw is MISSING or word(app, channel, raw) != want:
-        return None
-    if want == OUT:
-        if raw == link.base.get(channel, MISSING):
-            return None
-        return Event(channel=channel, state=OUT, at_ms=link.seen.at_ms, app=link.app)
-    evidence = _evidence(link, app, now_ms)
-    if evidence is None or evidence.at_ms <= max(latch.out_ms, latch.in_ms):
-        return None
-    return Event(channel=channel, state=IN, at_ms=evidence.at_ms, app=link.app, evidence=evidence)
+    raw = shown.get(channel, base.get(channel))
+    now = word(app, channel, raw)
+    if now == OUT:
+        return None if raw == base.get(channel, MISSING) else now
+    return now if lens.reads else None
 
 
-def _evidence(link: Link, app: AppRule, now_ms: int) -> Evidence | None:
-    """Find complete evidence beside an opt-in; a time in the future is none."""
+def _before(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
+    return word(app, channel, link.base[channel]) if channel in link.base else None
+
+
+def _noted(found: Consented, latch: Latch, event: Event, link: Link) -> Latch:
+    found.events.append(event)
+    found.entries.append(_event_entry(event, link))
+    if event.state == OUT:
+        return latch.joined(Latch(out_ms=event.at_ms, app=event.app))
+    return latch.joined(Latch(in_ms=event.at_ms, evidence=event.evidence))
+
+
+def _evidence(channel: str, link: Link, app: AppRule, rules: Rules, now_ms: int) -> Evidence | None:
+    """Find complete evidence beside an opt-in; a time in the future is none.
+
+    An app with several channels has one place for evidence: there it proves only an opt-in that was typed with it.
+    """
     assert link.seen is not None
+    shown, base = link.seen.fields, link.base
     values: dict[str, Value] = {}
     for name in EVIDENCE:
         lens = app.lenses.get(name)
-        raw = link.seen.fields.get(name, link.base.get(name))
+        raw = shown.get(name, base.get(name))
         value = lens.parse(raw) if lens and lens.reads else None
         values[name] = None if type(value) is Invalid else value
     at, source = values["consent_at"], values["consent_source"]
     if not at or not source:
         return None
+    if sum(name in app.lenses for name in rules.consents) > 1:
+        same = [shown.get(name, MISSING) == base.get(name, MISSING) for name in (channel, "consent_at")]
+        if any(same):
+            return None
     at_ms = to_ms(str(at))
     return Evidence(at=str(at), at_ms=at_ms, source=str(source)) if 0 < at_ms <= now_ms else None
 
@@ -152,44 +185,48 @@ def to_ms(text: str) -> int:
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _as_latch(event: Event) -> Latch:
-    if event.state == OUT:
-        return Latch(out_ms=event.at_ms, app=event.app)
-    return Latch(in_ms=event.at_ms, evidence=event.evidence)
-
-
-def _settle_golden(contact: Contact, channel: str, latch: Latch) -> None:
-    """Write the outcome into golden, where `explain` and new records find it."""
-    if latch.closed:
-        if contact.golden.get(channel) != OUT:
-            contact.golden[channel] = OUT
-            contact.stamps[channel] = Stamp(latch.app, 0, latch.out_ms)
+def _settle_golden(contact: Contact, found: Consented) -> None:
+    """Write the outcome into golden, where `explain` and new records find it. One evidence, the newest, stands there."""
+    authors = {(event.channel, event.state): event.app for event in found.events}
+    proofs: list[tuple[int, Evidence, int]] = []
+    for channel, latch in found.latches.items():
+        if latch.closed:
+            _set(contact, channel, OUT, Stamp(latch.app, 0, latch.out_ms))
+        elif latch.evidence is not None:
+            author = authors.get((channel, IN), NOBODY)
+            _set(contact, channel, IN, Stamp(author, 0, latch.in_ms))
+            proofs.append((latch.in_ms, latch.evidence, author))
+    if proofs:
+        in_ms, evidence, author = max(proofs, key=lambda proof: (proof[0], proof[1].source))
+        for name, value in zip(EVIDENCE, (evidence.at, evidence.source), strict=True):
+            _set(contact, name, value, Stamp(author, 0, in_ms))
+    elif "consent_at" in contact.golden or "consent_source" in contact.golden:
         for name in EVIDENCE:
             contact.golden.pop(name, None)
             contact.stamps.pop(name, None)
-    elif latch.evidence is not None:
-        contact.golden[channel] = IN
-        contact.golden["consent_at"], contact.golden["consent_source"] = latch.evidence.at, latch.evidence.source
-        for name in (channel, *EVIDENCE):
-            contact.stamps[name] = Stamp(latch.app, 0, latch.in_ms)
 
 
-def _advance(link: Link, rules: Rules) -> None:
+def _set(contact: Contact, name: str, value: Value, stamp: Stamp) -> None:
+    """Set a value, and its source with it; a value that stands keeps its source."""
+    if contact.golden.get(name) != value:
+        contact.golden[name], contact.stamps[name] = value, stamp
+
+
+def _advance(link: Link, app: AppRule, rules: Rules) -> None:
+    """Consume what was read. A field without a lens (now) was not read."""
     assert link.seen is not None
-    names = (*rules.consents, *EVIDENCE)
-    shown = {name: link.seen.fields[name] for name in names if name in link.seen.fields}
+    fields = link.seen.fields
+    shown = {name: fields[name] for name in (*rules.consents, *EVIDENCE) if name in fields and name in app.lenses}
+    if link.flaws:
+        for name, raw in shown.items():
+            if raw != link.base.get(name, MISSING):
+                link.flaws.pop(name, None)
     if shown:
         link.base = {**link.base, **shown}
 
 
 def _event_entry(event: Event, link: Link) -> Entry:
-    reason = (
-        "opted out"
-        if event.state == OUT
-        else f"opted in with evidence of {event.evidence.at}"
-        if event.evidence
-        else ""
-    )
+    reason = f"opted in with evidence of {event.evidence.at}" if event.evidence else "opted out"
     return Entry(
         kind="consent",
         app=event.app,
@@ -201,18 +238,34 @@ def _event_entry(event: Event, link: Link) -> Entry:
     )
 
 
+def _overruled(channel: str, link: Link) -> Entry:
+    assert link.seen is not None
+    return Entry(
+        kind="lost",
+        app=link.app,
+        record=link.id,
+        field=channel,
+        old=link.seen.fields.get(channel, link.base.get(channel)),
+        new=OUT,
+        reason="an opt-out stands, and there is no later evidence of an opt-in",
+    )
+
+
 def consent_intents(contact: Contact, links: Mapping[int, Link], rules: Rules) -> list[Intent]:
     """List what existing records must be told about consent. Opt-outs go to every record, reviewed ones too."""
     intents: list[Intent] = []
+    wanted = [channel for channel in rules.consents if contact.golden.get(channel) in (OUT, IN)]
+    if not wanted:
+        return intents
     for index, link in links.items():
-        app = rules.app(index)
-        if app is None or not app.spec.update:
+        app = rules.apps.get(index)
+        if app is None or not (app.update and app.spec.update):
             continue
         fields: dict[str, Change] = {}
-        for channel in rules.consents:
+        for channel in wanted:
             fields |= _consent_changes(contact, channel, link, app)
         if fields:
-            opt_out = any(contact.golden.get(c) == OUT for c in rules.consents if c in fields)
+            opt_out = any(contact.golden.get(c) == OUT for c in wanted if c in fields)
             intents.append(
                 Intent(
                     app=index,
@@ -232,39 +285,37 @@ def _consent_changes(contact: Contact, channel: str, link: Link, app: AppRule) -
     if lens is None or not lens.writes or channel not in link.base:
         return {}
     now, want = word(app, channel, link.base[channel]), contact.golden.get(channel)
-    if want == OUT and now != OUT:
-        return _unless_accepted(
-            link, {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}, OUT
-        )
-    if want == IN and now in ("unknown", OUT) and not contact.review:
-        reason = f"opted in with evidence of {contact.golden.get('consent_at')}"
-        changes = {channel: Change(old=link.base[channel], new=lens.render(IN), reason=reason)}
-        for name in EVIDENCE:
-            proof = app.lenses.get(name)
-            if proof is not None and proof.writes and name in link.base:
-                new = proof.render(contact.golden.get(name))
-                changes[name] = Change(old=link.base[name], new=new, reason=reason)
-        return _unless_accepted(link, changes, IN)
-    return {}
-
-
-def _unless_accepted(link: Link, changes: dict[str, Change], want: str) -> dict[str, Change]:
-    """Drop what the app already answered with a spelling of its own (a refused opt-in is not tried for ever)."""
-    channel = next(iter(changes))
-    return {} if link.acks.get(channel) == [repr(want), link.base[channel]] else changes
+    if now == want:
+        return {}
+    refused = answered(link, channel, digest_key(want), link.base[channel])
+    if want == OUT:
+        if refused and now in HARMLESS:
+            return {}  # no word for it there, but nobody is written to either; anything else is told again
+        return {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}
+    proof = [contact.golden.get(name) for name in EVIDENCE]
+    if refused or now not in ("unknown", OUT) or contact.review or not all(proof):
+        return {}
+    reason = f"opted in with evidence of {proof[0]}"
+    changes = {channel: Change(old=link.base[channel], new=lens.render(IN), reason=reason)}
+    for name, value in zip(EVIDENCE, proof, strict=True):
+        other = app.lenses.get(name)
+        if other is not None and other.writes and name in link.base:
+            changes[name] = Change(old=link.base[name], new=other.render(value), reason=reason)
+    return changes
 
 
 def create_fields(contact: Contact, app: AppRule, rules: Rules) -> dict[str, Raw]:
     """Render the consent that a new record carries in the same call; `unknown` is left to the app's blank."""
     fields: dict[str, Raw] = {}
+    proof = {name: contact.golden.get(name) for name in EVIDENCE}
     for channel in rules.consents:
         want, lens = contact.golden.get(channel), app.lenses.get(channel)
-        if lens is None or not lens.writes or want not in (OUT, IN):
+        if lens is None or not lens.writes or want not in (OUT, IN) or (want == IN and not all(proof.values())):
             continue
         fields[channel] = lens.render(want)
         if want == IN:
-            for name in EVIDENCE:
-                proof = app.lenses.get(name)
-                if proof is not None and proof.writes:
-                    fields[name] = proof.render(contact.golden.get(name))
+            for name, value in proof.items():
+                other = app.lenses.get(name)
+                if other is not None and other.writes:
+                    fields[name] = other.render(value)
     return fields

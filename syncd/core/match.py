@@ -6,7 +6,7 @@ contacts, links nobody (SYNC-MODEL 1.12; BEHAVIOURS 20, 24, 25).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
@@ -29,7 +29,7 @@ class Holder(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """link: to `contact`. new: a person of its own. review: `candidates` wait for a person."""
+    """link: to `contact`. new: a person of its own. review: `candidates` wait for a person. wait: a weaker key decides."""
 
     kind: str
     contact: int | None = None
@@ -70,28 +70,43 @@ def decide_match(
     record: str,
     keys: Sequence[bytes | None],
     holders: Mapping[bytes, Sequence[Holder]],
-    taken: Mapping[int, Iterable[int]],
+    taken: Mapping[int, Collection[int]],
     keys_of: Mapping[tuple[int, str], Sequence[bytes | None]],
+    rules: Rules,
+    place: int,
 ) -> Decision:
-    """Decide for one unlinked record.
+    """Decide for one unlinked record by the match rules up to number `place`.
 
+    Every record is asked for rule 0 before any is asked for rule 1, so that the order of the apps decides nothing: a
+    record that only a weaker key connects waits ("wait") until the stronger ones have made their contacts.
     `taken`: contact -> apps in which it has a record already. `keys_of`: (app, record) -> keys of the records that share
-    a weaker key with this one, to see whether a stronger key says otherwise.
+    a key with this one, to see whether a stronger key says otherwise.
     """
-    for place, key in enumerate(keys):
-        if key is None:
-            continue
-        others = [h for h in holders.get(key, ()) if h.app != app.index]
-        same = [h for h in holders.get(key, ()) if h.app == app.index and h.record != record]
+    trusted = [_others(app, record, key, holders, rules) for key in keys]
+    for number, (key, others) in enumerate(zip(keys, trusted, strict=True)):
+        same = [h for h in holders.get(key, ()) if h.app == app.index and h.record != record] if key else []
         if not others and not same:
             continue
+        if number > place:
+            return Decision(kind="wait")
         if not others:
             return _among_own(record, same)
-        decision = _across(app, others, same, taken)
-        if decision.kind == "link" and place and _contradicted(keys[:place], others, keys_of):
+        if _contradicted(keys[:number], others, keys_of):
             return Decision(kind="review", candidates=tuple(others), reason="a stronger key says otherwise")
-        return decision
+        return _across(app, others, same, taken)
     return Decision(kind="new")
+
+
+def _others(
+    app: AppRule, record: str, key: bytes | None, holders: Mapping[bytes, Sequence[Holder]], rules: Rules
+) -> list[Holder]:
+    """List the records of other apps with this key. What apps show that are not trusted connects nobody but them."""
+    if key is None:
+        return []
+    others = [h for h in holders.get(key, ()) if h.app != app.index]
+    if not app.trusted:
+        return others
+    return [h for h in others if (rule := rules.apps.get(h.app)) is None or rule.trusted]
 
 
 def _among_own(record: str, same: Sequence[Holder]) -> Decision:
@@ -102,26 +117,30 @@ def _among_own(record: str, same: Sequence[Holder]) -> Decision:
 
 
 def _across(
-    app: AppRule, others: Sequence[Holder], same: Sequence[Holder], taken: Mapping[int, Iterable[int]]
+    app: AppRule, others: Sequence[Holder], same: Sequence[Holder], taken: Mapping[int, Collection[int]]
 ) -> Decision:
+    def review(reason: str) -> Decision:
+        return Decision(kind="review", candidates=(*same, *others), reason=reason)
+
     if same:
-        return Decision(
-            kind="review", candidates=(*same, *others), reason="several records of this app have the same key"
-        )
+        return review("several records of this app have the same key")
     apps = [h.app for h in others if h.app != ALIAS]
     contacts = {h.contact for h in others if h.contact is not None}
     if len(apps) != len(set(apps)):
-        return Decision(kind="review", candidates=tuple(others), reason="several records of another app have this key")
+        return review("several records of another app have this key")
     if len(contacts) > 1:
-        return Decision(kind="review", candidates=tuple(others), reason="several contacts have this key")
+        return review("several contacts have this key")
+    if not app.trusted:
+        return review("this app is not trusted to match by itself")
     if not contacts:
         return Decision(kind="new")  # the first of a group; the others find it when it is their turn
     contact = next(iter(contacts))
     assert contact is not None
-    if app.index in taken.get(contact, ()):
-        return Decision(kind="review", candidates=tuple(others), reason="that contact has a record in this app already")
-    if not app.trusted:
-        return Decision(kind="review", candidates=tuple(others), reason="this app is not trusted to match by itself")
+    there = taken.get(contact, ())
+    if app.index in there:
+        return review("that contact has a record in this app already")
+    if any(h.app in there for h in others if h.contact is None):
+        return review("another record with this key may be that contact's as well")
     return Decision(kind="link", contact=contact)
 
 
@@ -130,9 +149,9 @@ def _contradicted(
     others: Sequence[Holder],
     keys_of: Mapping[tuple[int, str], Sequence[bytes | None]],
 ) -> bool:
-    """Say whether both sides have a stronger key, and not the same one."""
-    return any(
-        mine is not None and theirs is not None and mine != theirs
-        for other in others
-        for mine, theirs in zip(stronger, keys_of.get((other.app, other.record), ()), strict=False)
-    )
+    """Say whether two of those who share a key have a stronger key each, and not the same one."""
+    for number, mine in enumerate(stronger):
+        theirs = {keys[number] for h in others if len(keys := keys_of.get((h.app, h.record), ())) > number}
+        if len({mine, *theirs} - {None}) > 1:
+            return True
+    return False

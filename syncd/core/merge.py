@@ -11,13 +11,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from syncd.core import fights
+from syncd.core.atoms import (
+    MISSING,
+    agree,
+    atom_key,
+    atom_value,
+    completed,
+    holds,
+    put,
+    read_group,
+    same_raw,
+    value_key,
+)
 from syncd.core.fields import Invalid
 from syncd.core.policies import Candidate, Verdict, decide, incumbent
 from syncd.core.rules import AppRule, Atom, Rules
-from syncd.core.state import Contact, Entry, Link, Seen, Sent, Stamp
+from syncd.core.state import NOBODY, Contact, Entry, Link, Stamp
 from syncd.model import Raw, Value
 
-MISSING: Final = object()
+ONE_WAY: Final = "syncd only writes this field there"
+UNTRUSTED: Final = "this app is not trusted to change what people are matched by"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -41,262 +55,239 @@ class Merged:
 
 def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> Merged:
     """Consume every unconsumed observation of the contact's links. Changes `contact` and `links` in place."""
-    merged = Merged()
-    if (
-        len(links) == 1
-        and rules.atoms.keys().isdisjoint(contact.golden)
-        and rules.atoms.keys().isdisjoint(links[0].base)
-    ):
-        _adopt(contact, links[0], rules)
-        return merged
-    found: dict[str, dict[int, Candidate]] = {}
-    olds: list[tuple[Link, dict[str, Raw]]] = []
-    for link in links:
-        app = rules.app(link.app)
-        if link.seen is None or app is None:
-            continue
-        olds.append((link, link.base))
-        _collect(contact, link, app, rules, found)
-    standing_of = _Standing(links, rules, olds)
-    for name in sorted(found):
-        _merge_atom(contact, rules.atoms[name], found[name], standing_of, merged, rules, now_ms)
-    for link, _ in olds:
+    work = _Merge(contact, links, rules, now_ms)
+    if len(links) == 1 and work.is_new():
+        work.adopt(links[0])
+        return work.merged
+    fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
+    for link, app in fresh:
+        work.collect(link, app)
+    for name in sorted(work.found):
+        work.merge_atom(rules.atoms[name], [work.found[name][app] for app in sorted(work.found[name])])
+    for unheard in work.unheard:
+        work.look_at_unheard(*unheard)
+    for departure in work.left.values():
+        work.look_at_departure(departure)
+    for link, _ in fresh:
         assert link.seen is not None
         link.version, link.at_ms, link.seen = link.seen.version, link.seen.at_ms, None
-    return merged
+    return work.merged
 
 
-def _adopt(contact: Contact, link: Link, rules: Rules) -> None:
-    """Take over the only record of a new contact: there is nothing to decide. The same as merging it, in one go."""
-    app, seen = rules.app(link.app), link.seen
-    if app is None or seen is None:
-        return
-    golden, base, atoms, lenses = contact.golden, dict[str, Raw](), rules.atoms, app.lenses
-    stamp = Stamp(link.app, 0, seen.at_ms)
-    groups: dict[str, Atom] = {}
-    for name, raw in seen.fields.items():
-        atom, lens = atoms.get(name), lenses.get(name)
-        if atom is None or lens is None:
-            continue
-        base[name] = raw
-        if raw is None or not lens.reads:
-            continue
-        value = lens.parse(raw)
-        if value is None or type(value) is Invalid:
-            continue
-        golden[name] = value
-        contact.stamps[name] = stamp
-        if atom.name != name:
-            groups[atom.name] = atom
-    for atom in groups.values():
-        for name in atom.fields:
-            if name in base and name not in golden:
-                golden[name] = None  # a group is one value: its blank members are blank
-                contact.stamps[name] = stamp
-    link.base = {**link.base, **base}
-    link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
+@dataclass(frozen=True, slots=True)
+class _Departure:
+    """An app that held the contact's value and shows something else now."""
+
+    link: Link
+    app: AppRule
+    atom: Atom
 
 
-def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool) -> list[Entry]:
-    """Recognise our own write in what the link shows now, before anything is compared (NO-ECHO).
+class _Merge:
+    """One contact's merge under way."""
 
-    `authored`: the very reply to our request carried this state, so whatever is stored is the app's spelling of what we
-    sent. Otherwise only the value proves it: the same value, or a degradation of it (cut, case, white space).
-    """
-    assert link.seen is not None
-    entries: list[Entry] = []
-    for name, want in sent.fields.items():
-        raw = link.seen.fields.get(name, MISSING)
-        lens = app.lenses.get(name)
-        if raw is MISSING or lens is None:
-            continue
-        got = lens.parse(raw)
-        same = raw == want or _key(rules, name, got) == _key(rules, name, lens.parse(want))
-        if not same and raw == link.base.get(name, MISSING) and not authored:
-            continue  # not applied
-        if not (same or authored or degraded(want, raw)):
-            continue  # a human edit: it stays a change
-        if not same:
-            entries.append(_entry("note", link, name, want, raw, "the app keeps its own spelling"))
-        link.base[name] = raw
-        golden = sent.golden.get(name)
-        if golden is None:
-            golden = digest_key(_key(rules, name, lens.parse(want)))
-        if digest_key(_key(rules, name, got)) != golden:
-            link.acks[name] = [golden, raw]
-        else:
-            link.acks.pop(name, None)
-    return entries
+    def __init__(self, contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> None:
+        self.contact, self.links, self.rules, self.now_ms = contact, links, rules, now_ms
+        self.merged = Merged()
+        self.found: dict[str, dict[int, Candidate]] = {}
+        self.left: dict[tuple[int, str], _Departure] = {}
+        self.unheard: list[tuple[Link, AppRule, str, Value]] = []
+        """Values that have no say: of apps that are only written, or not trusted with them."""
+        self.moved: set[str] = set()
+        """Atoms whose golden value changed, or that wait for a person."""
 
+    def is_new(self) -> bool:
+        """Say whether this contact has no value yet and its record no base: then there is nothing to decide."""
+        ordinary = self.rules.atoms.keys()
+        contact = self.contact
+        return not contact.held and ordinary.isdisjoint(contact.golden) and ordinary.isdisjoint(self.links[0].base)
 
-def degraded(want: Raw, raw: Raw) -> bool:
-    """Say whether `raw` is a poorer spelling of the text `want`: cut, other case, other white space, digits only."""
-    if not (isinstance(want, str) and isinstance(raw, str) and raw):
-        return False
-    a, b = "".join(want.split()).casefold(), "".join(raw.split()).casefold()
-    digits = "".join(ch for ch in a if ch.isdigit())
-    return a.startswith(b) or (len(digits) > 3 and digits == "".join(ch for ch in b if ch.isdigit()))
+    def adopt(self, link: Link) -> None:
+        """Take over the only record of a new contact. The same as merging it, in one go."""
+        app, seen, contact = self.rules.apps.get(link.app), link.seen, self.contact
+        if app is None or seen is None:
+            return
+        base: dict[str, Raw] = {}
+        stamp = Stamp(link.app, 0, seen.at_ms)
+        atoms, lenses, golden, stamps = self.rules.atoms, app.lenses, contact.golden, contact.stamps
+        for name, raw in seen.fields.items():
+            lens = lenses.get(name)
+            if lens is None or name not in atoms:
+                continue
+            base[name] = raw
+            if raw is None or not lens.reads:
+                continue
+            value = lens.parse(raw)
+            if value is not None and type(value) is not Invalid:
+                golden[name] = value
+                stamps[name] = stamp
+        link.base = {**link.base, **base} if link.base else base
+        link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
 
+    def collect(self, link: Link, app: AppRule) -> None:
+        """Find the changed fields of one link, advance its base, and file them as candidates of their atoms."""
+        seen, before, rules = link.seen, link.base, self.rules
+        assert seen is not None
+        base, atoms, lenses = dict(before), rules.atoms, app.lenses
+        changed: dict[str, Value] = {}
+        for name, raw in seen.fields.items():
+            old = before.get(name, MISSING)
+            if raw == old and same_raw(raw, old):
+                continue
+            atom, lens = atoms.get(name), lenses.get(name)
+            if atom is None or lens is None:
+                continue  # consent compares with the base itself; what is not mapped (any more) is not consumed
+            base[name] = raw
+            if link.flaws:
+                link.flaws.pop(name, None)
+            value = lens.parse(raw)
+            if type(value) is Invalid:
+                continue  # `explain` flags it; it has no say
+            if old is not MISSING:
+                was = lens.parse(old)
+                if type(was) is not Invalid and value_key(rules, name, value) == value_key(rules, name, was):
+                    continue
+                if holds(self.contact, link, name, old, app, rules):
+                    self.left[link.app, atom.name] = _Departure(link, app, atom)
+            if not lens.reads or (not app.trusted and name in rules.identity and not self._alone(name)):
+                if value is not None:
+                    self.unheard.append((link, app, name, value))
+                continue
+            changed[name] = value
+        link.base = base
+        for name, value in changed.items():
+            atom = atoms[name]
+            if link.app in self.found.get(atom.name, ()):
+                continue
+            if len(atom.fields) == 1:
+                candidate = self._candidate(link, before, name, value, app, atom)
+            else:
+                candidate = self._group_candidate(link, before, app, atom)
+            if candidate is not None:
+                self.found.setdefault(atom.name, {})[link.app] = candidate
 
-def _collect(contact: Contact, link: Link, app: AppRule, rules: Rules, found: dict[str, dict[int, Candidate]]) -> None:
-    """Find the changed fields of one link, advance its base, and file them as candidates of their atoms."""
-    seen = link.seen
-    assert seen is not None
-    before, base, atoms, lenses = link.base, dict(link.base), rules.atoms, app.lenses
-    changed: dict[str, None] = {}
-    for name, raw in seen.fields.items():
+    def _alone(self, name: str) -> bool:
+        """Say whether an app that is not trusted may set this field all the same: nobody else has a say in it yet."""
+        return self.contact.golden.get(name) is None and not any(
+            app.trusted for link in self.links if (app := self.rules.apps.get(link.app)) is not None
+        )
+
+    def look_at_unheard(self, link: Link, app: AppRule, name: str, value: Value) -> None:
+        """Journal what has no say and is not the contact's value: it may be written over."""
+        if not holds(self.contact, link, name, link.base[name], app, self.rules):
+            atom = self.rules.atoms[name]
+            entry = Entry(
+                kind="lost",
+                app=link.app,
+                record=link.id,
+                field=atom.name,
+                old=value if len(atom.fields) == 1 else {name: value},
+                new=atom_value(self.contact, atom),
+                reason=UNTRUSTED if app.lenses[name].reads else ONE_WAY,
+            )
+            self.merged.entries.append(entry)
+
+    def _candidate(
+        self, link: Link, before: Mapping[str, Raw], name: str, value: Value, app: AppRule, atom: Atom
+    ) -> Candidate | None:
+        """Make a candidate of a field's changed value, or None where a blank has no say."""
         old = before.get(name, MISSING)
-        if raw == old and type(raw) is type(old):
-            continue
-        atom = atoms.get(name)
-        if atom is None:
-            continue  # the consent lane compares with the base itself
-        lens = lenses.get(name)
-        if lens is None:
-            continue  # not mapped (any more): not consumed either
-        base[name] = raw
-        link.flaws.pop(name, None)
-        value = lens.parse(raw)
-        if type(value) is Invalid:
-            continue  # `explain` flags it; it has no say
-        if old is not MISSING and _same(rules, name, value, lens.parse(old)):
-            continue
-        if lens.reads and (app.trusted or name not in rules.identity):
-            changed[atom.name] = None
-    link.base = base
-    for atom_name in changed:
-        candidate = _candidate(contact, link, before, seen, app, rules.atoms[atom_name], rules)
-        if candidate is not None:
-            found.setdefault(atom_name, {})[link.app] = candidate
+        has_base = old is not MISSING
+        base = app.lenses[name].parse(old) if has_base else None
+        base = None if type(base) is Invalid else base
+        if value is None and (atom.rule.blank != "propagate" or base is None):
+            return None
+        causal = has_base and holds(self.contact, link, name, old, app, self.rules)
+        key = None if value is None else atom.rule.type.key(value)
+        return self._made(link, app, value, key, base, has_base=has_base, causal=causal)
 
+    def _group_candidate(self, link: Link, before: Mapping[str, Raw], app: AppRule, atom: Atom) -> Candidate | None:
+        """Make a candidate of a group. A blank member has a say only where it was cleared, and only if the group is
+        another one than the contact's, or clearing propagates; else it is filled again.
+        """
+        contact, rules = self.contact, self.rules
+        shown = read_group(contact, link, atom, before, link.base, app, rules)
+        golden = atom_value(contact, atom)
+        agrees = agree(rules, atom, shown.value, golden)
+        if agrees and atom.rule.blank != "propagate":
+            shown.value = {name: value for name, value in shown.value.items() if value is not None}
+        if not any(name in shown.value for name in shown.opinion):
+            return None
+        value = completed(shown.value, golden) if agrees else shown.value
+        key = atom_key(rules, atom, value)
+        if key is None and not any(value is not None for value in shown.base.values()):
+            return None
+        return self._made(link, app, value, key, shown.base, has_base=shown.has_base, causal=shown.causal)
 
-def _candidate(
-    contact: Contact, link: Link, before: Mapping[str, Raw], seen: Seen, app: AppRule, atom: Atom, rules: Rules
-) -> Candidate | None:
-    """Make a candidate of an atom's changed value, or None where a blank has no say."""
-    value, base, has_base = _shown(atom, link.base, before, app, contact)
-    key = atom_key(rules, atom, value)
-    base_key = atom_key(rules, atom, base) if has_base else None
-    if key is None and not (atom.rule.blank == "propagate" and has_base and base_key is not None):
-        return None
-    golden_key = atom_key(rules, atom, atom_value(contact, atom))
-    return Candidate(
-        app=link.app,
-        rank=app.rank,
-        value=value,
-        key=key,
-        stamp=Stamp(link.app, seen.since_ms if has_base else 0, seen.at_ms),
-        base=base,
-        has_base=has_base,
-        causal=has_base and (base_key == golden_key or _accepted(contact, link, before, atom, rules)),
-        record=link.id,
-    )
+    @staticmethod
+    def _made(
+        link: Link, app: AppRule, value: Value, key: Any, base: Value, *, has_base: bool, causal: bool
+    ) -> Candidate:
+        assert link.seen is not None
+        seen = link.seen
+        return Candidate(
+            app=link.app,
+            rank=app.rank,
+            value=value,
+            key=key,
+            stamp=Stamp(link.app, min(seen.since_ms, seen.at_ms) if has_base else 0, seen.at_ms),
+            base=base,
+            has_base=has_base,
+            causal=causal,
+            record=link.id,
+        )
 
+    def merge_atom(self, atom: Atom, candidates: list[Candidate]) -> None:
+        """Let the atom's policy decide between its candidates, and carry out what it says."""
+        contact, merged = self.contact, self.merged
+        waiting = next((contact.held[name] for name in atom.fields if name in contact.held), None)
+        if waiting is not None:
+            merged.entries.extend(_lost(atom, c, None, waiting) for c in candidates)
+            merged.conflicts.append(self._conflict(atom, waiting))
+            self.moved.add(atom.name)
+            return
+        known = any(name in contact.golden for name in atom.fields)
+        if len(candidates) > 1:
+            if len(atom.fields) > 1:
+                self._complete(atom, candidates)
+            merged.disagreed += any(c.key != candidates[0].key for c in candidates)
+        elif not known and atom.rule.policy == "latest":
+            self._take(atom, candidates[0])
+            return
+        golden = self._golden(atom) if known else None
+        standing = {}
+        if atom.rule.policy in ("owner", "rank"):
+            standing = self._standing(atom) | {c.app: c for c in candidates if c.key is not None}
+        self._carry_out(atom, golden, decide(atom, golden, candidates, standing), candidates)
 
-def _accepted(contact: Contact, link: Link, before: Mapping[str, Raw], atom: Atom, rules: Rules) -> bool:
-    """Say whether the app held its accepted spelling of the golden value."""
-    return any(name in link.acks for name in atom.fields) and all(
-        name not in before
-        or name not in link.acks
-        or link.acks[name] == [digest_key(_key(rules, name, contact.golden.get(name))), before[name]]
-        for name in atom.fields
-    )
+    def _complete(self, atom: Atom, candidates: Sequence[Candidate]) -> None:
+        """Let groups that agree fill each other's gaps, so that a blank loses to a value."""
+        in_order = sorted(candidates, key=lambda c: (c.rank, c.app))
+        for candidate in in_order:
+            for other in in_order:
+                if other is not candidate and agree(self.rules, atom, candidate.value, other.value):
+                    candidate.value = completed(candidate.value, other.value)
+            candidate.key = atom_key(self.rules, atom, candidate.value)
 
-
-def _shown(
-    atom: Atom, now: Mapping[str, Raw], before: Mapping[str, Raw], app: AppRule, contact: Contact
-) -> tuple[Value, Value, bool]:
-    """Read an atom's value now and before. A member that the app does not offer keeps the contact's value."""
-    if len(atom.fields) == 1:
-        parse = app.lenses[atom.name].parse
-        has_base = atom.name in before
-        base = parse(before[atom.name]) if has_base else None
-        return parse(now[atom.name]), None if type(base) is Invalid else base, has_base
-    shown: dict[str, Value] = {}
-    old: dict[str, Value] = {}
-    has_base = False
-    for name in atom.fields:
-        lens = app.lenses.get(name)
-        kept = contact.golden.get(name)
-        if lens is None or name not in now:
-            shown[name] = old[name] = kept
-            continue
-        value = lens.parse(now[name])
-        shown[name] = kept if type(value) is Invalid else value
-        if name in before:
-            has_base = True
-            value = lens.parse(before[name])
-            old[name] = kept if type(value) is Invalid else value
-        else:
-            old[name] = None
-    return shown, old, has_base
-
-
-def atom_value(contact: Contact, atom: Atom) -> Value:
-    """Read an atom's golden value: the value itself, or a mapping of its members."""
-    if len(atom.fields) == 1:
-        return contact.golden.get(atom.name)
-    return {name: contact.golden.get(name) for name in atom.fields}
-
-
-def atom_key(rules: Rules, atom: Atom, value: Value) -> Any:
-    """Make the equivalence key of an atom's value; None when it is blank altogether."""
-    if len(atom.fields) == 1:
-        return _key(rules, atom.name, value)
-    keys = tuple(_key(rules, name, value.get(name)) for name in atom.fields) if value else ()
-    return keys if any(key is not None for key in keys) else None
-
-
-def _merge_atom(
-    contact: Contact,
-    atom: Atom,
-    found: Mapping[int, Candidate],
-    standing_of: _Standing,
-    merged: Merged,
-    rules: Rules,
-    now_ms: int,
-) -> None:
-    candidates = [found[app] for app in sorted(found)]
-    if atom.name in contact.held or any(name in contact.held for name in atom.fields):
-        reason = next(contact.held[name] for name in (*atom.fields, atom.name) if name in contact.held)
-        merged.entries.extend(_lost(atom, c, None, reason) for c in candidates)
-        merged.conflicts.append(Conflict(field=atom.name, reason=reason, values={c.app: c.value for c in candidates}))
-        return
-    known = any(name in contact.golden for name in atom.fields)
-    if not known and len(candidates) == 1 and atom.rule.policy == "latest":
-        _take(contact, atom, candidates[0])
-        return
-    golden = _golden(contact, atom, rules) if known else None
-    standing = standing_of.atom(contact, atom) if atom.rule.policy in ("owner", "rank", "restrictive") else {}
-    if len({c.key for c in candidates}) > 1:
-        merged.disagreed += 1
-    verdict = decide(atom, golden, candidates, standing)
-    _carry_out(contact, atom, golden, verdict, candidates, merged, rules, now_ms)
-
-
-def _carry_out(
-    contact: Contact,
-    atom: Atom,
-    golden: Candidate | None,
-    verdict: Verdict,
-    candidates: Sequence[Candidate],
-    merged: Merged,
-    rules: Rules,
-    now_ms: int,
-) -> None:
-    for loss in verdict.lost:
-        merged.entries.append(_lost(atom, loss.candidate, verdict.winner or golden, loss.reason))
-    if verdict.hold:
-        for name in atom.fields:
-            contact.held[name] = verdict.reason
-        values = {c.app: c.value for c in candidates}
-        merged.conflicts.append(Conflict(field=atom.name, reason=verdict.reason, values=values))
-        merged.entries.extend(_lost(atom, c, golden, verdict.reason) for c in candidates)
-        return
-    winner = verdict.winner
-    if winner is None or (golden is not None and winner.key == golden.key):
-        return
-    if golden is not None:
+    def _carry_out(
+        self, atom: Atom, golden: Candidate | None, verdict: Verdict, candidates: Sequence[Candidate]
+    ) -> None:
+        contact, merged, winner = self.contact, self.merged, verdict.winner
+        for loss in verdict.lost:
+            merged.entries.append(_lost(atom, loss.candidate, winner or golden, loss.reason))
+        if verdict.hold:
+            merged.entries.extend(_lost(atom, c, golden, verdict.reason) for c in candidates)
+            self._hold(atom, verdict.reason)
+            return
+        if winner is None or (golden is not None and winner.key == golden.key):
+            return
+        if golden is None:
+            self._take(atom, winner)
+            return
+        if fights.alternates(contact, atom, golden.key, winner.key, winner.app, self.rules, self.now_ms):
+            merged.entries.append(_lost(atom, winner, golden, fights.WHY))
+            self._hold(atom, fights.WHY)
+            return
         entry = Entry(
             kind="value",
             app=winner.app,
@@ -307,67 +298,53 @@ def _carry_out(
             reason=verdict.reason,
         )
         merged.entries.append(entry)
-        if _flips(contact, atom, golden.key, winner.key, rules, now_ms):
-            _freeze(contact, atom, candidates, golden, merged)
-            return
-    _take(contact, atom, winner)
+        self._take(atom, winner)
 
+    def _take(self, atom: Atom, winner: Candidate) -> None:
+        self.moved.add(atom.name)
+        if winner.key is not None or any(name in self.contact.golden for name in atom.fields):
+            put(self.contact, atom, winner.value, winner.stamp)
 
-def _take(contact: Contact, atom: Atom, winner: Candidate) -> None:
-    for name in atom.fields:
-        value = winner.value if len(atom.fields) == 1 else winner.value[name]
-        if value is None and name not in contact.golden and len(atom.fields) == 1:
-            continue
-        contact.golden[name] = value
-        contact.stamps[name] = winner.stamp
+    def _hold(self, atom: Atom, reason: str) -> None:
+        self.moved.add(atom.name)
+        fights.forget(self.contact, atom)
+        for name in atom.fields:
+            self.contact.held[name] = reason
+        self.merged.conflicts.append(self._conflict(atom, reason))
 
+    def _conflict(self, atom: Atom, reason: str) -> Conflict:
+        """Say what the apps show that differ, or all of them where two fight: what a person chooses from."""
+        shown = self._standing(atom, as_shown=True)
+        golden = atom_key(self.rules, atom, atom_value(self.contact, atom))
+        differ = {app: c.value for app, c in shown.items() if c.key != golden or reason == fights.WHY}
+        return Conflict(field=atom.name, reason=reason, values=differ)
 
-def _golden(contact: Contact, atom: Atom, rules: Rules) -> Candidate:
-    value = atom_value(contact, atom)
-    stamp = next((contact.stamps[name] for name in atom.fields if name in contact.stamps), Stamp(-1, 0, 0))
-    app = rules.app(stamp.app)
-    return incumbent(value, atom_key(rules, atom, value), stamp, app.rank if app else len(rules.apps))
+    def _golden(self, atom: Atom) -> Candidate:
+        contact = self.contact
+        value = atom_value(contact, atom)
+        stamps = [contact.stamps[name] for name in atom.fields if name in contact.stamps]
+        stamp = max(stamps, key=lambda s: (s.hi_ms, s.lo_ms, -s.app), default=Stamp(NOBODY, 0, 0))
+        app = self.rules.apps.get(stamp.app)
+        return incumbent(value, atom_key(self.rules, atom, value), stamp, app.rank if app else len(self.rules.apps))
 
-
-def _flips(contact: Contact, atom: Atom, old: Any, new: Any, rules: Rules, now_ms: int) -> bool:
-    """Count how often a field went back to the value before; true when it is ping-pong (SYNC-MODEL 1.16)."""
-    count, previous, first_ms = contact.flips.get(atom.name, [0, None, now_ms])
-    back = previous is not None and previous == digest_key(new)
-    if not back or now_ms - first_ms > rules.flips_window_ms:
-        count, first_ms = 0, now_ms
-    count += back
-    contact.flips[atom.name] = [count, digest_key(old), first_ms]
-    return bool(count >= rules.flips_max)
-
-
-def _freeze(contact: Contact, atom: Atom, candidates: Sequence[Candidate], golden: Candidate, merged: Merged) -> None:
-    reason = "the value goes back and forth: something else writes this field after every write of ours"
-    for name in atom.fields:
-        contact.held[name] = reason
-    contact.flips.pop(atom.name, None)
-    values = {c.app: c.value for c in candidates} | {golden.app: golden.value}
-    merged.conflicts.append(Conflict(field=atom.name, reason=reason, values=values))
-
-
-def digest_key(key: Any) -> str:
-    """Spell a key as text, for storing (keys may be tuples, which JSON would turn into lists)."""
-    return repr(key)
-
-
-class _Standing:
-    """What every link shows now, made only for the policies that look at it."""
-
-    def __init__(self, links: Sequence[Link], rules: Rules, olds: Sequence[tuple[Link, Mapping[str, Raw]]]) -> None:
-        self._links, self._rules = links, rules
-
-    def atom(self, contact: Contact, atom: Atom) -> dict[int, Candidate]:
+    def _standing(self, atom: Atom, *, as_shown: bool = False) -> dict[int, Candidate]:
+        """Read what every app shows now; its spelling of the contact's value is that value, unless `as_shown`."""
+        contact, rules = self.contact, self.rules
         shown: dict[int, Candidate] = {}
-        for link in self._links:
-            app = self._rules.app(link.app)
-            if app is None or not any(n in link.base and n in app.lenses and app.lenses[n].reads for n in atom.fields):
+        for link in self.links:
+            app = rules.apps.get(link.app)
+            if app is None or not (app.trusted or as_shown or rules.identity.isdisjoint(atom.fields)):
                 continue
-            value, _, _ = _shown(atom, link.base, {}, app, contact)
-            key = None if type(value) is Invalid else atom_key(self._rules, atom, value)
+            value: Value
+            if len(atom.fields) == 1:
+                value = self._shown(link, atom.fields[0], app, as_shown=as_shown)
+            else:
+                members = {name: self._shown(link, name, app, as_shown=as_shown) for name in atom.fields}
+                value = {name: member for name, member in members.items() if member is not None}
+                golden = atom_value(contact, atom)
+                if not as_shown and value and agree(rules, atom, value, golden):
+                    value = completed(value, golden)
+            key = atom_key(rules, atom, value)
             if key is not None:
                 stamp = Stamp(link.app, 0, link.seen.at_ms if link.seen else link.at_ms)
                 shown[link.app] = Candidate(
@@ -375,18 +352,28 @@ class _Standing:
                 )
         return shown
 
+    def _shown(self, link: Link, name: str, app: AppRule, *, as_shown: bool) -> Value:
+        lens = app.lenses.get(name)
+        if lens is None or not lens.reads or name not in link.base:
+            return None
+        raw = link.base[name]
+        value = lens.parse(raw)
+        if type(value) is Invalid:
+            return None
+        golden = self.contact.golden.get(name)
+        if not as_shown and golden is not None and holds(self.contact, link, name, raw, app, self.rules):
+            return golden
+        return value
 
-def _key(rules: Rules, name: str, value: Value) -> Any:
-    if value is None or type(value) is Invalid:
-        return None
-    rule = rules.fields.get(name)
-    return rule.type.key(value) if rule else value
-
-
-def _same(rules: Rules, name: str, a: Value, b: Value) -> bool:
-    if type(b) is Invalid:
-        return False
-    return bool(_key(rules, name, a) == _key(rules, name, b))
+    def look_at_departure(self, gone: _Departure) -> None:
+        """Count an app that left the contact's value for one that did not win: it will be taken back there."""
+        atom, link, contact = gone.atom, gone.link, self.contact
+        if atom.name in self.moved or not (gone.app.update and gone.app.spec.update):
+            return
+        names = [n for n in atom.fields if n in link.base and n in gone.app.lenses and gone.app.lenses[n].writes]
+        shown = {n: link.base[n] for n in names if not holds(contact, link, n, link.base[n], gone.app, self.rules)}
+        if shown and fights.insists(contact, atom, shown, link.app, self.rules, self.now_ms):
+            self._hold(atom, fights.WHY)
 
 
 def _lost(atom: Atom, loser: Candidate, winner: Candidate | None, reason: str) -> Entry:
@@ -399,7 +386,3 @@ def _lost(atom: Atom, loser: Candidate, winner: Candidate | None, reason: str) -
         new=winner.value if winner else None,
         reason=reason,
     )
-
-
-def _entry(kind: Any, link: Link, name: str, old: Raw, new: Raw, reason: str) -> Entry:
-    return Entry(kind=kind, app=link.app, record=link.id, field=name, old=old, new=new, reason=reason)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from syncd.core.atoms import answered, digest_key, same_raw
 from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
-from syncd.core.merge import digest_key
 from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.state import Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
@@ -130,31 +131,46 @@ def _needed(
     contact: Contact, link: Link, name: str, value: Value, lens: Lens, rule: FieldRule, rules: Rules
 ) -> Change | None:
     raw = link.base[name]
-    now = lens.parse(raw)
+    now = value if lens.plain and raw == value and same_raw(raw, value) else lens.parse(raw)
     if type(now) is Invalid:
         return None  # somebody typed what we cannot read: flagged, never overwritten
-    if value is None:
-        if now is None or link.acks.get(name) == [digest_key(None), raw]:
-            return None
-        return Change(old=raw, new=lens.render(None), reason="cleared")
-    key = rule.type.key(value)
-    if now is not None and (rule.type.key(now) == key or rule.blank == "fill_only"):
+    key = None if value is None else rule.type.key(value)
+    now_key = key if now is value else None if now is None else rule.type.key(now)
+    if now_key == key or (now is not None and rule.blank == "fill_only"):
+        link.flaws.pop(name, None)
         return None
-    if link.acks.get(name) == [digest_key(key), raw]:
+    if link.acks and answered(link, name, digest_key(key), raw):
         return None
-    new = lens.render(value)
-    why_not = lens.blocked(new)
+    new, why_not = _clear(lens) if value is None else spelled(value, key, lens, rule)
     if why_not is not None:
         link.flaws[name] = why_not
         return None
+    link.flaws.pop(name, None)  # what was refused or too long has changed since
     kept = lens.parse(new)
-    if now is not None and kept is not None and type(kept) is not Invalid and rule.type.key(kept) == rule.type.key(now):
+    if (None if kept is None else rule.type.key(kept)) == now_key or same_raw(new, raw):
         return None  # all that the app can hold of the value is there already
-    if link.flaws.get(name, "").startswith("longer than"):
-        del link.flaws[name]
-    if name in link.flaws:
-        return None  # refused by the app; tried again when the value changes
-    return Change(old=raw, new=new, reason=_reason(contact, name, rule, rules, blank=now is None))
+    reason = "cleared" if value is None else _reason(contact, name, rule, rules, blank=now is None)
+    return Change(old=raw, new=new, reason=reason)
+
+
+def spelled(value: Value, key: Any, lens: Lens, rule: FieldRule) -> tuple[Raw, str | None]:
+    """Spell a value as the app does, or say why it cannot hold it."""
+    new = lens.render(value)
+    why_not = lens.blocked(new)
+    if why_not is not None or (lens.plain and not lens.lossy):
+        return new, why_not
+    kept = lens.parse(new)
+    if type(kept) is Invalid or kept is None:
+        return new, "what the app can hold of it is no value any more"
+    if not lens.lossy and rule.type.key(kept) != key:
+        return new, "the app has this very word for another value; add it to `values`"
+    return new, None
+
+
+def _clear(lens: Lens) -> tuple[Raw, str | None]:
+    if lens.required and lens.placeholder is None:
+        return None, "required there; it cannot be cleared"
+    return lens.placeholder if lens.required else None, None
 
 
 def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank: bool) -> str:
@@ -178,8 +194,11 @@ def new_record(contact: Contact, app: AppRule, rules: Rules) -> dict[str, Raw] |
             if lens.required and lens.placeholder is not None:
                 fields[name] = lens.placeholder
             continue
-        new = lens.render(value)
-        if lens.max_length is None or lens.blocked(new) is None:
+        if lens.plain and not lens.lossy and lens.max_length is None:
+            fields[name] = lens.render(value)
+            continue
+        new, why_not = spelled(value, ordinary[name].type.key(value), lens, ordinary[name])
+        if why_not is None:
             fields[name] = new
     fields.update(create_fields(contact, app, rules))
     return fields
@@ -205,26 +224,31 @@ def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None
 
 def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     """Say why a contact gets no record in an app; None if it does."""
-    golden = contact.golden
-    if not any(all(golden.get(name) is not None for name in rule) for rule in rules.match):
+    golden, held = contact.golden, contact.held
+    if not any(all(golden.get(name) is not None and name not in held for name in rule) for rule in rules.match):
         return "no match key: a second record could not be told from a first"
     if app.scope is not None and not app.scope(golden):
         return "out of this app's scope"
     for name, lens in app.lenses.items():
-        if lens.required and golden.get(name) is None and lens.placeholder is None:
-            return f"required field missing: {name}"
+        if lens.required and lens.writes:
+            why_not = _why_not_filled(name, contact, lens, rules)
+            if why_not is not None:
+                return why_not
     if not any(lens.writes and golden.get(name) is not None for name, lens in app.lenses.items()):
         return "nothing that this app could hold"
     return None
 
 
-def verbs(intent: Intent) -> tuple[str, ...]:
-    """Name the guard verbs that an intent counts under."""
-    if intent.kind == "consent":
-        return ("opt_outs",) if intent.opt_out else ()
-    if intent.kind == "update":
-        return ("updates", "clears") if intent.clears else ("updates",)
-    return ("creates",) if intent.kind == "create" else ("archives",)
+def _why_not_filled(name: str, contact: Contact, lens: Lens, rules: Rules) -> str | None:
+    value, rule = contact.golden.get(name), rules.fields.get(name)
+    if name in contact.held:
+        return f"required field waits for a decision: {name}"
+    if value is None:
+        return None if lens.placeholder is not None else f"required field missing: {name}"
+    if rule is None:
+        return None
+    why_not = spelled(value, rule.type.key(value), lens, rule)[1]
+    return None if why_not is None else f"required field {name}: {why_not}"
 
 
 def by_app(links: Iterable[Link]) -> dict[int, Link]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 from syncd.model import Raw, Value, WriteKind
+
+NOBODY: Final = -2
+"""The source of values whose app is not known (any more)."""
 
 
 class Stamp(NamedTuple):
@@ -44,7 +47,9 @@ class Link:
     """When the base was last confirmed."""
     base: dict[str, Raw] = field(default_factory=dict)
     acks: dict[str, list[Any]] = field(default_factory=dict)
-    """field -> [key of the golden value, raw]: the app's accepted spelling of that value."""
+    """field -> [key of the golden value, raw]: the app's accepted spelling of that value. A third element, "refused":
+    the app refused that value for good and keeps `raw`.
+    """
     flaws: dict[str, str] = field(default_factory=dict)
     """field -> why it is set aside in this app (unreadable, too long, refused)."""
     seen: Seen | None = None
@@ -69,7 +74,7 @@ class Contact:
     refused: dict[int, str] = field(default_factory=dict)
     """app -> why it refused to create this contact; forgotten when the contact changes."""
     flips: dict[str, list[Any]] = field(default_factory=dict)
-    """field -> [count, key of the previous value, first_ms] (ping-pong breaker)."""
+    """What core/fights.py counts (ping-pong breaker)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,14 +7,20 @@ Knows field types and the app's own words; knows nothing of apps' connections. H
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, TypeAlias
 
 from syncd.core.fields import FieldType, Invalid
+from syncd.core.values import same
 from syncd.model import FieldMap, Raw, Value
 
-LIST_JOINER = "; "
+LIST_JOINER: Final = "; "
+CUTTABLE: Final = frozenset({"text", "name", "notes", "street", "set", "emails"})
+"""Types of which a part is still true; half a phone number is another person's."""
+
+Parse: TypeAlias = Callable[[Raw], Value | Invalid]
+Render: TypeAlias = Callable[[Value], Raw]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,8 +28,8 @@ class Lens:
     """Read and write one field of one app. `reads`/`writes` say in which directions it travels."""
 
     field: str
-    parse: Callable[[Raw], Value | Invalid]
-    render: Callable[[Value], Raw]
+    parse: Parse
+    render: Render
     reads: bool
     writes: bool
     required: bool = False
@@ -31,6 +37,10 @@ class Lens:
     """Written into a new record where the field is required and blank; read back it is blank (never data)."""
     max_length: int | None = None
     truncate: bool = False
+    plain: bool = False
+    """The app has no words of its own: a raw value that equals a canonical value means that value."""
+    lossy: bool = False
+    """What is read back may be less than what was written (cut, joined)."""
 
     def blocked(self, raw: Raw) -> str | None:
         """Say why the app cannot hold this raw value; None if it can."""
@@ -39,33 +49,40 @@ class Lens:
         return None
 
 
-def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool, writable: bool = True) -> Lens:
+def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool) -> Lens:
     """Build the lens of one field. `flat`: the app holds single texts only, so lists are joined."""
-    parse, render = kind.parse, kind.render
+    parse, render = kind.parse, kind.render if kind.render is same else _blank_or(kind.render)
+    cut = where.max_length if where.options.get("overflow") == "truncate" and kind.name in CUTTABLE else None
+    if cut is not None:
+        render = _cut(cut, render, joined=flat)
+    if where.values:
+        parse, render = _with_words(where.values, kind, render)
     if flat:
         render = _flattened(render)
-    if where.values is not None:
-        parse, render = _with_words(where, kind, render)
     placeholder = where.options.get("placeholder")
     if placeholder is not None:
-        parse = _without(placeholder, parse)
-    truncate = where.options.get("overflow") == "truncate"
-    if truncate and where.max_length is not None:
-        render = _cut(where.max_length, render)
+        parse = _without(placeholder, cut, parse)
     return Lens(
         field=field,
         parse=parse,
         render=render,
         reads=where.direction in ("in", "both"),
-        writes=writable and where.direction in ("out", "both"),
+        writes=where.direction in ("out", "both"),
         required=where.required,
         placeholder=placeholder,
         max_length=where.max_length,
-        truncate=truncate,
+        truncate=cut is not None,
+        plain=not where.values and placeholder is None,
+        lossy=flat or cut is not None,
     )
 
 
-def _flattened(render: Callable[[Value], Raw]) -> Callable[[Value], Raw]:
+def _blank_or(render: Render) -> Render:
+    """Keep a blank blank: types are not asked about it."""
+    return lambda value: None if value is None else render(value)
+
+
+def _flattened(render: Render) -> Render:
     def flat(value: Value) -> Raw:
         raw = render(value)
         if isinstance(raw, str) or raw is None:
@@ -81,24 +98,24 @@ def _flattened(render: Callable[[Value], Raw]) -> Callable[[Value], Raw]:
     return flat
 
 
-def _with_words(
-    where: FieldMap, kind: FieldType, render: Callable[[Value], Raw]
-) -> tuple[Callable[[Raw], Value | Invalid], Callable[[Value], Raw]]:
-    assert where.values is not None
+def _with_words(given: Mapping[str, Raw], kind: FieldType, render: Render) -> tuple[Parse, Render]:
+    """Translate the app's words; those of a set element by element."""
     words: dict[Any, Raw] = {}
     meanings: dict[str, Value] = {}
-    for name, word in where.values.items():
+    for name, word in given.items():
         value = kind.parse(name)
-        if type(value) is Invalid:
-            value = name
+        if value is None or type(value) is Invalid:
+            continue  # no value of this type: there is nothing to translate
         words[kind.key(value)] = word
-        meanings[str(word).casefold()] = value
+        meanings[_spelling(word)] = value
+    if kind.name == "set":
+        return _with_element_words(words, meanings, kind, render)
 
     def parse(raw: Raw) -> Value | Invalid:
         if raw is None:
             return None
-        meaning = meanings.get(str(raw).strip().casefold())
-        return kind.parse(raw) if meaning is None else meaning
+        spelling = _spelling(raw)
+        return meanings[spelling] if spelling in meanings else kind.parse(raw)
 
     def spell(value: Value) -> Raw:
         if value is None:
@@ -109,14 +126,53 @@ def _with_words(
     return parse, spell
 
 
-def _without(placeholder: Raw, parse: Callable[[Raw], Value | Invalid]) -> Callable[[Raw], Value | Invalid]:
-    return lambda raw: None if raw == placeholder else parse(raw)
+def _with_element_words(
+    words: dict[Any, Raw], meanings: dict[str, Value], kind: FieldType, render: Render
+) -> tuple[Parse, Render]:
+    def parse(raw: Raw) -> Value | Invalid:
+        value = kind.parse(raw)
+        if value is None or isinstance(value, Invalid):
+            return value
+        return kind.parse([one for element in value for one in meanings.get(_spelling(element), [element])])
+
+    def spell(value: Value) -> Raw:
+        return render(value and [words.get(kind.key([element]), element) for element in value])
+
+    return parse, spell
 
 
-def _cut(length_max: int, render: Callable[[Value], Raw]) -> Callable[[Value], Raw]:
+def _spelling(word: Raw) -> str:
+    return str(word).strip().casefold()
+
+
+def _without(placeholder: Raw, cut: int | None, parse: Parse) -> Parse:
+    """Read the placeholder as blank, however the app spells it: it never becomes data."""
+    whole = _spelling(placeholder)
+    spellings = {whole} if cut is None else {whole, whole[:cut].rstrip()}
+    value = parse(placeholder)
+
+    def read(raw: Raw) -> Value | Invalid:
+        if isinstance(raw, str) and " ".join(_spelling(raw).split()) in spellings:
+            return None
+        found = parse(raw)
+        return None if type(found) is type(value) and type(found) is not Invalid and found == value else found
+
+    return read
+
+
+def _cut(length_max: int, render: Render, *, joined: bool) -> Render:
+    """Cut a text at the end; of a list that is joined, leave out the last elements."""
+
     def cut(value: Value) -> Raw:
         raw = render(value)
-        return raw[:length_max].rstrip() if isinstance(raw, str) else raw
+        if isinstance(raw, str):
+            return raw[:length_max].rstrip()
+        if joined and isinstance(raw, (list, tuple)):
+            kept = list(raw)
+            while kept and len(LIST_JOINER.join(map(str, kept))) > length_max:
+                kept.pop()
+            return kept
+        return raw
 
     return cut
 

@@ -7,8 +7,11 @@ that an answer shows is an observation like any other (SYNC-MODEL 1.5, READ-BACK
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from syncd.core.merge import MISSING, settle
+from syncd.core.atoms import MISSING, digest_key
+from syncd.core.consent import OUT
+from syncd.core.settle import refuse, settle
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.hub import Hub, OpenApp
@@ -17,6 +20,8 @@ from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
+
+OPTED_OUT: Final = digest_key(OUT)
 
 
 def record_results(
@@ -181,19 +186,20 @@ class Done:
             ]
 
     def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
-        """The app refuses these values for good: park exactly them, until they change."""
-        self.settled.append(sent)
+        """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""
+        told_again = OPTED_OUT in sent.golden.values() and sent.kind == "consent"
+        (self.unsent if told_again else self.settled).append(sent)
         why = result.message or "the app refuses this"
         if link is None:
             whole = self.tx.contacts([contact.id])[contact.id]
             whole.refused[sent.app] = why
             self.changed[contact.id] = whole
         else:
-            for name in [result.field] if result.field in sent.fields else list(sent.fields):
-                assert name is not None
-                link.flaws[name] = why
+            named = result.field is not None and result.field in sent.fields
+            refuse(link, sent, [str(result.field)] if named else list(sent.fields), why)
             self.saved.append(link)
-            self.dirty.add(contact.id)  # the other fields of the same write are planned again
+            if not told_again:
+                self.dirty.add(contact.id)  # the other fields of the same write are planned again
         entry = Entry(
             kind="note", app=sent.app, record=sent.record or None, field=result.field, old=None, new=None, reason=why
         )

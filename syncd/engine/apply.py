@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import consent_intents
-from syncd.core.merge import MISSING, digest_key
 from syncd.core.plan import create_intent, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import record_results

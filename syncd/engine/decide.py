@@ -11,9 +11,10 @@ from typing import Any
 
 from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent
 from syncd.core.match import ALIAS, address_hash
-from syncd.core.merge import Conflict, merge, settle
+from syncd.core.merge import Conflict, merge
 from syncd.core.plan import by_app, intents_for, planned_creates
 from syncd.core.rules import Rules
+from syncd.core.settle import settle
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.pull import email_key, identity_keys

@@ -26,24 +26,26 @@ def decide(hub: Hub) -> int:
 
 
 def match_all(hub: Hub) -> int:
-    """Find the contact of every unlinked record, app by app in the order of the configuration."""
+    """Find the contact of every unlinked record: rule by rule, and app by app in the order of the configuration."""
     total = 0
-    for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
-        if app.held:
-            continue
-        after = ""
-        while True:
-            count, after = hub.world.transact("match", _match_page, hub, app.rule, after)
-            total += count
-            if not count:
-                break
+    for place in range(len(hub.rules.match)):
+        waiting = 0
+        for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
+            after: str | None = "" if not app.held else None
+            while after is not None:
+                matched, waits, after = hub.world.transact("match", _match_page, hub, app.rule, place, after)
+                total, waiting = total + matched, waiting + waits
+        if not waiting:
+            break
     return total
 
 
-def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
+def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple[int, int, str | None]:
+    """Match one page of one app by the rules up to `place`: how many it matched, how many wait, where to go on."""
     links = tx.unlinked(app.index, after, PAGE)
     if not links:
-        return 0, after
+        return 0, 0, None
+    last = links[-1].id
     keys = {link.id: record_keys(_shown(link), app, hub.rules) for link in links}
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
     owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
@@ -53,8 +55,12 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
     alone: dict[int, list[Link]] = {}
     number = tx.next_contact()
     now_ms = hub.world.now_ms()
+    matched = []
     for link in links:
-        decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of)
+        decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of, hub.rules, place)
+        if decision.kind == "wait":
+            continue
+        matched.append(link)
         if decision.contact is not None:
             link.contact = decision.contact
             hub.matched["linked"] += 1
@@ -72,9 +78,9 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, after: str) -> tuple[int, str]:
         _attach(holders, keys[link.id], link)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
-    tx.attach(link for link in links if link.contact not in alone)
+    tx.attach(link for link in matched if link.contact not in alone)
     write_outcome(tx, hub, sorted(alone), out)
-    return len(links), links[-1].id
+    return len(matched), len(links) - len(matched), last
 
 
 def _merge_alone(

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from syncd.connector import SparesDownloads
+from syncd.core.atoms import MISSING
 from syncd.core.match import address_hash, record_keys
-from syncd.core.merge import MISSING
 from syncd.core.plan import Held, Limit
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from syncd.core.merge import atom_value
+from syncd.core.atoms import atom_value, put
+from syncd.core.fields import Invalid
 from syncd.core.state import Contact, Entry, Stamp
 from syncd.engine.decide import unmerged
 from syncd.engine.hub import Hub
@@ -51,6 +52,10 @@ def _resolve(tx: Tx, hub: Hub, case: int, decision: Decision, now_ms: int) -> di
 def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
     if decision.new:
         contact.review = False
+        mine = tx.links_of([contact.id])[contact.id]
+        for link in mine:
+            unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
+        tx.save_links(mine)
         tx.save_contacts([contact])
         tx.mark_dirty([contact.id])
         return [_note("decided: a person of its own")]
@@ -91,14 +96,16 @@ def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision:
         value = doc["values"][decision.app]
     elif decision.has_value:
         value = decision.value if len(atom.fields) > 1 else atom.rule.type.parse(decision.value)
+        if isinstance(value, Invalid):
+            raise ConfigError(f"this is no value of {atom.name}: {value.reason}")
     elif decision.keep:
         value = atom_value(contact, atom)
     else:
         raise ConfigError("say whose value it shall be (--app NAME), which (--value TEXT), or --keep")
     old = atom_value(contact, atom)
+    if not decision.keep or any(name in contact.golden for name in atom.fields):  # what has no value keeps none
+        put(contact, atom, value, Stamp(OPERATOR, now_ms, now_ms))
     for name in atom.fields:
-        contact.golden[name] = value if len(atom.fields) == 1 else (value or {}).get(name)
-        contact.stamps[name] = Stamp(OPERATOR, now_ms, now_ms)
         contact.held.pop(name, None)
     tx.save_contacts([contact])
     tx.mark_dirty([contact.id])

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.core.merge import atom_key, atom_value, digest_key
+from syncd.core.atoms import atom_key, atom_value, digest_key, put
 from syncd.core.rules import Rules
 from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
 from syncd.engine.apply import Batch, send
@@ -131,9 +131,8 @@ def _take_back_values(
             undone.skipped.append(_skip(contact, None, name, "it has changed since"))
             continue
         old = last.old if loser else group[0].old
+        put(contact, atom, old, Stamp(OPERATOR, now_ms, now_ms))
         for member in atom.fields:
-            contact.golden[member] = old if len(atom.fields) == 1 else (old or {}).get(member)
-            contact.stamps[member] = Stamp(OPERATOR, now_ms, now_ms)
             contact.held.pop(member, None)
         lines.append(
             Entry(kind="undo", app=None, record=None, field=name, old=now, new=old, reason="undone by an operator")

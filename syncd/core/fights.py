@@ -1,0 +1,42 @@
+"""Fights: something else writes a field after every write of ours (SYNC-MODEL 1.16, ping-pong).
+
+Counts how often one contact's field went back to where it had just been: either the contact's value alternates between
+what two apps say, or an app leaves the contact's value, again and again, for one that may not win. Edits of one app alone
+are no fight, however often. Hard rule: what is counted lives with the contact, so that a restart forgets nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from syncd.core.atoms import digest_key
+from syncd.core.rules import Atom, Rules
+from syncd.core.state import Contact
+
+WHY = "the value goes back and forth: something else writes this field after every write of ours"
+
+
+def alternates(contact: Contact, atom: Atom, old: Any, new: Any, app: int, rules: Rules, now_ms: int) -> bool:
+    """Count a change of the contact's value from key `old` to `new` by `app`; true when it is ping-pong."""
+    count, previous, first_ms, author = contact.flips.get(atom.name, [0, None, now_ms, app])
+    back = previous == digest_key(new) and author != app
+    if not back or now_ms - first_ms > rules.flips_window_ms:
+        count, first_ms = 0, now_ms
+    contact.flips[atom.name] = [count + back, digest_key(old), first_ms, app]
+    return bool(count + back >= rules.flips_max)
+
+
+def insists(contact: Contact, atom: Atom, shown: Any, app: int, rules: Rules, now_ms: int) -> bool:
+    """Count that `app` left the contact's value for `shown`, which did not win; true when it is ping-pong."""
+    name = f"{atom.name}@{app}"
+    count, before, first_ms = contact.flips.get(name, [0, None, now_ms])
+    if before != digest_key(shown) or now_ms - first_ms > rules.flips_window_ms:
+        count, first_ms = 0, now_ms
+    contact.flips[name] = [count + 1, digest_key(shown), first_ms]
+    return bool(count + 1 >= rules.flips_max)
+
+
+def forget(contact: Contact, atom: Atom) -> None:
+    """Start counting afresh: the field waits for a person now."""
+    for name in [name for name in contact.flips if name.split("@")[0] == atom.name]:
+        del contact.flips[name]
