@@ -214,9 +214,12 @@ class _SessionLock:
             return False
 
     def give_back(self) -> None:
-        session, self._session, self._backend = self._session, None, None
-        if session is not None:
-            session.close()
+        if self._session is None:
+            return
+        with suppress(self._store.engine.dialect.loaded_dbapi.Error):
+            self._one("SELECT pg_advisory_unlock_all()")  # the server notices a closed connection a moment later
+        self._session.close()
+        self._session = self._backend = None
 
     def _key(self) -> int:
         name = self._one("SELECT current_database() || '/' || current_schema()")
