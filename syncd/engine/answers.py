@@ -101,7 +101,7 @@ class Done:
 
     def wrote(self, sent: Sent, contact: Contact, link: Link | None, record: Record, *, authored: bool) -> None:
         """Record what the app now holds as the base of what we sent; anything else in it is an observation."""
-        known = link is not None
+        known, record = link is not None, self.hub.partly(record)
         if link is None:
             link = Link(app=sent.app, id=record.id, contact=contact.id)
         if not known and authored and record.fields.items() >= sent.fields.items():
@@ -137,7 +137,7 @@ class Done:
         self.journal.append((contact, written(sent, record.id, {})))
 
     def _keep(self, link: Link, record: Record, *, known: bool) -> None:
-        digest = codec.digest(record.fields, None)
+        digest = self._digest(record)
         if known:
             self.saved.append(link)
             self.digests.append({"k_app": link.app, "k_id": link.id, "digest": digest})
@@ -164,10 +164,15 @@ class Done:
         if record is None:
             self.missing.append(sent.record)
         elif link is not None:
+            record = self.hub.partly(record)
             observed(link, record.fields, record.version, self.now_ms)
             self.saved.append(link)
-            self.digests.append({"k_app": link.app, "k_id": link.id, "digest": codec.digest(record.fields, None)})
+            self.digests.append({"k_app": link.app, "k_id": link.id, "digest": self._digest(record)})
         self.dirty.add(sent.contact)
+
+    def _digest(self, record: Record) -> bytes:
+        """Name what was read; nothing, so that it is read in full next time, where only a part was looked at."""
+        return codec.digest(record.fields, None) if self.hub.part is None else b""
 
     def gone(self, sent: Sent) -> None:
         """The record is not there: the next read decides about that; it is never created again from here."""
@@ -217,6 +222,8 @@ class Done:
             number = KIND_NUMBER[kind]
             tx.drop_intents(app, number, [s.contact for s in self.settled if s.kind == kind])
             tx.unsend(app, number, [s.contact for s in self.unsent if s.kind == kind])
+        if self.hub.narrowed:
+            self.dirty.update(s.contact for s in self.settled)  # only a part of what they need
         if self.missing:
             tx.strike(app, self.missing, 2)
         tx.mark_dirty(sorted(self.dirty))

@@ -41,7 +41,7 @@ def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = 
     """
     total = 0
     for kind in KINDS:
-        if kind == "create" and not hub.covered:
+        if (kind == "create" and not hub.covered) or (kind in ("create", "archive") and hub.part is not None):
             continue
         after = 0
         while app.usable:
@@ -84,7 +84,8 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
                 continue
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])
-        tx.drop_intents(app.index, kind, moot)
+        if not hub.narrowed:
+            tx.drop_intents(app.index, kind, moot)
         tx.mark_sent(batch.sents)
         return batch
 

@@ -25,7 +25,8 @@ from syncd.store.tx import Tx
 def merge_all(hub: Hub) -> int:
     """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the rounds.
 
-    A round in which nobody was ready (their fields are still being typed) is the last.
+    A round in which nobody was ready (their fields are still being typed) is the last, and so is the first one of a
+    narrowed run, which leaves everybody dirty.
     """
     total = 0
     while True:
@@ -35,9 +36,9 @@ def merge_all(hub: Hub) -> int:
             if not ids:
                 break
             merged, after = merged + ready, ids[-1]
-        if not merged:
-            return total
         total += merged
+        if not merged or hub.narrowed:
+            return total
 
 
 @dataclass(slots=True, kw_only=True)
@@ -154,7 +155,10 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     tx.add_keys(out.new_keys)
     for sent in out.settled:
         tx.drop_intents(sent.app, codec_kind(sent), [sent.contact])
-    tx.clear_dirty(ids)
+    if hub.narrowed:
+        tx.mark_dirty(ids)
+    else:
+        tx.clear_dirty(ids)
     tx.replace_intents(ids, out.intents)
     tx.save_latches(out.latches)
     tx.log_consent(hub.run, out.now_ms, out.events)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from syncd.connector import App
@@ -12,6 +12,7 @@ from syncd.core.plan import Held, Limit
 from syncd.core.rules import AppRule, Rules
 from syncd.engine.seam import World
 from syncd.errors import AccessError, ConfigError, SyncdError
+from syncd.model import Record
 
 PAGE: Final = 500
 COUNTS = ("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed")
@@ -54,6 +55,10 @@ class Hub:
     held: list[Held] = field(default_factory=list)
     covered: bool = False
     """Every app that takes part was listed completely, so that a missing record is known to be missing."""
+    narrowed: bool = False
+    """Some fields or directions do not take part: whatever is decided now is decided again, in full, by the next run."""
+    part: frozenset[str] | None = None
+    """The only fields that take part, if not all; nobody is matched, created or archived then."""
     matched: Counter[str] = field(default_factory=Counter)
     """linked, new, review, disagreeing: what the preview of a first run shows."""
 
@@ -76,6 +81,12 @@ class Hub:
     def skip_apps(self) -> list[int]:
         """Name the apps whose observations must not be merged now."""
         return [app.index for app in self.apps.values() if app.held]
+
+    def partly(self, record: Record) -> Record:
+        """Leave out of a record what does not take part: unknown, not blank."""
+        if self.part is None:
+            return record
+        return replace(record, fields={name: raw for name, raw in record.fields.items() if name in self.part})
 
     def allowed(self, app: str, verb: str) -> int:
         return self.approved.get((app, verb), 0)

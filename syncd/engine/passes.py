@@ -48,12 +48,12 @@ def sync(hub: Hub, *, apps: list[OpenApp] | None = None, full: bool = False, wri
     return settle_down(hub, chosen, write=write)
 
 
-def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True) -> bool:
-    """Decide, guard and apply what was read, until nothing is left to do."""
+def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts: Sequence[int] | None = None) -> bool:
+    """Decide, guard and apply what was read, until nothing is left to do. `contacts`: write to these only."""
     for _ in range(PASSES_MAX):
         decide(hub)
         guard(hub)
-        if not write or not write_all(hub):
+        if not write or not write_all(hub, contacts):
             return True
         if not hub.world.transact("left", _left):
             return True
@@ -63,22 +63,28 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True) -> bool:
     return False
 
 
-def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None, *, peek: bool) -> None:
-    """Read records again without moving the cursor: those of these contacts, or all of them.
+def come_to_terms(hub: Hub) -> None:
+    """Decide in full what was read before, as every field has its say in it."""
+    for app in hub.apps.values():
+        if app.usable:
+            recover(hub, app)
+    decide(hub)
 
-    `peek`: only some fields take part, so the next ordinary read must look at these records in full again.
-    """
+
+def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:
+    """Read known records again without moving the cursor: those of these contacts, or all of them."""
     assert app.app is not None
     opened = app.app
     try:
         if contacts is None:
-            for page in opened.read(None):
-                _store_reread(hub, app, {record.id: record for record in page.records}, peek=peek)
+            pages = iter(opened.read(None))
+            while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
+                _store_reread(hub, app, {record.id: record for record in page.records})
         else:
             for start in range(0, len(contacts), PAGE):
                 ids = hub.world.transact("records", _ids_of, app, contacts[start : start + PAGE])
                 records = hub.world.call(app.name, "get", opened.get, ids) if ids else {}
-                _store_reread(hub, app, records, peek=peek)
+                _store_reread(hub, app, records)
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
@@ -88,15 +94,18 @@ def _ids_of(tx: Tx, app: OpenApp, contacts: Sequence[int]) -> list[str]:
     return [link.id for links in tx.links_of(contacts).values() for link in links if link.app == app.index]
 
 
-def _store_reread(hub: Hub, app: OpenApp, records: dict[str, Record], *, peek: bool) -> None:
+def _store_reread(hub: Hub, app: OpenApp, records: dict[str, Record]) -> None:
+    """Store what takes part. Where that is not all of a record, the next ordinary read looks at it in full again."""
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
 
     def step(tx: Tx) -> None:
-        tx.forget_reading(app.index, list(records))
-        observe(tx, hub.rules, app.rule, records, now_ms, 0)
-        if peek:
-            tx.forget_reading(app.index, list(records))
+        known = tx.marks(app.index, list(records))
+        shown = {id_: hub.partly(record) for id_, record in records.items() if id_ in known}
+        tx.forget_reading(app.index, list(shown))
+        observe(tx, hub.rules, app.rule, shown, now_ms, 0)
+        if hub.part is not None:
+            tx.forget_reading(app.index, list(shown))
 
     hub.world.transact("reread", step)
 
@@ -133,10 +142,11 @@ def _verbs(kind: int, flags: int) -> tuple[str, ...]:
     return ("creates",) if KINDS[kind] == "create" else ("archives",)
 
 
-def write_all(hub: Hub) -> int:
+def write_all(hub: Hub, contacts: Sequence[int] | None = None) -> int:
     """Apply the plan, app by app; creates wait until every app is covered (CREATE-AFTER-COVERAGE)."""
     note_coverage(hub)
-    return sum(apply_app(hub, app) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
+    only = None if contacts is None else frozenset((kind, contact) for kind in KINDS for contact in contacts)
+    return sum(apply_app(hub, app, only) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
 
 
 def note_coverage(hub: Hub) -> None:

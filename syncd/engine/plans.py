@@ -90,6 +90,10 @@ def _still(tx: Tx, hub: Hub, by_name: dict[str, OpenApp], planned: Any) -> int |
     if not isinstance(planned, dict) or planned.get("app") not in by_name or planned.get("kind") not in KIND_NUMBER:
         return "not an intent of this configuration"
     app = by_name[planned["app"]]
+    if not app.usable:
+        return "the app is paused, held or cannot be reached"
+    if planned["kind"] == "create" and not hub.covered:
+        return "not every app was read in full yet"
     owners = set()
     for name, id_ in planned.get("records", {}).items():
         link = tx.link(by_name[name].index, id_) if name in by_name else None

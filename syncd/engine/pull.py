@@ -73,7 +73,8 @@ def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Readin
 
 
 def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
-    return {id_: mark.version for id_, mark in tx.marks(app.index, ids).items() if not mark.problem}
+    marks = tx.marks(app.index, ids)
+    return {id_: mark.version for id_, mark in marks.items() if mark.digest and not mark.problem}
 
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
@@ -138,7 +139,7 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     keys: list[dict[str, object]] = []
     for id_, record in records.items():
         mark = marks.get(id_)
-        if mark is not None and record.version is not None and mark.version == record.version and not record.problem:
+        if mark is not None and _is_known(record, mark):
             continue
         if mark is not None and _is_stale(app, record, mark):
             continue
@@ -159,6 +160,11 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     tx.touch_versions(versions)
     tx.add_keys(keys)
     return len(fresh) + len(seen)
+
+
+def _is_known(record: Record, mark: Mark) -> bool:
+    """Say whether the app shows the very state that was read before; a reading that was forgotten knows none."""
+    return record.version is not None and record.version == mark.version and bool(mark.digest) and not record.problem
 
 
 def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:

@@ -6,7 +6,7 @@ Knows nothing of terminals. Returns an `Outcome`: the JSON document that the com
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -14,6 +14,7 @@ from typing import Any, Final, Literal, TypeAlias
 from syncd.config import AppConfig, Config
 from syncd.connector import Connector
 from syncd.core.plan import VERBS, Held
+from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
 from syncd.engine.hub import Hub, OpenApp, report
@@ -86,15 +87,16 @@ def resync(
     with _run(session, "resync", approve=approve) as hub:
         chosen = [app for app in hub.apps.values() if apps is None or app.name in apps]
         limited = fields is not None or contacts is not None
-        for app in chosen:
-            _narrow(hub, app, fields, direction)
-        if contacts is None and fields is None:
+        if limited or direction != "both":
+            passes.come_to_terms(hub)
+        _narrow(hub, chosen, fields, direction)
+        if not limited:
             passes.sync(hub, apps=chosen, full=True)
         else:
             for app in chosen:
                 if app.usable:
-                    passes.reread(hub, app, contacts, peek=fields is not None)
-            passes.settle_down(hub, chosen)
+                    passes.reread(hub, app, contacts)
+            passes.settle_down(hub, chosen, contacts=contacts)
         outcome = _finish(hub, first_done=not limited)
         outcome.doc["skipped"] = []
         return outcome
@@ -360,13 +362,19 @@ def _held_docs(held: Sequence[Held]) -> list[dict[str, Any]]:
 # -- resync
 
 
-def _narrow(hub: Hub, app: OpenApp, fields: Sequence[str] | None, direction: Direction) -> None:
-    """Let one app take part with these fields, in this direction only."""
-    lenses = {name: lens for name, lens in app.rule.lenses.items() if fields is None or name in fields}
-    if direction == "pull":
-        lenses = {name: replace(lens, writes=False) for name, lens in lenses.items()}
-    elif direction == "push":
-        lenses = {name: replace(lens, reads=False) for name, lens in lenses.items()}
-    app.rule = replace(app.rule, lenses=lenses)
-    apps = {**hub.rules.apps, app.index: app.rule}
-    hub.rules = replace(hub.rules, apps=apps)
+def _narrow(hub: Hub, chosen: Sequence[OpenApp], fields: Collection[str] | None, direction: Direction) -> None:
+    """Let only these fields take part, and the chosen apps in this direction only. Opt-outs are read all the same."""
+    hub.narrowed = fields is not None or direction != "both"
+    if fields is not None:
+        atoms = hub.rules.atoms
+        fields = {member for name in fields for member in (atoms[name].fields if name in atoms else (name,))}
+        hub.part = frozenset(fields)
+    always = {*hub.rules.consents, *EVIDENCE}
+    for app in hub.apps.values():
+        lenses = {name: lens for name, lens in app.rule.lenses.items() if fields is None or name in fields}
+        if app in chosen and direction == "pull":
+            lenses = {name: replace(lens, writes=False) for name, lens in lenses.items()}
+        elif app in chosen and direction == "push":
+            lenses = {name: lens if name in always else replace(lens, reads=False) for name, lens in lenses.items()}
+        app.rule = replace(app.rule, lenses=lenses)
+    hub.rules = replace(hub.rules, apps={index: app.rule for index, app in hub.apps.items()})
