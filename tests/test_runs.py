@@ -1,0 +1,416 @@
+"""Runs as an operator meets them: the first one, guards, plan and apply, limited resyncs, apps that are not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.errors import AccessError, ConfigError, TransientError
+from tests.story import ANN, BOB, TRIO, Story, agreed, fields_of, given, held, raising, written
+
+
+def crowd(story: Story, app: str, count: int, **fields: Any) -> None:
+    """Let an app hold so many people."""
+    for number in range(count):
+        story[app].put(f"{app}{number:03}", email=f"p{number}@x.org", **fields)
+
+
+# -- the first run
+
+
+@pytest.mark.parametrize("how", ["run", "flag"])
+def test_the_first_run_waits_for_one_approval(tmp_path: Path, how: str) -> None:
+    story = given(tmp_path, TRIO)
+    story["crm"].put("1", **ANN)
+    story["books"].put("2", email="ann@x.org", company="Acme")
+    story["desk"].put("3", **BOB)
+    before = story.holds()
+
+    outcome = story.sync()
+    for _ in range(2):
+        assert (outcome.code, outcome.doc["outcome"], written(outcome)) == (4, "held", 0)
+        assert held(outcome) >= {("crm", "creates"), ("books", "creates"), ("desk", "creates"), ("crm", "updates")}
+        assert story.holds() == before
+        assert story.plan().code == 4
+        outcome = story.sync()
+
+    if how == "run":
+        story.approve(outcome.doc["run"])
+        assert story.holds() == before
+        assert story.sync().code == 0
+    else:
+        assert story.sync(approve=True).code == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [2, 2, 2]
+    assert written(story.sync()) == 0
+    story["crm"].put("1", job_title="Clerk")
+    assert story.sync().code == 0
+
+
+def test_a_first_run_with_one_filled_app_just_runs(tmp_path: Path) -> None:
+    story = given(tmp_path, TRIO)
+    story["books"].put("1", **ANN)
+    assert story.sync().code == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 1, 1]
+
+
+@pytest.mark.parametrize("error", [TransientError("down"), AccessError("refused")])
+def test_a_first_run_in_which_an_app_cannot_be_asked_decides_nothing(tmp_path: Path, error: Exception) -> None:
+    story = given(tmp_path, TRIO)
+    story["crm"].put("1", **ANN)
+    story["books"].put("2", email="ann@x.org", company="Acme")
+
+    with story.when("books", "read", raising(error)):
+        outcome = story.sync()
+    assert outcome.code == (5 if isinstance(error, AccessError) else 4 if outcome.doc["held"] else 3)
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 1, 0]
+
+    assert story.sync().code == 4
+    assert story.sync(approve=True).code == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 1, 1]
+
+
+def test_nothing_is_created_before_every_app_was_read(tmp_path: Path) -> None:
+    story = given(tmp_path, TRIO)
+    story["crm"].put("1", **ANN)
+    story["desk"].put("3", **ANN)
+    with story.when("desk", "open", raising(TransientError("down"))):
+        story.sync(approve=True)
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 0, 1]
+    story.sync(approve=True)
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 1, 1]
+
+
+# -- guards
+
+
+@pytest.mark.parametrize("verb", ["creates", "updates", "clears"])
+def test_a_guard_holds_the_app_before_its_first_write(tmp_path: Path, verb: str) -> None:
+    story = given(tmp_path, TRIO, fields={"company": {"blank": "propagate"}}, guards={"creates": 40})
+    crowd(story, "crm", 40, company="Acme")
+    assert story.sync().code == 0
+    story.configure(guards={verb: 5})
+    if verb == "creates":
+        crowd(story, "crm", 46)
+    else:
+        for number in range(6):
+            story["crm"].put(f"crm{number:03}", company="Renamed" if verb == "updates" else None)
+    story["books"].put(story["books"].id_of("p30@x.org"), job_title="Clerk")  # goes to the CRM, which is not held
+    before = story.holds()
+
+    outcome = story.sync()
+    for _ in range(2):
+        assert (outcome.code, outcome.doc["outcome"]) == (4, "held")
+        assert held(outcome) == {("books", verb), ("desk", verb)}
+        assert {h["count"] for h in outcome.doc["held"]} == ({6} if verb != "updates" else {6, 7})
+        assert [story.holds()[app] for app in ("books", "desk")] == [before[app] for app in ("books", "desk")]
+        assert story["crm"].one("p30@x.org")["job_title"] == "Clerk"
+        outcome = story.sync()
+
+    if verb == "clears":  # --approve does not cover these
+        assert held(story.sync(approve=True)) == {("books", verb), ("desk", verb)}
+        assert [story.holds()[app] for app in ("books", "desk")] == [before[app] for app in ("books", "desk")]
+        story.approve(outcome.doc["run"])
+        assert story.sync().code == 0
+    else:
+        assert story.sync(approve=True).code == 0
+    assert written(story.sync()) == 0
+    assert len({repr(sorted((r["email"], r.get("company")) for r in rows)) for rows in story.holds().values()}) == 1
+
+
+def test_an_approval_covers_what_was_shown_and_once(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "books": "sql"}, guards={"creates": 40})
+    crowd(story, "crm", 40)
+    story.sync()
+    story.configure(guards={"updates": 5})
+    for number in range(8):
+        story["crm"].put(f"crm{number:03}", company="One")
+    outcome = story.sync()
+    story.approve(outcome.doc["run"])
+    story["crm"].put("crm030", company="One more")
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["held"]) == (4, [{"app": "books", "verb": "updates", "count": 9, "limit": 8}])
+
+    story.approve(outcome.doc["run"])
+    assert story.sync().code == 0
+    for number in range(8):
+        story["crm"].put(f"crm{number:03}", company="Two")
+    assert story.sync().code == 4
+
+
+def test_opt_outs_are_never_held_with_the_rest(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "books": "sql"}, guards={"creates": 40})
+    crowd(story, "crm", 40)
+    story.sync()
+    for number in range(30):
+        story["crm"].put(f"crm{number:03}", email_consent="opted_out")
+    assert story.sync().code == 0
+    assert sum(row.get("email_consent") == "opted_out" for row in story["books"].rows().values()) == 30
+
+
+# -- plan and apply
+
+
+def test_a_plan_that_is_held_says_so(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "books": "sql"}, guards={"creates": 40})
+    crowd(story, "crm", 40)
+    story.sync()
+    story.configure(guards={"updates": 5})
+    for number in range(6):
+        story["crm"].put(f"crm{number:03}", company="One")
+    planned = story.plan()
+    assert (planned.code, planned.doc["held"]) == (4, [{"app": "books", "verb": "updates", "count": 6, "limit": 5}])
+    assert story.plan(apps=["crm"]).doc["held"] == []
+
+
+def test_apply_does_exactly_the_plan_and_skips_what_moved(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    crm, books = story["crm"], story["books"]
+    crm.put(crm.id_of("ann@x.org"), company="Planned")
+    crm.put(crm.id_of("bob@x.org"), company="Planned")
+    planned = story.plan().doc
+    assert fields_of(planned["intents"], "books") == {"company": "Planned"}
+
+    crm.put(crm.id_of("bob@x.org"), company="Changed since")
+    crm.put(crm.id_of("ann@x.org"), job_title="Typed since")
+    books.put("new", email="new@x.org")
+    done = story.apply(planned)
+
+    assert (done.code, done.doc["outcome"], written(done)) == (3, "partial", 0)
+    assert sorted(skip["app"] for skip in done.doc["skipped"]) == ["books", "books", "desk", "desk"]
+    assert all("since" in skip["skipped"] for skip in done.doc["skipped"])
+    assert len(crm.rows()) == 2
+    assert story.sync().code == 0
+    assert {fields["company"] for fields in story.everywhere("bob@x.org").values()} == {"Changed since"}
+
+
+def test_apply_twice_does_nothing_the_second_time(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put("new", email="new@x.org")
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="Planned")
+    planned = story.plan().doc
+    assert written(story.apply(planned)) == len(planned["intents"]) == 4
+    again = story.apply(planned)
+    assert (written(again), len(again.doc["skipped"])) == (0, 4)
+    assert [len(app.rows()) for app in story.apps.values()] == [3, 3, 3]
+
+
+def test_apply_says_what_it_could_not_do(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="Planned")
+    planned = story.plan().doc
+    story.pause("books")
+    with story.when("desk", "read", raising(TransientError("down"))):
+        done = story.apply(planned)
+    assert (done.code, written(done)) == (3, 0)
+    assert sorted(skip["app"] for skip in done.doc["skipped"]) == ["books", "desk"]
+    with pytest.raises(ConfigError, match="not a plan"):
+        story.apply({"intents": None})
+
+
+# -- resync
+
+
+def test_a_resync_of_some_fields_swallows_nothing(tmp_path: Path) -> None:
+    for kind in ("memory", "csv", "sql", ("sql", {"stamped": True})):
+        story = agreed(tmp_path / str(kind), {"shop": kind, "crm": "memory"})
+        shop = story["shop"]
+        shop.put(shop.id_of("ann@x.org"), company="Chosen", job_title="Not chosen", email_consent="opted_out")
+        shop.put("new", email="new@x.org", company="New")
+
+        outcome = story.resync(fields=["company"])
+
+        assert outcome.doc["apps"]["crm"]["updated"] == 1
+        assert story["crm"].one("ann@x.org") == ANN | {"company": "Chosen", "phone": "+491712345678"}
+        assert len(story["crm"].rows()) == 2
+        assert story.settle().code == 0
+        fields = story["crm"].one("ann@x.org")
+        assert (fields["job_title"], fields["email_consent"]) == ("Not chosen", "opted_out")
+        assert story["crm"].one("new@x.org")["company"] == "New"
+        assert len(story["crm"].rows()) == len(shop.rows()) == 3
+
+
+def test_a_resync_of_some_fields_matches_and_creates_nobody(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["books"].put("b9", email="zoe@x.org", last_name="Zack")
+    story["desk"].put("d9", email="zoe@x.org", company="Zoo")
+
+    assert written(story.resync(fields=["company"])) == 0
+    assert story.settle().code == 0
+    for app in story.apps.values():
+        assert len(app.rows()) == 3
+        assert app.one("zoe@x.org") == {"email": "zoe@x.org", "last_name": "Zack", "company": "Zoo"}
+
+
+def test_a_resync_of_some_fields_forgets_no_plan(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="One", job_title="Two", email_consent="opted_out")
+    story["crm"].put("new", email="new@x.org")
+    with story.when("books", "read", raising(TransientError("down"))):
+        story.sync()
+
+    story.resync(fields=["company"])
+    assert story["books"].one("ann@x.org") == ANN | {"phone": "+491712345678", "company": "One"}
+
+    assert story.settle().code == 0
+    fields = story["books"].one("ann@x.org")
+    assert (fields["job_title"], fields["email_consent"]) == ("Two", "opted_out")
+    assert len(story["books"].rows()) == 3
+
+
+def test_a_resync_of_a_group_or_one_of_its_fields_takes_all_of_it(tmp_path: Path) -> None:
+    for chosen in ("address", "city"):
+        story = agreed(tmp_path / chosen)
+        story["crm"].put(story["crm"].id_of("ann@x.org"), street="High Street 1", city="Ely", company="Not now")
+        story.resync(fields=[chosen])
+        fields = story["desk"].one("ann@x.org")
+        assert (fields["street"], fields["city"], fields.get("company")) == ("High Street 1", "Ely", None)
+        assert story.settle().code == 0
+        assert story["desk"].one("ann@x.org")["company"] == "Not now"
+
+
+def test_no_limit_of_a_resync_takes_the_say_of_an_owner(tmp_path: Path) -> None:
+    story = agreed(tmp_path, fields={"job_title": {"policy": {"owner": "books"}}})
+    story["books"].put(story["books"].id_of("ann@x.org"), job_title="Owned")
+    story.sync()
+    story["desk"].put(story["desk"].id_of("ann@x.org"), job_title="Drift")
+    for chosen in ({"apps": ["books"], "fields": ["company"]}, {"apps": ["books"], "direction": "push"}):
+        story.resync(**chosen)
+        assert story["books"].one("ann@x.org")["job_title"] == "Owned"
+    story.settle()
+    assert {fields["job_title"] for fields in story.everywhere("ann@x.org").values()} == {"Owned"}
+
+
+@pytest.mark.parametrize("direction", ["pull", "push"])
+def test_no_direction_overrules_an_opt_out(tmp_path: Path, direction: str) -> None:
+    story = agreed(tmp_path)
+    for app in story.apps.values():
+        app.put(app.id_of("ann@x.org"), email_consent="opted_in")
+    story.sync()
+    story["books"].put(story["books"].id_of("ann@x.org"), email_consent="opted_out")
+
+    story.resync(apps=["books"], direction=direction)
+    assert story["books"].one("ann@x.org")["email_consent"] == "opted_out"
+    story.settle()
+    assert {fields["email_consent"] for fields in story.everywhere("ann@x.org").values()} == {"opted_out"}
+
+
+def test_a_resync_of_some_contacts_asks_for_these_only(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    for app in ("crm", "desk"):
+        for email in ("ann@x.org", "bob@x.org"):
+            story[app].put(story[app].id_of(email), **{"job_title" if app == "crm" else "company": f"{email} in {app}"})
+
+    with story.calls() as calls:
+        outcome = story.resync(contacts=[story.contact("crm", story["crm"].id_of("ann@x.org"))])
+
+    assert "read" not in {what for _, what in calls}
+    assert {counts["read"] for counts in outcome.doc["apps"].values()} == {1}
+    for fields in story.everywhere("ann@x.org").values():
+        assert (fields["job_title"], fields["company"]) == ("ann@x.org in crm", "ann@x.org in desk")
+    assert "job_title" not in story["books"].one("bob@x.org")
+    assert story.settle().code == 0
+    for fields in story.everywhere("bob@x.org").values():
+        assert (fields["job_title"], fields["company"]) == ("bob@x.org in crm", "bob@x.org in desk")
+
+
+def test_a_pull_only_resync_writes_nothing_into_the_app(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    books, crm = story["books"], story["crm"]
+    books.put(books.id_of("ann@x.org"), company="From books")
+    crm.put(crm.id_of("ann@x.org"), job_title="From the CRM")
+
+    outcome = story.resync(apps=["books"], direction="pull")
+
+    assert outcome.doc["apps"]["books"]["updated"] == 0
+    assert crm.one("ann@x.org")["company"] == "From books"
+    assert "job_title" not in books.one("ann@x.org")
+    assert story.settle().code == 0
+    assert {fields["job_title"] for fields in story.everywhere("ann@x.org").values()} == {"From the CRM"}
+
+
+def test_a_push_only_resync_lets_the_contacts_win(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    books = story["books"]
+    books.put(books.id_of("bob@x.org"), company="Typed in books")
+
+    outcome = story.resync(apps=["books"], direction="push")
+
+    assert outcome.code == 0
+    assert {fields["company"] for fields in story.everywhere("bob@x.org").values()} == {"Acme"}
+    contact = story.contact("books", books.id_of("bob@x.org"))
+    assert any("Typed in books" in (old, new) for _, field, old, new in story.journal(contact) if field == "company")
+    assert written(story.sync()) == 0
+
+
+# -- apps that are not there
+
+
+def test_a_paused_app_is_left_alone_and_catches_up(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story.pause("books")
+    crm, books = story["crm"], story["books"]
+    crm.put(crm.id_of("ann@x.org"), company="While paused")
+    books.put(books.id_of("bob@x.org"), job_title="While paused")
+    crm.put("new", email="new@x.org")
+
+    with story.calls() as calls:
+        assert story.sync().code == 0
+    assert "books" not in {app for app, _ in calls}
+    assert story["desk"].one("ann@x.org")["company"] == "While paused"
+    assert "job_title" not in story["desk"].one("bob@x.org")
+    assert len(story["desk"].rows()) == 3
+
+    story.pause("books", paused=False)
+    assert story.settle().code == 0
+    assert books.one("ann@x.org")["company"] == "While paused"
+    assert story["desk"].one("bob@x.org")["job_title"] == "While paused"
+    assert len(books.rows()) == 3
+
+
+@pytest.mark.parametrize("what", ["open", "fingerprint", "read", "write"])
+@pytest.mark.parametrize(("error", "code"), [(TransientError("down"), 3), (AccessError("refused"), 5)], ids=str)
+def test_an_app_that_fails_stops_only_itself(tmp_path: Path, what: str, error: Exception, code: int) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="Goes on")
+
+    with story.when("books", what, raising(error)):
+        outcome = story.sync()
+
+    assert (outcome.code, outcome.doc["outcome"], outcome.errors["books"]) == (code, "partial", str(error))
+    assert story["desk"].one("ann@x.org")["company"] == "Goes on"
+    assert story.settle().code == 0
+    assert {fields["company"] for fields in story.everywhere("ann@x.org").values()} == {"Goes on"}
+
+
+def test_a_file_that_is_missing_is_no_empty_app(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    aside = tmp_path / "aside.csv"
+    story.path("desk").rename(aside)
+    for _ in range(2):
+        outcome = story.sync()
+        assert (outcome.code, written(outcome)) == (3, 0)
+        assert not story.path("desk").exists()
+    aside.rename(story.path("desk"))
+    assert story.sync().code == 0
+
+
+def test_an_owner_who_is_away_keeps_its_say(tmp_path: Path) -> None:
+    story = agreed(tmp_path, fields={"company": {"policy": {"owner": "books"}}})
+    story["desk"].put(story["desk"].id_of("bob@x.org"), company="Usurper")
+    with story.when("books", "open", raising(TransientError("down"))):
+        assert story.sync().code == 3
+    assert {story[app].one("bob@x.org")["company"] for app in TRIO} == {"Acme"}
+    assert story.settle().code == 0
+    assert {fields["company"] for fields in story.everywhere("bob@x.org").values()} == {"Acme"}
+
+
+def test_another_file_under_the_same_name_is_not_read(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story.configure(app_desk={"settings": {"path": "other.csv", "key": "id"}})
+    (tmp_path / "other.csv").write_text("id,email,company\nx,ann@x.org,Stranger\n")
+    outcome = story.sync()
+    assert (outcome.code, written(outcome)) == (4, 0)
+    assert "another account" in outcome.errors["desk"]
+    assert "company" not in story["crm"].one("ann@x.org")
