@@ -7,7 +7,8 @@ statement fetched it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import orjson
@@ -24,6 +25,8 @@ from .values import plain, readable, writable
 
 KEYS_MAX: Final = 500
 """Keys in one statement: SQLite allows 999 values in old versions."""
+KEYS_BYTES_MAX: Final = 4 << 20
+"""Keys in memory while their rows are fetched."""
 _NOT_DELETED: Final = {"", "0", "f", "false", "n", "no"}
 
 
@@ -46,6 +49,7 @@ class Rows:
         # Labels: one column may be a field, the key and the stamp at once.
         wanted = [column.label(f"f{index}") for index, column in enumerate([*columns, self.key, *deleted])]
         self.select = sa.select(*wanted).select_from(self.table)
+        self.keys = sa.select(self.key.label("key")).select_from(self.table)
         self.by_keys = self.select.where(self.key.in_(sa.bindparam("keys", expanding=True)))
 
     @property
@@ -150,3 +154,14 @@ def tuples(connection: Connection, statement: sa.Executable, values: dict[str, A
     driver: Any = connection.connection.dbapi_connection
     driver.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
     return list(map(tuple, connection.execute(statement, values or {}).fetchall()))
+
+
+def noted_keys(connection: Connection, statement: sa.Executable, size: int) -> Iterator[list[Any]]:
+    """Run a select of keys to its end, then give them in lists; many of them wait in a file, not in memory."""
+    with tempfile.SpooledTemporaryFile(max_size=KEYS_BYTES_MAX) as notes:
+        for part in connection.execute(statement, execution_options={"stream_results": True}).partitions(size):
+            notes.write(orjson.dumps([row[0] for row in part]) + b"\n")
+        connection.rollback()
+        notes.seek(0)
+        for line in notes:
+            yield orjson.loads(line)
