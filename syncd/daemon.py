@@ -273,9 +273,11 @@ class Daemon:
             outcome = runs.sync(session)
             self._kept.close()
             self._asked = outcome.doc["run"] if outcome.code == 4 else None
+            self._refused = set(outcome.errors) if outcome.code == 5 else set()
             log = self._log.warning if outcome.code else self._log.info
             note = {"remedy": f"syncd approve {self._asked}"} if self._asked else {}
-            log("first pass", run=outcome.doc["run"], outcome=outcome.doc["outcome"], errors=outcome.errors, **note)
+            told = {name: outcome.doc[name] for name in ("run", "outcome", "apps")}
+            log("first pass", **told, errors=outcome.errors, **note)
         return False
 
     def _renew_secrets(self, due: Mapping[str, bool]) -> None:

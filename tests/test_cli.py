@@ -290,6 +290,23 @@ def test_check_reaches_every_app_and_says_what_each_cannot_hold(hub: Hub) -> Non
     assert hub.json("check", "--offline")["apps"]["crm"]["state"] == "not reached"
 
 
+def test_check_counts_records_that_share_a_match_key(tmp_path: Path) -> None:
+    """BEHAVIOURS 25: parents and children with one address."""
+    hub = Hub(tmp_path)
+    hub.csv(
+        "crm", [person(1), person(2), person(2, id="3", first_name="Child"), person(2, id="4", first_name="child ")]
+    )
+    hub.csv("news", [person(1)])
+    found = hub.json("check")["apps"]
+    assert [finding["message"][:60] for finding in found["crm"]["findings"]] == [
+        "match key [email] is not unique: 3 records share theirs with"
+    ]
+    assert found["news"]["findings"] == []
+    hub.configure("match: [[email, first_name]]\n")
+    [finding] = hub.json("check")["apps"]["crm"]["findings"]
+    assert "[email, first_name] is not unique: 2 records" in finding["message"]
+
+
 def test_check_says_where_the_text_is_wrong(hub: Hub) -> None:
     hub.app("books", "{connector: sql, settings: {url: 'sqlite:///books.db', table: people, key: nokey}}")
     said = hub.run("check", "--json")

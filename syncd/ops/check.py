@@ -5,6 +5,7 @@ Reads only. Hard rule: one app's failure hides nothing that is to be said about 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any, Final
 from syncd.config import AppConfig, Config
 from syncd.connector import App, Connector, Opening
 from syncd.core.fields import field_type
+from syncd.core.match import record_keys
+from syncd.core.rules import AppRule, FieldRule, Rules
+from syncd.core.transforms import make_lens
 from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
 
@@ -22,6 +26,7 @@ CODES: Final[tuple[tuple[type[SyncdError], int, str], ...]] = (
     (SafetyStop, 4, "held"),
     (SyncdError, 3, "does not answer"),
 )
+RECORDS_MAX: Final = 1_000_000
 ORDER: Final = (2, 5, 4, 3, 0)
 """Which exit code counts when several hold (DESIGN 5)."""
 
@@ -100,6 +105,8 @@ def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
         checked.findings += opened.check()
         checked.findings += misfits(config, app, opened.fields, complete=True)
         checked.findings += _rights(app, opened.spec)
+        if not opened.spec.network:
+            checked.findings += shared_keys(config, opened)
     except SyncdError as error:
         checked.code, checked.word = next((code, word) for kind, code, word in CODES if isinstance(error, kind))
         checked.findings.append(Finding(level="error", message=str(error)))
@@ -162,6 +169,46 @@ def _options_missing(kind: str, options: Mapping[str, Any], where: FieldMap) -> 
     parse = field_type(kind, **options).parse
     there = [parse(value) for value in where.values]
     return [str(option) for option in wanted if parse(option) not in there]
+
+
+def shared_keys(config: Config, app: App) -> list[Finding]:
+    """Count the records that share a match key with another one of the same app: they wait in the inbox, unmatched.
+
+    Reads the app, at most RECORDS_MAX; not done for apps that are reached over a network.
+    """
+    rule, rules = _keys_only(config, app)
+    seen: list[Counter[int]] = [Counter() for _ in config.match]
+    left = RECORDS_MAX
+    for page in app.read(None):
+        for record in page.records[:left]:
+            keys = record_keys(record.fields, rule, rules) if record.problem is None else ()
+            for counts, key in zip(seen, keys, strict=False):
+                if key is not None:
+                    counts[int.from_bytes(key[:8], "big")] += 1
+        left -= len(page.records)
+        if left <= 0:
+            break
+    findings = []
+    for names, counts in zip(config.match, seen, strict=True):
+        shared = sum(count for count in counts.values() if count > 1)
+        if shared:
+            text = f"match key [{', '.join(names)}] is not unique: {shared} records share theirs with another one"
+            findings.append(Finding(level="warning", message=f"{text}; they wait in the inbox and are never guessed"))
+    return findings
+
+
+def _keys_only(config: Config, app: App) -> tuple[AppRule, Rules]:
+    """Build the rules as far as match keys need them."""
+    names = {name for rule in config.match for name in rule}
+    kinds = {name: field_type(config.fields[name].type, **config.fields[name].options) for name in names}
+    lenses = {
+        name: make_lens(name, app.fields[name], kind, flat=app.spec.flat)
+        for name, kind in kinds.items()
+        if name in app.fields
+    }
+    fields = {name: FieldRule(name=name, type=kind) for name, kind in kinds.items()}
+    rule = AppRule(index=0, name="", rank=0, spec=app.spec, lenses=lenses)
+    return rule, Rules(apps={0: rule}, fields=fields, atoms={}, consents={}, match=config.match)
 
 
 def _check_store(config: Config, found: Found) -> None:
