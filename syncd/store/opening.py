@@ -21,6 +21,7 @@ from syncd.store import faults, schema
 from syncd.store.codec import Sealer
 from syncd.store.copy import backup, remove_leftovers
 from syncd.store.lease import Lease
+from syncd.store.migrations import MIGRATIONS, Migrations
 from syncd.store.store import KEY, Store
 from syncd.store.tx import Tx
 
@@ -31,35 +32,36 @@ DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
-def open_store(url: str, data_dir: Path) -> Store:
+def open_store(url: str, data_dir: Path, *, migrations: Migrations = MIGRATIONS) -> Store:
     """Open the store at an absolute address; make it where there is none, upgrade it where that is safe.
 
     Raises ConfigError or TransientError.
     """
-    with _reached(url, data_dir) as store:
-        if store.sqlite and (store.version() or "") < schema.HEAD:
-            _upgrade(store)
-        _check(store)
+    with _reached(url, data_dir) as (store, version):
+        if store.sqlite and version < migrations.head:
+            _upgrade(store, migrations, UPGRADE_SECONDS)
+        _check(store, migrations.head)
         return store
 
 
-def upgrade_store(url: str, data_dir: Path) -> tuple[str, str]:
+def upgrade_store(
+    url: str, data_dir: Path, *, wait_seconds: float = UPGRADE_SECONDS, migrations: Migrations = MIGRATIONS
+) -> tuple[str, str]:
     """Bring a store to the version that this syncd needs; say what it was and what it is."""
-    with _reached(url, data_dir) as store:
-        before = store.version() or ""
-        if before < schema.HEAD:
-            _upgrade(store)
-        _check(store)
+    with _reached(url, data_dir) as (store, version):
+        if version < migrations.head:
+            _upgrade(store, migrations, wait_seconds)
+        _check(store, migrations.head)
         store.close()
-        return before, schema.HEAD
+        return version, migrations.head
 
 
 # -- reaching it
 
 
 @contextmanager
-def _reached(url: str, data_dir: Path) -> Iterator[Store]:
-    """Give the store, made if there was none; closed again if the block fails."""
+def _reached(url: str, data_dir: Path) -> Iterator[tuple[Store, str]]:
+    """Give the store, made if there was none, and its version; closed again if the block fails."""
     address = _address(url)
     _make_folder(data_dir)
     if address.get_backend_name() == "sqlite":
@@ -67,9 +69,10 @@ def _reached(url: str, data_dir: Path) -> Iterator[Store]:
     remove_leftovers(data_dir)
     store = _sealed(address, data_dir)
     try:
-        if store.version() is None:
+        version = store.version()
+        if version is None:
             store.create()
-        yield store
+        yield store, version or schema.HEAD
     except BaseException:
         store.close()
         raise
@@ -187,11 +190,11 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _check(store: Store) -> None:
+def _check(store: Store, head: str) -> None:
     """Refuse another version and another key."""
 
     def step(tx: Tx) -> str | None:
-        store.demand_version(tx.connection, schema.HEAD)
+        store.demand_version(tx.connection, head)
         return tx.meta(KEY)
 
     if store.read(step) != store.sealer.check:
@@ -202,17 +205,15 @@ def _check(store: Store) -> None:
 # -- upgrading
 
 
-def _upgrade(store: Store) -> None:
+def _upgrade(store: Store, migrations: Migrations, wait_seconds: float) -> None:
     """Migrate, alone; an SQLite store after a copy. A migration that fails leaves everything as it was."""
-    from syncd.store.migrations import migrate
-
-    with Lease(store, wait_seconds=UPGRADE_SECONDS, command="upgrade", version=None):
-        if (store.version() or "") >= schema.HEAD:  # somebody else has just done it
+    with Lease(store, wait_seconds=wait_seconds, command="db upgrade", version=None):
+        if (store.version() or "") >= migrations.head:  # somebody else has just done it
             return
         if store.path is not None:
-            _keep_copy(store, store.path.with_name(f"{store.path.name}.before-{schema.HEAD}"))
+            _keep_copy(store, store.path.with_name(f"{store.path.name}.before-{migrations.head}"))
         with store.translated(), store.changing() as connection:
-            migrate(connection)
+            migrations.run(connection)
 
 
 def _keep_copy(store: Store, file: Path) -> None:
