@@ -279,16 +279,15 @@ def test_a_card_that_cannot_be_read_is_parked_and_stays(broken: str) -> None:
         assert dav.cards[bad] == broken
 
 
-def test_a_card_that_may_not_be_read_is_parked() -> None:
-    def before(asked: Asked) -> Answer | None:
-        if b"multiget" not in asked.body:
-            return None
-        return multistatus(row(f"{BOOK}a.vcf", status="403 Forbidden"))
-
-    with tiny_dav(before=before) as dav:
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_card_that_may_not_be_read_is_parked(inner: bool) -> None:
+    denied = row(f"{BOOK}a.vcf", "<C:address-data/>" if inner else "", "403 Forbidden")
+    with tiny_dav(before=lambda asked: multistatus(denied) if b"multiget" in asked.body else None) as dav:
         dav.put("a.vcf", ADA)
-        [record] = everything(book(dav.url))[0].values()
+        app = book(dav.url)
+        [record] = everything(app)[0].values()
         assert "403" in (record.problem or "")
+        assert app.get([record.id])[record.id].problem == record.problem
 
 
 def test_a_card_that_the_server_passes_over_is_asked_for_by_itself() -> None:

@@ -206,7 +206,7 @@ class Book:
             elif row.status in {404, 410}:
                 gone[row.id] = None
                 members.pop(row.id, None)
-            elif row.status == 200:
+            elif row.status in {200, 401, 403}:  # what may not be read is there
                 members[row.id] = row.etag
                 gone.pop(row.id, None)
             else:

@@ -11,7 +11,6 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 from xml.etree import ElementTree as ET
-from xml.sax.saxutils import escape
 
 D: Final = "{DAV:}"
 C: Final = "{urn:ietf:params:xml:ns:carddav}"
@@ -31,12 +30,8 @@ LISTING: Final = f"{_HEAD}<propfind {_SPACES}><prop><resourcetype/><getetag/><S:
 TAGS_MAX: Final = 4_000_000
 """Elements cost a hundred times their four letters."""
 
-# What may stand before the root element: no <!DOCTYPE, hence no entities.
-_PROLOG: Final = re.compile(
-    rb"""(?:\xef\xbb\xbf)?(?:<\?xml\s(?:(?!\?>|encoding).)*(?:encoding\s*=\s*["'](?:utf-8|us-ascii|iso-8859-1)["'][^>]*)?\?>)?"""
-    rb"""(?:\s|<!--(?:(?!-->).)*-->|<\?(?!xml\s)(?:(?!\?>).)*\?>)*<[A-Za-z_]""",
-    re.DOTALL | re.IGNORECASE,
-)
+PROLOG_MAX: Final = 10_000
+_WHITE: Final = frozenset({b" ", b"\t", b"\r", b"\n"})
 _PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+/?")
 
 
@@ -69,9 +64,13 @@ def multiget_body(ids: Iterable[str]) -> bytes:
     ).encode()
 
 
+def escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
 def tree(body: bytes) -> ET.Element:
     """Read XML of any kind; BadAnswer where it is none, or dangerous."""
-    if not _PROLOG.match(body):
+    if not _is_plain(body):
         raise BadAnswer("no XML, or XML with a document type or in an unusual encoding, which is not accepted")
     if body.count(b"<") > TAGS_MAX:
         raise BadAnswer("XML of too many elements")
@@ -79,6 +78,38 @@ def tree(body: bytes) -> ET.Element:
         return ET.fromstring(body)  # noqa: S314  no document type, no entities (see above)
     except (ET.ParseError, ValueError):
         raise BadAnswer("XML that is broken") from None
+
+
+def _is_plain(body: bytes) -> bool:
+    """Tell whether nothing but a declaration, comments and instructions stands before the root element.
+
+    So there is no document type, hence no entity. The encoding must be one in which that can be told by looking.
+    """
+    body = body.removeprefix(b"\xef\xbb\xbf")
+    at = 0
+    while at < PROLOG_MAX:
+        while at < PROLOG_MAX and body[at : at + 1] in _WHITE:
+            at += 1
+        if body.startswith(b"<!--", at):
+            end = body.find(b"-->", at) + 3
+        elif body.startswith(b"<?", at):
+            end = body.find(b"?>", at) + 2
+            if body.startswith(b"<?xml", at) and _unusual_encoding(body[at:end]):
+                return False
+        else:
+            return body[at : at + 1] == b"<" and body[at + 1 : at + 2] not in {b"!", b"", b"\0"}
+        if end < at + 4:  # not found
+            return False
+        at = end
+    return False
+
+
+def _unusual_encoding(declaration: bytes) -> bool:
+    _, named, rest = declaration.lower().partition(b"encoding")
+    return bool(named) and not any(
+        name in rest
+        for name in (b'"utf-8"', b"'utf-8'", b'"us-ascii"', b'"iso-8859-1"', b"'us-ascii'", b"'iso-8859-1'")
+    )
 
 
 def multistatus(body: bytes) -> ET.Element:
@@ -94,16 +125,19 @@ def rows(root: ET.Element, origin: str) -> list[Row]:
     for response in root:
         if response.tag != _RESPONSE:
             continue
-        hrefs, status, etag, data, collection = [], 0, None, None, False
+        hrefs: list[str] = []
+        status, failed, etag, data, collection = 0, 0, None, None, False
         for child in response:
             if child.tag == _HREF:
                 hrefs.append(child.text or "")
             elif child.tag == _PROPSTAT:
-                if _status(child.findtext(_STATUS)) != 200:
+                told = _status(child.findtext(_STATUS))
+                if told != 200:
+                    failed = failed if told == 404 else told  # 404: it has no such property
                     status = status or 200
                     continue
                 status = 200
-                for prop in child.find(_PROP) or ():
+                for prop in child.iterfind(_PROPS):
                     if prop.tag == ETAG:
                         etag = (prop.text or "").strip() or None
                     elif prop.tag == DATA:
@@ -112,6 +146,7 @@ def rows(root: ET.Element, origin: str) -> list[Row]:
                         collection = prop.find(_COLLECTION) is not None
             elif child.tag == _STATUS:
                 status = _status(child.text)
+        status = failed if failed and data is None else status
         for href in hrefs:
             id_ = id_of(href, origin)
             if id_ is not None:
@@ -123,7 +158,7 @@ _RESPONSE: Final = f"{D}response"
 _HREF: Final = f"{D}href"
 _PROPSTAT: Final = f"{D}propstat"
 _STATUS: Final = f"{D}status"
-_PROP: Final = f"{D}prop"
+_PROPS: Final = f"{D}prop/*"
 _TYPE: Final = f"{D}resourcetype"
 _COLLECTION: Final = f"{D}collection"
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -63,8 +62,12 @@ def retry_after_seconds(reply: Reply, now: float) -> float | None:
 
 
 def _date(text: str) -> float | None:
+    if not text:
+        return None
+    from email.utils import parsedate_to_datetime
+
     try:
-        return parsedate_to_datetime(text).timestamp() if text else None
+        return parsedate_to_datetime(text).timestamp()
     except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
