@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 FIRST: Final = (
@@ -25,7 +24,7 @@ PLACES: Final = (
     ("Austin", "TX", "73301", "US"),
 )
 TITLES: Final = ("Engineer", "Buyer", "Head of Sales", "Accountant", "Support Lead", "Founder", "Nurse", "Editor")
-TAGS: Final = ("customer", "lead", "newsletter", "partner", "vip", "press")
+TAGS: Final = ("customer", "lead", "newsletter", "partner", "press", "vip")
 COLUMNS: Final = (
     "id first_name last_name email phone company job_title street city region postal_code country birthday tags notes"
 ).split()
@@ -76,7 +75,7 @@ def vcard(i: int) -> str:
     return "\r\n".join([*lines, f"NOTE:{notes}", "END:VCARD", ""])
 
 
-def fill(file: Path, n: int) -> None:
+def fill(file: str, n: int) -> None:
     """Make a table of n people whose `updated_at` is kept by the database, as an operator's would be."""
     db = sqlite3.connect(file, isolation_level=None)
     db.executescript("pragma journal_mode=wal; pragma synchronous=off")
