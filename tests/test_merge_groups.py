@@ -1,0 +1,157 @@
+"""Groups (an address is one value) and fights (ping-pong), told as stories."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from syncd.core.atoms import put
+from syncd.core.merge import merge
+from syncd.core.rules import Rules
+from syncd.core.state import Link, Stamp
+from syncd.model import OPERATOR
+from tests.core_world import ADDRESS, World, agreed, app_rule, contact, cut, linked, rule, rules_of, simple
+
+MAIL = "a@x.org"
+DAY_MS = 24 * 3600 * 1000
+
+
+def address_rules(*, narrow: int | None = None, blank: Any = "ignore", owner: int | None = None) -> Rules:
+    """Two or three apps with an address; `narrow` does not offer the region."""
+    apps = [app_rule(i, ("email", *(n for n in ADDRESS if (i, n) != (narrow, "region")))) for i in (1, 2)]
+    policy: Any = "owner" if owner else "latest"
+    fields = [rule("email"), *(rule(n, policy, blank=blank, apps=(owner,) if owner else ()) for n in ADDRESS)]
+    return rules_of(apps, fields, group=ADDRESS)
+
+
+def address(world: World) -> dict[str, Any]:
+    return {n: world.value(n) for n in ADDRESS if n in world.contact.golden}
+
+
+# -- groups
+
+
+def test_a_member_that_an_app_does_not_offer_is_not_cleared_elsewhere() -> None:
+    """Fault: B's region was cleared because A has no region."""
+    for b in (
+        {"street": "Main 1", "city": "Bonn", "region": "NRW"},
+        {"street": "Oak 2", "city": "Ulm", "region": "BW"},
+    ):
+        world = World(rules=address_rules(narrow=1))
+        world.edit(1, email=MAIL, street="Main 1", city="Bonn").edit(2, email=MAIL, **b).sync()
+        assert world.stored[2] == {"email": MAIL, "street": "Main 1", "city": "Bonn", "region": b["region"]}
+        assert ("region" in world.contact.golden) is (b["city"] == "Bonn")
+
+
+def test_one_cleared_cell_of_an_address_is_filled_again() -> None:
+    """Fault: under `ignore` it was cleared everywhere."""
+    world = agreed(World(rules=address_rules()), email=MAIL, street="Main 1", city="Bonn", region="NRW")
+    world.edit(2, city=None).sync()
+    assert world.shows("city") == {1: "Bonn", 2: "Bonn"}
+    world = agreed(World(rules=address_rules(blank="propagate")), email=MAIL, street="Main 1", city="Bonn")
+    world.edit(2, city=None).sync()
+    assert world.shows("city") == {1: None, 2: None}
+
+
+def test_who_moves_takes_the_old_region_along_only_if_it_is_still_typed() -> None:
+    world = agreed(World(rules=address_rules()), email=MAIL, street="Main 1", city="Dallas", region="TX")
+    world.edit(1, street="Ring 2", city="Bonn", region=None).sync()
+    assert world.shows("region") == {1: None, 2: None}
+    assert world.shows("city") == {1: "Bonn", 2: "Bonn"}
+
+
+def test_addresses_that_agree_complete_each_other() -> None:
+    for owner in (None, 1):
+        world = World(rules=address_rules(owner=owner)).edit(1, email=MAIL, street="Main 1", city="Bonn")
+        world.edit(2, email=MAIL, city="Bonn", region="NRW").sync()
+        assert address(world) == {"street": "Main 1", "city": "Bonn", "region": "NRW"}
+        assert world.lost("address") == []
+        assert world.sync() == 0
+
+
+def test_the_stamp_of_a_group_is_its_latest() -> None:
+    rules, person = address_rules(), contact(street="Main 1", city="Bonn")
+    person.stamps |= {"street": Stamp(2, 0, 10), "city": Stamp(1, 80, 90)}
+    old = linked(2, seen={"street": "Oak 2", "city": "Ulm"}, street="Elm 3", city="Rom", at=100, since=50)
+    merge(person, [linked(1, street="Main 1", city="Bonn"), old], rules, 110)
+    assert person.golden["city"] == "Bonn"
+
+
+def test_undoing_a_group_forgets_members_that_had_no_value() -> None:
+    person = contact(street="New", region="TX")
+    put(person, address_rules().atoms["address"], {"street": "Old"}, Stamp(OPERATOR, 5, 5))
+    assert person.golden == {"street": "Old"}
+
+
+def test_a_members_cut_spelling_does_not_come_back_with_an_edit_of_another() -> None:
+    world = World(rules=address_rules(), norms={2: cut(5)})
+    world.edit(1, email="a@b.c", street="Long Street 1", city="Bonn").sync()
+    assert world.stored[2]["street"] == "Long "
+    world.edit(2, city="Köln").sync()
+    assert address(world) == {"street": "Long Street 1", "city": "Köln"}
+    assert world.shows("street") == {1: "Long Street 1", 2: "Long "}
+
+
+def test_the_only_record_of_a_new_contact_is_merged_in_one_go_as_any_other() -> None:
+    rules = address_rules()
+    shown = {"email": MAIL, "street": "Main 1", "city": None, "region": "-"}
+    quick, slow = contact(), contact()
+    one = Link(app=1, id="r1", contact=1, seen=linked(1, seen=shown).seen)
+    two = Link(app=1, id="r1", contact=1, seen=linked(1, seen=shown).seen)
+    merge(quick, [one], rules, 200)
+    merge(slow, [two, linked(2)], rules, 200)
+    assert (quick.golden, quick.stamps, one) == (slow.golden, slow.stamps, two)
+
+
+# -- ping-pong
+
+
+def rewriting(policy: Any, other: Callable[[World, int], None], rounds: int, pause_ms: int = 10) -> World:
+    owners = (1,) if policy == "owner" else ()
+    world = agreed(World(rules=simple("company", "job_title", policy=policy, owners=owners)), email=MAIL, company="x")
+    for number in range(rounds):
+        world.now_ms += pause_ms
+        other(world, number)
+        world.sync()
+    return world
+
+
+def two_actors(world: World, number: int) -> None:
+    world.edit(2 - number % 2, company="x" if number % 2 else "y")
+
+
+@pytest.mark.parametrize(
+    ("policy", "other"),
+    [
+        ("latest", two_actors),
+        ("owner", lambda world, _: world.edit(2, company="y")),
+        ("lock", lambda world, _: world.edit(2, company="y")),
+        ("latest", lambda world, _: world.edit(2, company=None)),
+    ],
+    ids=["two apps", "owner", "lock", "blanked again and again"],
+)
+def test_behaviour_2_ping_pong_freezes_after_three_times(policy: Any, other: Callable[[World, int], None]) -> None:
+    """Faults: fights that policy wins, and blanks that are filled each time, went on for ever."""
+    world = rewriting(policy, other, 10)
+    assert "company" in world.contact.held
+    assert len([i for i in world.written if "company" in i.fields]) <= 4
+    assert world.sync() == 0
+    world.edit(1, job_title="still travels").sync()
+    assert world.stored[2]["job_title"] == "still travels"
+
+
+def test_ping_pong_names_both_apps_and_values_and_journals_no_change_that_was_not_made() -> None:
+    world = rewriting("latest", two_actors, 4)
+    [conflict] = world.conflicts
+    assert conflict.values in ({1: "x", 2: "y"}, {1: "y", 2: "x"})
+    changes = [e for e in world.journal if e.kind == "value" and e.field == "company"]
+    assert changes[-1].new == world.value("company")
+
+
+def test_slow_alternation_and_one_apps_own_edits_are_no_ping_pong() -> None:
+    assert not rewriting("latest", two_actors, 12, pause_ms=DAY_MS // 2).contact.held
+    for app in (1, 2):
+        one = rewriting("latest", lambda w, n, a=app: w.edit(a, company="xy"[n % 2]), 12)  # type: ignore[misc]
+        assert not one.contact.held
