@@ -194,8 +194,10 @@ def new_record(contact: Contact, app: AppRule, rules: Rules) -> dict[str, Raw] |
             if lens.required and lens.placeholder is not None:
                 fields[name] = lens.placeholder
             continue
-        if lens.plain and not lens.lossy and lens.max_length is None:
-            fields[name] = lens.render(value)
+        if lens.plain and not lens.lossy:
+            new = lens.render(value)
+            if lens.max_length is None or lens.blocked(new) is None:
+                fields[name] = new
             continue
         new, why_not = spelled(value, ordinary[name].type.key(value), lens, ordinary[name])
         if why_not is None:

@@ -16,6 +16,8 @@ from syncd.core.values import same
 from syncd.model import FieldMap, Raw, Value
 
 LIST_JOINER: Final = "; "
+JOINED: Final = frozenset({"set", "emails", "map"})
+"""Types that a flat app holds as one text."""
 CUTTABLE: Final = frozenset({"text", "name", "notes", "street", "set", "emails"})
 """Types of which a part is still true; half a phone number is another person's."""
 
@@ -73,7 +75,7 @@ def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool) -> Le
         max_length=where.max_length,
         truncate=cut is not None,
         plain=not where.values and placeholder is None,
-        lossy=flat or cut is not None,
+        lossy=cut is not None or (flat and kind.name in JOINED),
     )
 
 
