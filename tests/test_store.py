@@ -274,9 +274,11 @@ def test_contacts_come_back_as_they_were_saved(store: Store) -> None:
     full.stamps = {"email": Stamp(CRM, 1, 2), "phone": Stamp(NEWS, 3, 4), "tags": Stamp(CRM, 1, 2)}
     full.tombs, full.held, full.refused = {NEWS: 5}, {"phone": "ask"}, {CRM: "too long"}
     full.flips, full.review = {"email": [2, "k", 9]}, True
-    store.transact(lambda tx: tx.insert_contacts([contact(1), contact(2)]))
+    odd = contact(2)  # whatever was stamped, and nothing else
+    odd.golden, odd.stamps = {"email": "a", "phone": "1"}, {"email": Stamp(CRM, 1, 2), "gone": Stamp(CRM, 1, 2)}
+    store.transact(lambda tx: tx.insert_contacts([contact(1), odd, contact(3)]))
     store.transact(lambda tx: tx.save_contacts([full]))
-    assert store.read(lambda tx: tx.contacts([2, 1, 3])) == {1: full, 2: contact(2)}
+    assert store.read(lambda tx: tx.contacts([2, 1, 4, 3])) == {1: full, 2: odd, 3: contact(3)}
     assert store.read(lambda tx: (tx.review_contacts(0, 9), tx.refused_count())) == ([1], 1)
 
 

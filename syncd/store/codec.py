@@ -6,9 +6,9 @@ AES-256-GCM under a key made from the master key and the contact's secret: witho
 
 from __future__ import annotations
 
-import hmac
 import os
 from collections.abc import Iterable
+from hashlib import blake2b
 from typing import Any, Final
 
 import orjson
@@ -82,9 +82,16 @@ def contact_doc(contact: Contact) -> bytes:
     """Encode a contact; fields that share a stamp name it once, the commonest stamp names none."""
     groups: dict[Stamp, list[str]] = {}
     for name, stamp in contact.stamps.items():
-        groups.setdefault(stamp, []).append(name)
-    common = max(groups, key=lambda stamp: (len(groups[stamp]), stamp), default=None)
-    stamps = [[*stamp, None if stamp == common else names] for stamp, names in groups.items()]
+        if stamp in groups:
+            groups[stamp].append(name)
+        else:
+            groups[stamp] = [name]
+    common = None
+    if contact.stamps.keys() == contact.golden.keys():
+        common = (
+            next(iter(groups)) if len(groups) == 1 else max(groups, key=lambda s: (len(groups[s]), s), default=None)
+        )
+    stamps = [(*stamp, None if stamp == common else names) for stamp, names in groups.items()]
     doc: dict[str, Any] = {"g": contact.golden, "s": stamps}
     if contact.held:
         doc["h"] = contact.held
@@ -108,9 +115,13 @@ def read_contact(id_: int, review: int, secret: bytes, doc: bytes) -> Contact:
 def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) -> Contact:
     golden = _mapping(loaded["g"])
     stamps: dict[str, Stamp] = {}
-    for app, lo_ms, hi_ms, names in sorted(loaded["s"], key=lambda row: row[3] is not None):
-        for name in golden if names is None else names:
-            stamps[name] = Stamp(app, lo_ms, hi_ms)
+    others: dict[str, Stamp] = {}
+    for app, lo_ms, hi_ms, names in loaded["s"]:
+        if names is None:
+            stamps = dict.fromkeys(golden, Stamp(app, lo_ms, hi_ms))
+        else:
+            others.update(dict.fromkeys(names, Stamp(app, lo_ms, hi_ms)))
+    stamps.update(others)
     return Contact(
         id=id_,
         secret=bytes(secret),
@@ -168,7 +179,7 @@ class Sealer:
     @property
     def check(self) -> str:
         """Name this key without telling it: a store remembers this, and refuses another key."""
-        return hmac.digest(self._master, b"syncd: which key?", "sha256")[:16].hex()
+        return blake2b(b"syncd: which key?", key=self._master, digest_size=16).hexdigest()
 
     def seal(self, secret: bytes, doc: Any) -> bytes:
         """Encrypt; 28 bytes longer than the document. A nonce is drawn for each."""
@@ -183,11 +194,9 @@ class Sealer:
             raise Damaged("a sealed document (journal or inbox)") from None
 
     def _key(self, secret: bytes) -> bytes:
-        return hmac.digest(self._master, secret, "sha256")
+        return blake2b(secret, key=self._master, digest_size=32).digest()  # a keyed hash: RFC 7693, 2.9
 
 
 def digest(fields: dict[str, Any], problem: str | None = None) -> bytes:
     """Make the 8-byte digest of what an app shows of one record: equal digests cost a comparison and nothing else."""
-    from hashlib import blake2b
-
     return blake2b(orjson.dumps([fields, problem], option=orjson.OPT_SORT_KEYS), digest_size=8).digest()
