@@ -164,7 +164,12 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
 
 def _is_known(record: Record, mark: Mark) -> bool:
     """Say whether the app shows the very state that was read before; a reading that was forgotten knows none."""
-    return record.version is not None and record.version == mark.version and bool(mark.digest) and not record.problem
+    return (
+        record.version is not None
+        and record.version == mark.version
+        and bool(mark.digest)
+        and not (record.problem or mark.problem)
+    )
 
 
 def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
