@@ -11,12 +11,13 @@ from dataclasses import dataclass, field
 
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import consent_intents
+from syncd.core.match import record_keys
 from syncd.core.plan import create_intent, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import record_results
 from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import SyncdError, TransientError
-from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown, Write
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
@@ -84,12 +85,31 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
                 continue
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])
+        if create and (waiting := undecided(tx, hub, app, {sent.contact: sent.fields for sent in batch.sents})):
+            kept = [pair for pair in zip(batch.sents, batch.writes, strict=True) if pair[0].contact not in waiting]
+            batch.sents, batch.writes = [sent for sent, _ in kept], [write for _, write in kept]
+            moot += waiting
         if not hub.narrowed:
             tx.drop_intents(app.index, kind, moot)
         tx.mark_sent(batch.sents)
         return batch
 
     return hub.world.transact("sent", step)
+
+
+def undecided(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[int, Mapping[str, Raw]]) -> set[int]:
+    """Find contacts of which the app may have a record already: one with the same key waits for a person's decision.
+
+    `records`: contact -> the new record that it is to get.
+    """
+    if not records or not tx.review_contacts(0, 1):
+        return set()
+    keys = {contact: record_keys(fields, app.rule, hub.rules) for contact, fields in records.items()}
+    holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
+    here = {key: {h.contact for h in held if h.app == app.index} for key, held in holders.items()}
+    owners = tx.contacts(sorted({c for mine in here.values() for c in mine if c is not None}))
+    open_ = {key for key, mine in here.items() if any(c is None or (c in owners and owners[c].review) for c in mine)}
+    return {contact for contact, mine in keys.items() if open_.intersection(mine)}
 
 
 def _planned(

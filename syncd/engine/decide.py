@@ -182,7 +182,9 @@ def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: i
     """
     holders = [h for held in tx.holders(sorted(keys)).values() for h in held]
     ids = {h.contact for h in holders if h.contact is not None} | set(contacts)
-    undecided = [c for c in tx.contacts(sorted(ids)).values() if c.review]
+    found = tx.contacts(sorted(ids))
+    undecided = [c for c in found.values() if c.review]
+    tx.mark_dirty(c.id for c in found.values() if not c.review)  # an undecided record may have stood in its way
     links = tx.links_of([c.id for c in undecided])
     for contact in undecided:
         for link in links[contact.id]:

@@ -76,6 +76,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
         rest = [other for other in others[contact.id] if other.app != app.index]
         contact.tombs[app.index] = now_ms
         journal.append((contact, [_entry(link)]))
+        if not rest:
+            tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
         elif app.rule.on_delete == "archive":

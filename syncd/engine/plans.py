@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from syncd.core.state import Intent
-from syncd.engine.apply import intent_now
+from syncd.engine.apply import intent_now, undecided
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.errors import ConfigError
 from syncd.store.codec import KIND_NUMBER, KINDS
@@ -37,12 +37,15 @@ def _page(tx: Tx, hub: Hub, app: OpenApp, kind: str, after: int) -> tuple[list[d
         return [], 0
     ids = [row.contact for row in rows]
     contacts, links = tx.contacts(ids), tx.links_of(ids)
+    intents = [intent_now(hub, app, number, contacts[c], links[c]) for c in ids if c in contacts]
+    new = {
+        i.contact: {name: change.new for name, change in i.fields.items()} for i in intents if i and kind == "create"
+    }
+    waiting = undecided(tx, hub, app, new)
     page = []
-    for row in rows:
-        contact = contacts.get(row.contact)
-        intent = None if contact is None else intent_now(hub, app, number, contact, links[row.contact])
-        if intent is not None:
-            others = {hub.apps[x.app].name: x.id for x in links[row.contact] if x.app in hub.apps}
+    for intent in intents:
+        if intent is not None and intent.contact not in waiting:
+            others = {hub.apps[x.app].name: x.id for x in links[intent.contact] if x.app in hub.apps}
             page.append(intent_doc(intent, app.name, others))
     return page, rows[-1].contact
 

@@ -57,7 +57,8 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
             unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
         tx.save_links(mine)
         tx.save_contacts([contact])
-        tx.mark_dirty([contact.id])
+        others = {number for _, _, number in doc.get("candidates", ()) if number}
+        tx.mark_dirty([contact.id, *tx.contacts(others)])  # whom it stood in the way of
         return [_note("decided: a person of its own")]
     if decision.contact is None:
         raise ConfigError(

@@ -113,6 +113,7 @@ def plan(
             first = world.transact("first", lambda tx: tx.meta("first")) is None
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
             hub.approved = world.transact("approvals", _approvals)
+            world.transact("rules", lambda tx: _note_rules(tx, session.config.hash))
             passes.sync(hub, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []
