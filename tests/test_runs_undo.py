@@ -1,0 +1,164 @@
+"""Undo: an operator's edit that takes back what a run did, and leaves alone what somebody did since."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.story import ANN, BOB, TRIO, Story, agreed, given, written
+
+
+def companies(story: Story, email: str = "bob@x.org") -> dict[str, Any]:
+    return {app: fields.get("company") for app, fields in story.everywhere(email).items()}
+
+
+@pytest.mark.parametrize("source", ["crm", "books", "desk"])
+def test_an_undone_run_is_undone_everywhere(tmp_path: Path, source: str) -> None:
+    story = agreed(tmp_path)
+    before = story.holds()
+    story[source].put(story[source].id_of("bob@x.org"), company="Wrong", last_name="Wrong too")
+    run = story.sync().doc["run"]
+    assert companies(story) == dict.fromkeys(TRIO, "Wrong")
+
+    outcome = story.undo(run=run)
+
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert story.holds() == before
+    assert written(story.sync()) == 0
+    assert story.holds() == before
+
+
+def test_an_undo_without_approval_only_shows(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong")
+    run = story.sync().doc["run"]
+    before, asked = story.holds(), len(story.log("crm"))
+
+    preview = story.undo(run=run, approve=False)
+
+    assert (preview.code, story.holds(), len(story.log("crm"))) == (4, before, asked)
+    shown = {intent["app"]: intent["fields"]["company"]["to"] for intent in preview.doc["intents"]}
+    assert shown == dict.fromkeys(TRIO, "Acme")
+    assert written(story.sync()) == 0
+
+
+def test_what_has_changed_since_is_skipped_and_listed(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong", last_name="Wrong too")
+    run = story.sync().doc["run"]
+    story["desk"].put(story["desk"].id_of("bob@x.org"), company="Corrected by hand")
+
+    outcome = story.undo(run=run)
+
+    assert [(skip["field"], skip["reason"]) for skip in outcome.doc["skipped"]] == [("company", "it has changed since")]
+    assert companies(story) == dict.fromkeys(TRIO, "Corrected by hand")
+    assert {fields["last_name"] for fields in story.everywhere("bob@x.org").values()} == {"Ray"}
+    assert written(story.sync()) == 0
+
+
+def test_one_field_or_one_contact_can_be_undone(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    crm = story["crm"]
+    for email in ("ann@x.org", "bob@x.org"):
+        crm.put(crm.id_of(email), company="Wrong", first_name="Kept")
+    run = story.sync().doc["run"]
+
+    story.undo(run=run, contacts=[story.contact("crm", crm.id_of("bob@x.org"))], field="company")
+
+    assert companies(story) == dict.fromkeys(TRIO, "Acme")
+    assert companies(story, "ann@x.org") == dict.fromkeys(TRIO, "Wrong")
+    assert {fields["first_name"] for fields in story.everywhere("bob@x.org").values()} == {"Kept"}
+    assert written(story.sync()) == 0
+
+
+def test_several_runs_are_undone_at_once(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    since = story.clock.now_ms
+    for app, company in zip(TRIO, ("One", "Two", "Three"), strict=True):
+        story[app].put(story[app].id_of("bob@x.org"), company=company)
+        story.sync()
+
+    assert story.undo(since_ms=since).doc["skipped"] == []
+
+    assert companies(story) == dict.fromkeys(TRIO, "Acme")
+    assert written(story.sync()) == 0
+
+
+def test_a_first_contact_can_be_undone(tmp_path: Path) -> None:
+    story = given(tmp_path, TRIO)
+    story["crm"].put("1", **ANN, company="From the CRM", job_title="Clerk")
+    story["books"].put("2", email="ann@x.org", company="From books", birthday="1980-02-29")
+    story["desk"].put("3", email="ann@x.org", company="From the desk")
+    before = story.holds()
+    run = story.sync(approve=True).doc["run"]
+    assert set(companies(story, "ann@x.org").values()) == {"From the CRM"}
+
+    outcome = story.undo(run=run)
+
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert story.holds() == before
+    assert written(story.sync()) == 0
+    story["crm"].put("1", company="A new one")  # from here on it goes as always
+    story.sync()
+    assert set(companies(story, "ann@x.org").values()) == {"A new one"}
+
+
+def test_a_created_record_is_archived_where_that_is_possible(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "books": ("sql", {"stamped": True}), "desk": "csv"})
+    story["crm"].put("new", email="new@x.org", first_name="New")
+    run = story.sync().doc["run"]
+
+    outcome = story.undo(run=run)
+
+    assert [(skip["app"], "by hand" in skip["reason"]) for skip in outcome.doc["skipped"]] == [("desk", True)]
+    assert [len(app.rows()) for app in story.apps.values()] == [3, 2, 3]
+    for _ in range(2):
+        assert written(story.sync()) == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [3, 2, 3]
+
+
+@pytest.mark.parametrize("raised", [True, False])
+def test_no_undo_raises_consent(tmp_path: Path, raised: bool) -> None:
+    story = agreed(tmp_path)
+    for app in story.apps.values():
+        app.put(app.id_of("bob@x.org"), email_consent="opted_in")
+    story.sync()
+    word = {"email_consent": "opted_out"}
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong", **word if raised else {})
+    run = story.sync().doc["run"]
+
+    story.undo(run=run)
+    story.settle()
+
+    consents = {fields["email_consent"] for fields in story.everywhere("bob@x.org").values()}
+    assert consents == ({"opted_out"} if raised else {"opted_in"})
+    assert companies(story) == dict.fromkeys(TRIO, "Acme")
+
+
+def test_an_undo_can_be_undone(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Right after all")
+    run = story.sync().doc["run"]
+    undone = story.undo(run=run).doc["run"]
+    assert companies(story) == dict.fromkeys(TRIO, "Acme")
+
+    story.undo(run=undone)
+
+    assert companies(story) == dict.fromkeys(TRIO, "Right after all")
+    assert written(story.sync()) == 0
+
+
+@pytest.mark.parametrize("news", [("memory", {"truncate": ["company:4"]}), ("memory", {"upper": ["company"]})], ids=str)
+def test_an_undo_reaches_apps_with_a_spelling_of_their_own(tmp_path: Path, news: Any) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": news})
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="Before")
+    story.sync()
+    story["crm"].put(story["crm"].id_of("ann@x.org"), company="Afterwards")
+    run = story.sync().doc["run"]
+    story.undo(run=run)
+    assert story["crm"].one("ann@x.org")["company"] == "Before"
+    assert story["news"].one("ann@x.org")["company"] in ("Befo", "BEFORE")
+    assert written(story.sync()) == 0
+    assert BOB["last_name"] == story["crm"].one("bob@x.org")["last_name"]
