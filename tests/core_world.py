@@ -54,15 +54,16 @@ def app_rule(
     *,
     name: str = "",
     maps: Mapping[str, Mapping[str, Any]] | None = None,
+    kinds: Mapping[str, str] | None = None,
     flat: bool = False,
     trusted: bool = True,
     create: bool = True,
     update: bool = True,
 ) -> AppRule:
-    """Make an app; its rank is its number. `maps`: field -> what its FieldMap says beside the path."""
-    maps = maps or {}
+    """Make an app; its rank is its number. `maps`: field -> what its FieldMap says beside the path; `kinds`: -> type."""
+    maps, kinds = maps or {}, {**STANDARD, **(kinds or {})}
     lenses = {
-        n: make_lens(n, FieldMap(path=n, **maps.get(n, {})), field_type(STANDARD.get(n, "text")), flat=flat)
+        n: make_lens(n, FieldMap(path=n, **maps.get(n, {})), field_type(kinds.get(n, "text")), flat=flat)
         for n in fields
     }
     spec = Spec(name="sim", summary="", create=True, update=True)
