@@ -149,6 +149,7 @@ class Daemon:
         self._beat_seconds = min(BEAT_SECONDS_MAX, min(app.poll_seconds for app in config.apps) / 3)
         self._beaten = 0.0
         self._deaf = False
+        self._begun = False
         self._asked: int | None = None
         """The run that waits for the approval of the first look."""
         self._refused: set[str] = set()
@@ -262,6 +263,9 @@ class Daemon:
             self._waiting.clear()
             session = Session(config=self._config, store=self._store, world=self._world, load=self._kept.load)
             if self._approved_once(session):
+                if not self._begun:  # the first pass looks at all apps, so that every one's fields are known
+                    due = {app.name: due.get(app.name, False) for app in self._config.apps}
+                    self._begun = True
                 refused = Pass(session, self._world, self._kept, due).run()
                 self._refused = (self._refused - due.keys()) | refused
 

@@ -29,7 +29,8 @@ def sync(*, approve: bool, config: Path | None, as_json: bool) -> int:
     from syncd.engine import runs
 
     with leased(config) as session:
-        return tell(runs.sync(session, approve=approve), as_json=as_json, file=config)
+        outcome = runs.sync(session, approve=approve)
+    return tell(outcome, as_json=as_json, file=config)
 
 
 def status(*, alive: bool, config: Path | None, as_json: bool) -> int:

@@ -33,7 +33,9 @@ CALLS: Final = {
     "open": "connecting",
     "find": "looking up",
 }
-STEPS: Final = {"merge": "comparing contacts", "match": "matching records", "intents": "listing the plan"}
+STEPS: Final = {"merge": "comparing contacts", "match": "matching records"}
+LAST: Final = "intents"
+"""The boundary at which a plan begins to be printed: the line makes room."""
 
 
 @contextmanager
@@ -104,4 +106,6 @@ class CommandWorld(LiveWorld):
     def transact(self, what: str, step: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._line is not None and what in STEPS:
             self._line.tell(STEPS[what])
+        elif self._line is not None and what == LAST:
+            self._line.stop()
         return super().transact(what, step, *args, **kwargs)

@@ -66,7 +66,7 @@ def resync(
             direction="pull" if pull_only else "push" if push_only else "both",
             approve=approve,
         )
-        return tell(outcome, as_json=as_json, file=config)
+    return tell(outcome, as_json=as_json, file=config)
 
 
 def plan(
@@ -98,7 +98,8 @@ def apply(
 
     planned = read_plan(plan_file)
     with leased(config) as session:
-        return tell(runs.apply(session, planned), as_json=as_json, file=config)
+        outcome = runs.apply(session, planned)
+    return tell(outcome, as_json=as_json, file=config)
 
 
 def undo(
@@ -130,9 +131,9 @@ def undo(
             raise ConfigError(f"there is no run {run}; `{next_command('history', config)}` lists them")
         chosen = Selection(run=run, contacts=contacts, field=field, since_ms=moment)
         outcome = runs.undo(session, chosen, approve=approve)
-        if approve or as_json:
-            return tell(outcome, as_json=as_json, file=config)
-        return tell_undo(outcome)
+    if approve or as_json:
+        return tell(outcome, as_json=as_json, file=config)
+    return tell_undo(outcome)
 
 
 def approve_(

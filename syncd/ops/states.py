@@ -31,14 +31,19 @@ def _has(name: str, app: AppRule, rules: Rules) -> bool:
     return any(member in app.lenses for member in (atom.fields if atom else (name,)))
 
 
+def creates(app: AppRule) -> bool:
+    """Say whether anything is created in this app at all."""
+    return app.create and app.spec.create
+
+
 def why_absent(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     """Say why a contact gets no record in an app; None if it is to get one."""
+    if not creates(app):
+        return NO_CREATE
     if contact.review:
         return UNDECIDED
     if app.index in contact.tombs:
         return REMOVED
-    if not (app.create and app.spec.create):
-        return NO_CREATE
     return why_not_created(contact, app, rules)
 
 

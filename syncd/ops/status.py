@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact
-from syncd.ops.states import conflicts_in, why_absent
+from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.tx import AppState, Tx
@@ -76,7 +76,10 @@ def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules,
     found.pending = _pending(tx, state.id)
     odd = _linked_parked(tx, state.id) | _conflicts(tx, rule, rules, found)
     found.in_sync = max(0, found.linked - len(odd) - _pending_linked(tx, state.id, odd))
-    if found.linked < contacts:
+    if not creates(rule):
+        found.excluded = contacts - found.linked
+        found.reasons[NO_CREATE] = found.excluded
+    elif found.linked < contacts:
         _without_record(tx, rule, rules, found)
     found.cursor_age_seconds = round((now_ms - state.read_ms) / 1000, 3) if state.read_ms else None
     found.last_error, found.paused = state.error, bool(state.paused)
