@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from syncd.core.state import Intent
+from syncd.core.state import Contact, Entry, Intent
 from syncd.errors import ConfigError, TransientError
 from syncd.store import schema
 from syncd.store.copy import remove_leftovers, throwaway
@@ -234,6 +234,9 @@ def change_everything(store: Store) -> None:
         store.transact(step)
 
 
+JOURNALLED = sa.select(schema.journal.c.id).order_by(schema.journal.c.id)
+
+
 def test_a_throw_away_copy_changes_nothing(url: str, folder: Path) -> None:
     store = open_store(url, folder)
     store.transact(lambda tx: tx.set_meta("a", "of the store"))
@@ -275,6 +278,24 @@ def test_a_copy_is_of_one_moment(url: str, folder: Path) -> None:
         store.transact(lambda tx: tx.set_meta("a", "later"))
         assert copy.read(lambda tx: tx.meta("a")) is None
     assert store.read(lambda tx: tx.meta("a")) == "later"
+    store.close()
+
+
+def test_a_dry_run_keeps_nobody_waiting(url: str, folder: Path) -> None:
+    store = open_store(url, folder)
+    entry = Entry(kind="note", app=None, record=None, field=None, old=None, new=None, reason="x")
+    contact = Contact(id=9, secret=b"s" * 16)
+    store.transact(lambda tx: tx.write_journal(1, 1, [(contact, [entry])]))
+    for number in range(8):  # often enough for a server to have prepared every statement
+        with throwaway(store) as copy:
+            copy.transact(lambda tx: tx.write_journal(2, 2, [(contact, [entry])] * 3))
+            if number == 0:
+                change_everything(copy)
+                change_everything(store)  # the same rows; PostgreSQL would wait for whoever holds them
+            assert copy.read(lambda tx: tx.connection.execute(JOURNALLED).scalars().all()) == [1, 2, 3, 4]
+    store.transact(lambda tx: tx.write_journal(2, 2, [(contact, [entry])]))
+    assert store.read(lambda tx: tx.connection.execute(JOURNALLED).scalars().all()) == [1, 2]
+    assert store.read(lambda tx: tx.meta("a")) == "of the copy"
     store.close()
 
 

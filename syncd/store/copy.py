@@ -1,7 +1,8 @@
 """Throw-away copies of the store for dry runs: whatever happens to them, the store stays as it was.
 
 SQLite: a file of our own, 0600, gone afterwards; what a process that was killed left behind is removed when the next one
-opens the store. PostgreSQL: one transaction that is always rolled back, a savepoint for each step.
+opens the store. PostgreSQL: one transaction that is always rolled back, a savepoint for each step, on temporary tables of
+the same names: a dry run that wrote into the real ones would keep a daemon waiting for its rows until it ended.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from syncd.errors import ConfigError
-from syncd.store import faults
+from syncd.store import faults, schema
 from syncd.store.codec import Sealer
 from syncd.store.store import Store
 
@@ -95,17 +96,42 @@ def _remove(file: Path) -> None:
 
 
 def _rolled_back(store: Store) -> Iterator[Store]:
-    # REPEATABLE READ: a long dry run must not be a reason for anybody's serialization failure.
-    with (
-        store.translated(),
-        store.engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection,
-    ):
-        outer = connection.begin()
-        try:
-            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")  # apps may be slow
-            yield _Rehearsal(store, store.sealer, connection)
-        finally:
-            outer.rollback()
+    # A connection of its own: what an earlier one has prepared would still mean the real tables.
+    own = Store(store.url, store.sealer, store.data_dir)
+    try:
+        with own.translated(), own.engine.connect() as pooled:
+            connection = pooled.execution_options(isolation_level="REPEATABLE READ")
+            outer = connection.begin()
+            try:
+                _copy_tables(connection)
+                yield _Rehearsal(store, store.sealer, connection)
+            finally:
+                outer.rollback()
+    finally:
+        own.close()
+
+
+def _copy_tables(connection: sa.Connection) -> None:
+    """Make temporary tables, which are found before the real ones, and fill them."""
+    ask = connection.exec_driver_sql
+    ask("SET LOCAL idle_in_transaction_session_timeout = 0")  # apps may be slow
+    home = ask("SELECT current_schema()").scalar_one()
+    made = schema.statements(connection.dialect)
+    for statement in made:
+        if statement.startswith("CREATE TABLE "):
+            ask(statement.replace("CREATE TABLE ", "CREATE TEMP TABLE ", 1))
+    for table in schema.META.sorted_tables:
+        names = [column.name for column in table.columns]
+        real, copy = (table.to_metadata(sa.MetaData(), schema=place) for place in (home, "pg_temp"))
+        connection.execute(sa.insert(copy).from_select(names, sa.select(*(real.c[name] for name in names))))
+        if table.autoincrement_column is not None:
+            last = sa.func.coalesce(sa.func.max(copy.c.id), 0) + 1
+            numbers = sa.func.pg_get_serial_sequence(f"pg_temp.{table.name}", "id")
+            connection.execute(sa.select(sa.func.setval(numbers, last, False)).select_from(copy))
+    for statement in made:
+        if statement.startswith(("CREATE INDEX ", "CREATE UNIQUE INDEX ")):
+            ask(statement)
+    ask("ANALYZE " + ", ".join(f"pg_temp.{table.name}" for table in schema.META.sorted_tables))
 
 
 class _Rehearsal(Store):
