@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
@@ -56,13 +57,20 @@ def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[b
             assert parts is not None
             key = rules.fields[name].type.key(value)
             parts.append(key.casefold() if isinstance(key, str) and name != "email" else key)  # ADA LEE is Ada Lee
-        keys.append(key_hash(rule, parts) if parts else None)
+        keys.append(None if not parts else address_hash(parts[0]) if rule == _BY_EMAIL else key_hash(rule, parts))
     return keys
 
 
+@lru_cache(maxsize=4096, typed=True)
 def address_hash(address_key: str) -> bytes:
-    """Make the key under which an e-mail address is latched and found, whatever the match rules are."""
-    return key_hash(("email",), (address_key,))
+    """Make the key under which an e-mail address is latched and found, whatever the match rules are.
+
+    Kept for a few pages: one pass asks for the same address of a contact up to nine times.
+    """
+    return key_hash(_BY_EMAIL, (address_key,))
+
+
+_BY_EMAIL: Final = ("email",)
 
 
 def decide_match(

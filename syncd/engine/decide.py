@@ -130,7 +130,8 @@ def merge_contact(
     hub.matched["disagreeing"] += bool(merged.disagreed)
     if contact.golden != golden:
         contact.refused.clear()
-    _latch(contact, _addresses(contact, links, rules) | addresses, consented, known, out)
+    if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
+        _latch(contact, _addresses(contact, links, rules) | addresses, consented, known, out)
     indexed = by_app(links)
     if contact.id in out.fresh:  # its only record is where its values come from
         out.intents += consent_intents(contact, indexed, rules) + planned_creates(contact, indexed, rules)
