@@ -1,0 +1,262 @@
+"""What is written where, why not, and when a plan looks like a catastrophe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from syncd.core.plan import (
+    Held,
+    Limit,
+    check_guards,
+    create_intent,
+    intents_for,
+    may_create,
+    new_record,
+    update_intent,
+    why_not_created,
+)
+from syncd.core.settle import refuse
+from syncd.core.state import NOBODY, Contact, Intent, Link, Stamp
+from syncd.model import OPERATOR, Raw
+from tests.core_world import World, agreed, app_rule, contact, linked, rule, rules_of, simple
+
+MAIL = "a@x.org"
+ONE_WORD = {1: {"company": {"values": {"IT": "COMPUTER"}}}}
+
+
+def needed(rules: Any, person: Contact, link: Link) -> dict[str, tuple[Raw, Raw]]:
+    intent = update_intent(person, link, rules.apps[link.app], rules)
+    return {} if intent is None else {n: (c.old, c.new) for n, c in intent.fields.items()}
+
+
+def test_a_field_is_written_where_the_app_is_known_to_hold_something_else() -> None:
+    rules, person = simple("company"), contact(email=MAIL, company="New")
+    assert needed(rules, person, linked(2, email=MAIL, company="Old")) == {"company": ("Old", "New")}
+    assert needed(rules, person, linked(2, email=MAIL, company="New")) == {}
+    assert needed(rules, person, linked(2, email=MAIL)) == {}, "absent is unknown"
+    assert needed(rules, person, linked(2, email=MAIL.upper(), company="New")) == {}, "the same by its type"
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_held_field_is_not_written(*, held: bool) -> None:
+    rules, person = simple("company"), contact(email=MAIL, company="New")
+    person.held = {"company": "a person decides"} if held else {}
+    assert bool(needed(rules, person, linked(2, company="Old"))) is not held
+
+
+def test_an_app_that_may_not_be_written_gets_nothing() -> None:
+    fields = ("email", "company")
+    for rules in (
+        rules_of([app_rule(2, fields, update=False)], [rule(n) for n in fields]),
+        rules_of([app_rule(2, fields, maps={"company": {"direction": "in"}})], [rule(n) for n in fields]),
+    ):
+        assert needed(rules, contact(company="New"), linked(2, company="Old")) == {}
+
+
+def test_an_accepted_spelling_is_not_written_again_until_golden_or_it_changes() -> None:
+    rules, person = simple("company"), contact(company="New")
+    link = linked(2, company="NEW LTD")
+    link.acks = {"company": ["'New'", "NEW LTD"]}
+    assert needed(rules, person, link) == {}
+    link.base["company"] = "other"
+    assert needed(rules, person, link) == {"company": ("other", "New")}
+    link.base["company"], person.golden["company"] = "NEW LTD", "Newer"
+    assert needed(rules, person, link) == {"company": ("NEW LTD", "Newer")}
+
+
+def refused(world: World, name: str) -> Intent:
+    [intent] = world.plan()
+    refuse(world.links[2], world._sent(intent), [name], "no such option")
+    return intent
+
+
+def test_a_refused_value_is_parked_and_the_next_one_is_tried() -> None:
+    """Fault: once refused, a field of a record was never written again."""
+    world = agreed(World(rules=simple("company", "job_title")), email=MAIL, company="a", job_title="b")
+    world.edit(1, company="X", job_title="Y").poll()
+    world.decide()
+    refused(world, "company")
+    [intent] = world.plan()
+    assert list(intent.fields) == ["job_title"], "the rest of the same write goes on"
+    world.write(intent)
+    assert world.plan() == []
+    assert world.links[2].flaws == {"company": "no such option"}
+    assert world.sync() == 0
+    world.edit(1, company="Z").sync()
+    assert (world.shows("company"), world.links[2].flaws) == ({1: "Z", 2: "Z"}, {})
+
+
+def test_a_refused_value_is_tried_again_when_the_apps_own_value_changes() -> None:
+    world = agreed(World(rules=simple("company", policy="owner", owners=(1,))), email=MAIL, company="a")
+    world.edit(1, company="X").poll()
+    world.decide()
+    refused(world, "company")
+    assert world.plan() == []
+    world.edit(2, company="drift").sync()
+    assert world.shows("company") == {1: "X", 2: "X"}
+
+
+def test_too_long_a_value_is_parked_and_the_flaw_goes_with_its_cause() -> None:
+    """Fault: the flaw stayed when the app's own value became equal."""
+    rules, person = simple("company", maps={2: {"company": {"max_length": 3}}}), contact(company="Annabel")
+    link = linked(2, company="Old")
+    assert needed(rules, person, link) == {}
+    assert "longer than the 3 characters" in link.flaws["company"]
+    person.golden["company"] = "Old"
+    assert needed(rules, person, link) == {}
+    assert link.flaws == {}
+
+
+def test_a_word_that_means_something_else_there_is_not_written() -> None:
+    """Fault: COMPUTER, typed elsewhere, was written where COMPUTER stands for IT."""
+    rules, person = simple("company", maps=ONE_WORD), contact(email=MAIL, company="COMPUTER")
+    link = linked(1, company="Old")
+    assert needed(rules, person, link) == {}
+    assert "another value" in link.flaws["company"]
+    assert new_record(person, rules.apps[1], rules) == {"email": MAIL}
+    person.golden["company"] = "IT"
+    assert needed(rules, person, link) == {"company": ("Old", "COMPUTER")}
+    assert needed(rules, person, linked(1, company="computer")) == {}
+
+
+def test_what_would_be_no_value_any_more_is_not_written() -> None:
+    maps = {2: {"tags": {"max_length": 3, "options": {"overflow": "truncate"}}}}
+    rules = rules_of([app_rule(2, ("tags",), maps=maps[2], flat=True)], [rule("tags")])
+    link = linked(2, tags=None)
+    assert needed(rules, contact(tags=["alphabetical"]), link) == {}
+    assert link.flaws != {}
+
+
+def test_a_value_that_the_app_holds_as_far_as_it_can_is_not_written() -> None:
+    maps = {2: {"company": {"max_length": 3, "options": {"overflow": "truncate"}}}}
+    assert needed(simple("company", maps=maps), contact(company="Annabel"), linked(2, company="Ann")) == {}
+    rules = rules_of([app_rule(2, ("tags",), flat=True)], [rule("tags")])
+    assert needed(rules, contact(tags=["Smith, John"]), linked(2, tags="Smith, John")) == {}, "the same text again"
+
+
+def test_clears_are_marked_and_a_required_field_is_not_cleared() -> None:
+    rules, person = simple("company", blank="propagate"), contact(company=None)
+    intent = update_intent(person, linked(2, company="Old"), rules.apps[2], rules)
+    assert intent is not None
+    assert (intent.clears, intent.fields["company"].new) == (True, None)
+    required = simple("company", blank="propagate", maps={2: {"company": {"required": True}}})
+    link = linked(2, company="Old")
+    assert needed(required, person, link) == {}
+    assert link.flaws == {"company": "required there; it cannot be cleared"}
+    filler = {"required": True, "options": {"placeholder": "n.n."}}
+    assert needed(simple("company", maps={2: {"company": filler}}), person, linked(2, company="Old")) == {
+        "company": ("Old", "n.n.")
+    }
+
+
+def test_a_set_can_be_cleared() -> None:
+    """Fault: it raised."""
+    for flat in (True, False):
+        rules = rules_of([app_rule(2, ("tags",), flat=flat)], [rule("tags", blank="propagate")])
+        assert needed(rules, contact(tags=None), linked(2, tags="a")) == {"tags": ("a", None)}
+
+
+def test_the_reason_names_the_source() -> None:
+    rules = simple("company")
+    for source, words in ((1, "latest, from app1"), (OPERATOR, "operator"), (NOBODY, "an app that is gone")):
+        person = contact(company="New")
+        person.stamps["company"] = Stamp(source, 0, 1)
+        intent = update_intent(person, linked(2, company="Old"), rules.apps[2], rules)
+        assert intent is not None
+        assert words in intent.fields["company"].reason
+
+
+# -- creates
+
+
+def test_behaviour_16_a_required_field_that_is_missing_creates_nothing_there() -> None:
+    rules = simple("company", maps={2: {"company": {"required": True}}})
+    person = contact(email=MAIL)
+    assert why_not_created(person, rules.apps[2], rules) == "required field missing: company"
+    assert intents_for(person, {1: linked(1, email=MAIL, company=None)}, rules) == []
+    person.golden["company"] = "Acme"
+    assert why_not_created(person, rules.apps[2], rules) is None
+
+
+@pytest.mark.parametrize(
+    ("where", "value", "why"),
+    [
+        ({"required": True, "max_length": 3}, "Annabel", "longer than"),
+        ({"required": True, "values": {"IT": "COMPUTER"}}, "COMPUTER", "another value"),
+    ],
+)
+def test_a_required_field_that_cannot_be_spelled_there_creates_nothing(where: Any, value: str, why: str) -> None:
+    """Fault: the record was sent without it, and refused."""
+    rules = simple("company", maps={2: {"company": where}})
+    said = why_not_created(contact(email=MAIL, company=value), rules.apps[2], rules)
+    assert said is not None
+    assert said.startswith("required field company: ")
+    assert why in said
+    assert value not in said
+
+
+def test_what_waits_for_a_person_is_neither_key_nor_required_field_of_a_new_record() -> None:
+    """Fault: a record was created without the address that people were asked about."""
+    rules, person = simple("company", maps={2: {"company": {"required": True}}}), contact(email=MAIL, company="A")
+    person.held = {"email": "a person decides"}
+    assert "no match key" in str(why_not_created(person, rules.apps[2], rules))
+    person.held = {"company": "a person decides"}
+    assert why_not_created(person, rules.apps[2], rules) == "required field waits for a decision: company"
+
+
+def test_a_placeholder_fills_a_required_field_of_a_new_record_only() -> None:
+    filler = {"required": True, "options": {"placeholder": "n.n."}}
+    rules = simple("company", maps={2: {"company": filler}})
+    intent = create_intent(contact(email=MAIL), rules.apps[2], rules)
+    assert intent is not None
+    assert (intent.fields["company"].new, intent.fields["company"].reason) == ("n.n.", "required; placeholder")
+    assert needed(rules, contact(email=MAIL), linked(2, email=MAIL, company=None)) == {}
+
+
+def test_nothing_is_created_twice_after_a_removal_or_a_refusal_or_while_undecided() -> None:
+    rules = simple()
+    links = {1: linked(1, email=MAIL)}
+    for person in (contact(email=MAIL), contact(email=MAIL), contact(email=MAIL)):
+        assert may_create(person, links, rules.apps[2])
+    gone, refuses, undecided = contact(email=MAIL), contact(email=MAIL), contact(email=MAIL)
+    gone.tombs, refuses.refused, undecided.review = {2: 5}, {2: "no"}, True
+    for person in (gone, refuses, undecided):
+        assert not may_create(person, links, rules.apps[2])
+        assert intents_for(person, links, rules) == []
+    assert not may_create(contact(email=MAIL), {}, rules.apps[2])
+
+
+def test_a_value_that_a_new_record_cannot_hold_is_left_out() -> None:
+    rules = simple("company", maps={2: {"company": {"max_length": 3}}})
+    assert new_record(contact(email=MAIL, company="Annabel"), rules.apps[2], rules) == {"email": MAIL}
+
+
+# -- guards
+
+
+@pytest.mark.parametrize(
+    ("linked_records", "allowed"),
+    [(0, 50), (1, 3), (6, 3), (20, 10), (100, 50), (1000, 50), (2000, 100)],
+)
+def test_a_limit_is_the_greater_part_and_small_in_a_small_app(linked_records: int, allowed: int) -> None:
+    assert Limit(absolute=50, percent=5).of(linked_records) == allowed
+
+
+@given(st.integers(0, 10**6), st.integers(0, 200), st.floats(0, 100))
+def test_a_limit_never_falls_when_an_app_grows(linked_records: int, absolute: int, percent: float) -> None:
+    limit = Limit(absolute=absolute, percent=percent)
+    assert 0 < max(1, limit.of(linked_records)) <= max(1, limit.of(linked_records + 1)) or linked_records == 0
+
+
+def test_guards_hold_what_is_more_than_allowed_or_approved() -> None:
+    limits = {"updates": Limit(absolute=3, percent=0), "clears": Limit(absolute=1, percent=0)}
+    counts = {("crm", "updates"): 4, ("crm", "clears"): 1, ("crm", "opt_outs"): 999, ("news", "updates"): 3}
+    linked_records = {"crm": 1000, "news": 1000}
+    held = [Held(app="crm", verb="updates", count=4, limit=3)]
+    assert check_guards(counts, linked_records, limits, {}) == held, "opt-outs have no limit of their own here"
+    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 4}) == []
+    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 3}) == held
