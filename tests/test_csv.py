@@ -31,6 +31,7 @@ UNTIDY = (
 def test_what_is_not_named_stays_byte_for_byte(tmp_path: Path) -> None:
     path = people(tmp_path, UNTIDY)
     app = opened(path, {"email": FieldMap(path="email ")})
+    assert {id_: record.problem for id_, record in listed(app).items()} == dict.fromkeys("1234"), "blank rows are none"
     [result] = app.write([update("3", first_name="Linus, the first")])
     assert isinstance(result, Applied)
     assert path.read_bytes() == UNTIDY.replace(b'"Linus"', b'"Linus, the first"')
@@ -103,8 +104,9 @@ def test_a_quote_that_is_not_closed_takes_nothing_with_it(tmp_path: Path, newlin
 
 
 def test_a_row_whose_key_cannot_be_read_may_be_anybody(tmp_path: Path) -> None:
-    path = people(tmp_path, b"email,id\nada@example.org,1\nM\xfcller\xff,\xff\n")
+    path = people(tmp_path, b"email,id\nada@example.org,1\nM\xfcller\xff,\xff\nx,1,2\n")
     app = opened(path)
+    assert {id_ for id_, record in listed(app).items() if record.problem} == {"line:3", "line:4"}
     assert app.get(["1", "2"])["2"].problem is not None
     [result] = app.write([update("2", email="x")])
     assert isinstance(result, Rejected)

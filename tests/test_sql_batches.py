@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from syncd.errors import TransientError
-from syncd.model import Applied, Rejected, Unknown
+from syncd.model import Applied, Rejected, Unknown, Write
 from tests.tables import applied, create, file_of, listed, opened, run, update
 
 
@@ -93,6 +95,36 @@ def test_a_connection_that_is_lost(pg_url: str, when: str, outcome: type) -> Non
         results = app.write([update("a", email="y"), update("nobody", email="y"), update("b", email="y")])
         assert [type(result) for result in results] == [outcome, Rejected, outcome]
         assert {record.fields["email"] for record in listed(app).values()} == {"x"}, "it goes on with a new connection"
+
+
+def test_an_edit_that_is_committed_while_we_wait_is_not_overwritten(pg_url: str) -> None:
+    run(pg_url, "CREATE TABLE people (id text PRIMARY KEY, email text)", "INSERT INTO people VALUES ('a', 'x')")
+    waiting = b"SELECT count(*) FROM pg_stat_activity WHERE application_name = 'syncd' AND wait_event_type = 'Lock'"
+    write = Write(kind="update", id="a", fields={"email": "ours"}, expect={"email": "x"})
+    human = psycopg.connect(pg_url.replace("+psycopg", ""))
+    watch = psycopg.connect(pg_url.replace("+psycopg", ""), autocommit=True)
+    with opened(pg_url) as app, human, watch, ThreadPoolExecutor(1) as other:
+        human.execute("UPDATE people SET email = 'theirs'")
+        asked = other.submit(app.write, [write])
+        while watch.execute(waiting).fetchone() == (0,):
+            assert not asked.done()
+        human.commit()
+        [result] = asked.result()
+        assert isinstance(result, Rejected)
+        assert result.why == "moved"
+    assert run(pg_url, "SELECT email FROM people") == [("theirs",)]
+
+
+def test_a_table_that_keeps_no_key_unique_gets_no_twins_from_us(lite: str) -> None:
+    run(lite, "CREATE TABLE people (id TEXT, email TEXT)")
+    with opened(lite) as app:
+        [first, again] = [app.write([create("f" * 16, email="x")])[0] for _ in range(2)]
+        assert isinstance(first, Applied)
+        assert isinstance(again, Rejected)
+        assert (again.why, again.existing) == ("exists", "f" * 16)
+        twice = app.write([create("e" * 16, email="x"), create("e" * 16, email="y")])
+        assert [type(result) for result in twice] == [Applied, Rejected]
+    assert run(lite, "SELECT count(*) FROM people") == [(2,)]
 
 
 def test_a_file_that_somebody_else_holds_is_busy(lite: str) -> None:

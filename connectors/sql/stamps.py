@@ -34,11 +34,9 @@ class Mark:
     now: datetime
 
     def moved_on(self, now: datetime, newest: datetime | None) -> Mark:
-        """Give the mark after a read at `now` whose newest stamp was `newest`."""
+        """Give the mark after a read at `now` whose newest stamp, of those not in the future, was `newest`."""
         at = self.at + max(now - self.now, timedelta())
-        if newest is not None and newest <= now:
-            at = max(at, newest)
-        return Mark(at=min(at, now), now=now)
+        return Mark(at=min(max(at, newest or at), now), now=now)
 
 
 def cursor_of(mark: Mark | None, signature: str) -> str:
