@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
 
 from syncd.core.addresses import EMAIL, EMAILS, URL
@@ -42,6 +42,8 @@ NO_MAP: Final = Invalid(reason="not an object of texts")
 TWO_VALUES: Final = Invalid(reason="an object with two values under one name")
 
 SEPARATORS: Final = ";,"
+WORDS_CHARS: Final = 200
+"""A set's text up to this length is remembered."""
 
 
 # text, in its kinds
@@ -119,6 +121,20 @@ def parse_set(raw: Raw, *, split: Callable[[str], list[str]]) -> list[str] | Inv
     """Read a list, or a text with separators: sorted, each element once in its first spelling; `None` if empty."""
     if raw is None:
         return None
+    if type(raw) is str and len(raw) <= WORDS_CHARS:
+        words = _parse_words(raw, split)
+        return list(words) if isinstance(words, tuple) else words
+    return _parse_elements(raw, split)
+
+
+@lru_cache(maxsize=4096)
+def _parse_words(text: str, split: Callable[[str], list[str]]) -> tuple[str, ...] | Invalid | None:
+    """Read a short text; the same few combinations of words come again and again."""
+    found = _parse_elements(text, split)
+    return tuple(found) if isinstance(found, list) else found
+
+
+def _parse_elements(raw: Raw, split: Callable[[str], list[str]]) -> list[str] | Invalid | None:
     if type(raw) is not list:
         text = read_line(raw)
         if not isinstance(text, str):
