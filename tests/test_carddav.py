@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
@@ -347,6 +348,12 @@ def test_an_answer_that_is_cut_for_ever_is_given_up() -> None:
         with pytest.raises(TransientError, match="does not get on"):
             list(book(dav.url).read(None))
         assert len(dav.asked) < 6
+    tokens = itertools.cycle("abc")
+    cut = row(BOOK, status="507 Insufficient Storage")
+    with tiny_dav(before=lambda _: multistatus(cut, f"<D:sync-token>{next(tokens)}</D:sync-token>")) as dav:
+        with pytest.raises(TransientError, match="does not get on"):
+            list(book(dav.url).read(None))
+        assert len(dav.asked) == 4
 
 
 @pytest.mark.parametrize("status", [400, 409, 410, 412])

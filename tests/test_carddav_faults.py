@@ -156,7 +156,7 @@ def test_a_field_that_is_only_read_or_unknown_is_not_written() -> None:
 def test_a_path_of_the_operators_own() -> None:
     with tiny_dav() as dav:
         dav.put("ada.vcf", ADA)
-        app = book(dav.url, fields={"account_number": FieldMap(path="X-ACCOUNT"), "phone": FieldMap(path="TEL[cell]")})
+        app = book(dav.url, fields={"account_number": FieldMap(path="X-ACCOUNT"), "phone": FieldMap(path="tel[cell]")})
         [record] = everything(app)[0].values()
         assert (record.fields["account_number"], record.fields["phone"]) == ("A-1", "+44 1")
         assert "mobile" not in record.fields, "two fields in one place"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import socket
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -99,6 +100,11 @@ def test_an_answer_that_is_final_is_not_asked_for_again(answer: bytes, reaction:
     assert "/dav/" in str(error)
 
 
+def test_a_login_of_another_kind_is_named() -> None:
+    with wire([reply(401, www_authenticate='Digest realm="x", nonce="y"')]) as server:
+        assert "Digest" in str(failure(lambda: client(server).read("GET", "/")))
+
+
 def test_a_redirect_names_the_place_and_gives_nothing_away() -> None:
     with wire([]) as elsewhere, wire([reply(307, location=f"{elsewhere.url}login?token=1")]) as server:
         error = failure(lambda: client(server).read("GET", "/"))
@@ -157,6 +163,7 @@ def test_a_server_that_never_finishes_is_given_up(drip: bytes) -> None:
         error = failure(lambda: client(server, timeout_seconds=0.15).read("GET", "/"))
         assert time.monotonic() - started < 10
         assert "0.15 seconds" in str(error)
+        assert len(server.asked) == 1, "who waits once more waits for the others as well"
 
 
 def test_a_body_that_never_ends_is_given_up() -> None:
@@ -198,6 +205,20 @@ def test_nobody_there_is_transient() -> None:
     naps = Naps()
     assert isinstance(failure(lambda: client(server, sleep=naps).read("GET", "/")), TransientError)
     assert len(naps) == TRIES - 1
+
+
+def test_a_connection_that_takes_too_long_is_transient_and_not_tried_again() -> None:
+    tried: list[float] = []
+
+    def connect(address: tuple[str, int], timeout: float) -> socket.socket:
+        tried.append(timeout)
+        raise TimeoutError
+
+    with wire([]) as server:
+        one = client(server, connect=connect)
+        assert "in time" in str(failure(lambda: one.read("GET", "/")))
+        assert isinstance(failure(lambda: one.write("PUT", "/", body=b"")), TransientError)
+        assert tried == [pytest.approx(10), pytest.approx(10)]
 
 
 # Writes -------------------------------------------------------------------------------------------------------------

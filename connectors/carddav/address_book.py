@@ -22,8 +22,8 @@ from .texts import Texts
 from .vcard import DEFAULT_PATHS, BadCard, BadValue, change, fields, new, parse, target
 
 PAGE: Final = 1000
-ROUNDS_MAX: Final = 100_000
-"""Cut answers in a row; each must bring another token."""
+ROUNDS_MAX: Final = 10_000
+"""Cut answers in a row; each must bring a token that was not there before."""
 UNKNOWNS_MAX: Final = 3
 
 
@@ -126,14 +126,15 @@ class AddressBook:
 
     def _rounds(self, answer: Changes, token: str) -> Iterator[Changes]:
         """Follow an answer that the server cut (RFC 6578, 3.6) to its end."""
+        seen = {token}
         for _ in range(ROUNDS_MAX):
             yield answer
             if not answer.more:
                 return
-            if answer.token is None or answer.token == token:
+            if answer.token is None or answer.token in seen:
                 break
-            token = answer.token
-            following = self._book.sync(token)
+            seen.add(answer.token)
+            following = self._book.sync(answer.token)
             if following is None:
                 raise TransientError(f"{self._book.place}: the server forgot its token while it was read")
             answer = following
@@ -281,13 +282,13 @@ def _unwritable(error: BadValue) -> Rejected:
 def _fields(opening: Opening) -> dict[str, FieldMap]:
     """Lay the operator's map over the usual places; raise ConfigError where a path is none."""
     found = {name: field for name, field in opening.fields.items() if field.direction != "none"}
-    taken = {field.path for field in opening.fields.values()}
-    for name, path in DEFAULT_PATHS.items():
-        if name not in opening.fields and path not in taken and name in (opening.known or DEFAULT_PATHS):
-            found[name] = FieldMap(path=path)
     wrong = [f"{opening.app}: field {name}: {why}" for name, field in found.items() if (why := _wrong(field.path))]
     if wrong:
         raise ConfigError("\n".join(wrong))
+    taken = {target(field.path) for field in found.values()}
+    for name, path in DEFAULT_PATHS.items():
+        if name not in opening.fields and target(path) not in taken and name in (opening.known or DEFAULT_PATHS):
+            found[name] = FieldMap(path=path)
     return found
 
 

@@ -177,10 +177,12 @@ class Client:
                 return Reply(response.status_code, raw, _body(response.stream, raw, body_max))
             finally:
                 response.close()
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol) as error:
-            raise Overloaded(f"{self.place(target)}: no connection ({error!s})") from error
+        except httpx.ConnectError as error:
+            raise Overloaded(f"{self.place(target)}: no connection ({error})") from error
+        except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TransientError(f"{self.place(target)}: no connection in time") from error
         except httpx.TimeoutException as error:
-            raise _LostError(f"no complete answer within {self._timeout:g} seconds", again=True) from error
+            raise _LostError(f"no complete answer within {self._timeout:g} seconds") from error
         except httpx.TransportError as error:
             raise _LostError("the connection broke before the answer was complete", again=True) from error
 
@@ -298,7 +300,7 @@ class _Backend(httpcore.NetworkBackend):
             raise ConfigError(f"{self._app}: {error}") from None
         except TransientError as error:
             raise TransientError(f"{self._app}: {error}") from None
-        why = ""
+        failure: OSError | None = None
         for address in addresses:
             left = min(self.deadline - time.monotonic(), CONNECT_SECONDS)
             if left <= 0:
@@ -306,11 +308,13 @@ class _Backend(httpcore.NetworkBackend):
             try:
                 sock = self._connect((address, port), left)
             except OSError as error:
-                why = error.strerror or "timed out"
+                failure = error
             else:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return _Stream(sock, self)
-        raise httpcore.ConnectError(why or "timed out")
+        if failure is None or isinstance(failure, TimeoutError):
+            raise httpcore.ConnectTimeout("timed out")
+        raise httpcore.ConnectError(failure.strerror or type(failure).__name__)
 
     def explain(self, error: ssl.SSLError) -> Exception:
         """Turn a failed TLS handshake into what the operator can do about it; the request has not left."""

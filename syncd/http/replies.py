@@ -76,7 +76,7 @@ def refused(place: str, reply: Reply, now: float) -> SyncdError:
     """Make the reaction for a reply that is none of those expected. `place`: app and address, for the operator."""
     status = reply.status
     if status == 401:
-        return AccessError(f"{place}: user name or password refused (401); check the app's secrets")
+        return AccessError(f"{place}: {_login(reply)} (401); check the app's secrets")
     if status == 403:
         return AccessError(f"{place}: not allowed for this account (403); check its rights there")
     if 300 <= status < 400:
@@ -89,6 +89,15 @@ def refused(place: str, reply: Reply, now: float) -> SyncdError:
         return TransientError(f"{place}: nothing is there ({status}); check the url")
     hint = "; a login page or a proxy in between?" if "html" in reply.media_type else ""
     return TransientError(f"{place}: an answer that was not expected ({status}){hint}")
+
+
+def _login(reply: Reply) -> str:
+    wanted = [
+        value.decode("latin-1").split(" ")[0] for name, value in reply.headers if name.lower() == b"www-authenticate"
+    ]
+    if not wanted or any(scheme.lower() in {"basic", "bearer"} for scheme in wanted):
+        return "user name or password refused"
+    return f"user name or password refused; the server wants a {shown(wanted[0])} login, which is not supported"
 
 
 def _moved(place: str, reply: Reply) -> SyncdError:
