@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from syncd.core.atoms import MISSING, holds, value_key
+from syncd.core.atoms import MISSING, digest_key, holds, value_key
 from syncd.core.consent import Event, Latch, observe_consent
 from syncd.core.fields import STANDARD, field_type
 from syncd.core.merge import Conflict, merge
@@ -273,7 +273,7 @@ class World:
             value = self.contact.golden.get(name)
             kind = self.rules.consents.get(name)
             key = kind.key(value) if kind and value is not None else value_key(self.rules, name, value)
-            golden[name] = repr(key)
+            golden[name] = digest_key(key)
         return Sent(
             app=intent.app,
             contact=1,

@@ -265,6 +265,15 @@ def test_an_owners_word_waits_while_an_operators_stands() -> None:
     assert person.golden["company"] == "owned again"
 
 
+def test_non_blank_takes_the_latest_value_and_never_a_blank() -> None:
+    """Fault: it kept the first value for ever and took every later edit back."""
+    world = agreed(World(rules=simple("company", policy="non_blank", blank="propagate")), email=MAIL, company="x")
+    world.edit(2, company="y").sync()
+    assert world.shows("company") == {1: "y", 2: "y"}
+    world.edit(1, company=None).sync()
+    assert world.shows("company") == {1: "y", 2: "y"}
+
+
 # -- blanks
 
 

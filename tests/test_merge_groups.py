@@ -155,3 +155,13 @@ def test_slow_alternation_and_one_apps_own_edits_are_no_ping_pong() -> None:
     for app in (1, 2):
         one = rewriting("latest", lambda w, n, a=app: w.edit(a, company="xy"[n % 2]), 12)  # type: ignore[misc]
         assert not one.contact.held
+
+
+def test_what_is_counted_keeps_no_values_and_is_forgotten_after_a_day() -> None:
+    world = rewriting("latest", two_actors, 3)
+    assert world.contact.flips.keys() == {"company"}
+    assert "'x'" not in str(world.contact.flips)
+    world.now_ms += 2 * DAY_MS
+    world.edit(1, job_title="later").sync()
+    world.edit(1, job_title="again").sync()
+    assert world.contact.flips.keys() == {"job_title"}

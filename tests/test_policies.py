@@ -6,6 +6,7 @@ merge. Split: one app after the other, in some order, each seeing the golden val
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import permutations
 from typing import Any
 
@@ -55,21 +56,24 @@ def cases(draw: Any, kind: PolicyKind, *, apps_max: int = 3) -> Case:
     candidates = []
     for app in draw(st.sets(st.sampled_from(OWNERS), min_size=1, max_size=apps_max)):
         value = draw(values.filter(lambda v: kind == "set" or v is not None))
-        base = draw(st.none() | values)
-        causal = golden is not None and draw(st.booleans())
-        candidates.append(
-            Candidate(
-                app=app,
-                rank=app,
-                value=value,
-                key=key_of(atom, value),
-                stamp=draw(stamps(app)),
-                base=golden.value if causal and golden else base,
-                has_base=causal or base is not None,
-                causal=causal,
-            )
+        base = golden.value if golden and draw(st.booleans()) else draw(st.none() | values)
+        candidate = Candidate(
+            app=app,
+            rank=app,
+            value=value,
+            key=key_of(atom, value),
+            stamp=draw(stamps(app)),
+            base=base,
+            has_base=base is not None,
         )
+        candidates.append(seen_by(atom, golden, candidate))
     return golden, tuple(candidates)
+
+
+def seen_by(atom: Atom, golden: Candidate | None, candidate: Candidate) -> Candidate:
+    """Mark a candidate as causal if it was typed over the golden value."""
+    causal = golden is not None and candidate.has_base and key_of(atom, candidate.base) == golden.key
+    return replace(candidate, causal=causal)
 
 
 def joint(atom: Atom, case: Case) -> Any:
@@ -87,7 +91,7 @@ def split(atom: Atom, case: Case, order: tuple[Candidate, ...]) -> Any:
     for candidate in order:
         if candidate.key is not None:
             shown[candidate.app] = candidate
-        verdict = decide(atom, golden, [candidate], shown)
+        verdict = decide(atom, golden, [seen_by(atom, golden, candidate)], shown)
         if verdict.hold:
             return "held"
         golden = verdict.winner or golden
@@ -203,7 +207,10 @@ def test_two_apps_in_sight_of_golden_are_decided_alike_at_once_or_apart_when_the
         return all(later(a, b) or later(b, a) for a in everyone for b in everyone if a is not b)
 
     def honest(case: Case) -> bool:
-        return case[0] is None or all(not c.causal or later(c.stamp, case[0].stamp) for c in case[1])
+        golden, candidates = case
+        if golden is None:
+            return True
+        return all(c.key != golden.key and (not c.causal or later(c.stamp, golden.stamp)) for c in candidates)
 
     @given(cases("latest", apps_max=2).filter(lambda case: apart(case) and honest(case)))
     @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))

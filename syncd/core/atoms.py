@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Any, Final
 
 from syncd.core.fields import Invalid
@@ -17,6 +18,7 @@ from syncd.core.state import Contact, Link, Stamp
 from syncd.model import Raw, Value
 
 MISSING: Final = object()
+DIGEST_CHARS_MAX: Final = 64
 
 
 def value_key(rules: Rules, name: str, value: Value) -> Any:
@@ -28,8 +30,11 @@ def value_key(rules: Rules, name: str, value: Value) -> Any:
 
 
 def digest_key(key: Any) -> str:
-    """Spell a key as text, for storing (keys may be tuples, which JSON would turn into lists)."""
-    return repr(key)
+    """Spell a key as text, for storing: keys may be tuples, which JSON would turn into lists, and long."""
+    text = repr(key)
+    return (
+        text if len(text) <= DIGEST_CHARS_MAX else blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
+    )
 
 
 def atom_value(contact: Contact, atom: Atom) -> Value:

@@ -7,9 +7,9 @@ are no fight, however often. Hard rule: what is counted lives with the contact, 
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
-from syncd.core.atoms import digest_key
 from syncd.core.rules import Atom, Rules
 from syncd.core.state import Contact
 
@@ -18,22 +18,35 @@ WHY = "the value goes back and forth: something else writes this field after eve
 
 def alternates(contact: Contact, atom: Atom, old: Any, new: Any, app: int, rules: Rules, now_ms: int) -> bool:
     """Count a change of the contact's value from key `old` to `new` by `app`; true when it is ping-pong."""
+    _forget_old(contact, rules, now_ms)
     count, previous, first_ms, author = contact.flips.get(atom.name, [0, None, now_ms, app])
-    back = previous == digest_key(new) and author != app
-    if not back or now_ms - first_ms > rules.flips_window_ms:
+    if previous == _mark(new) and author != app:
+        count += 1
+    else:
         count, first_ms = 0, now_ms
-    contact.flips[atom.name] = [count + back, digest_key(old), first_ms, app]
-    return bool(count + back >= rules.flips_max)
+    contact.flips[atom.name] = [count, _mark(old), first_ms, app]
+    return bool(count >= rules.flips_max)
 
 
 def insists(contact: Contact, atom: Atom, shown: Any, app: int, rules: Rules, now_ms: int) -> bool:
     """Count that `app` left the contact's value for `shown`, which did not win; true when it is ping-pong."""
+    _forget_old(contact, rules, now_ms)
     name = f"{atom.name}@{app}"
     count, before, first_ms = contact.flips.get(name, [0, None, now_ms])
-    if before != digest_key(shown) or now_ms - first_ms > rules.flips_window_ms:
+    if before != _mark(shown):
         count, first_ms = 0, now_ms
-    contact.flips[name] = [count + 1, digest_key(shown), first_ms]
+    contact.flips[name] = [count + 1, _mark(shown), first_ms]
     return bool(count + 1 >= rules.flips_max)
+
+
+def _mark(key: Any) -> str:
+    """Tell values apart without keeping them."""
+    return blake2b(repr(key).encode("utf-8", "replace"), digest_size=8).hexdigest()
+
+
+def _forget_old(contact: Contact, rules: Rules, now_ms: int) -> None:
+    for name in [name for name, entry in contact.flips.items() if now_ms - entry[2] > rules.flips_window_ms]:
+        del contact.flips[name]
 
 
 def forget(contact: Contact, atom: Atom) -> None:

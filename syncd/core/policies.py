@@ -107,10 +107,11 @@ def owner(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate],
 
 
 def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-    """Keep the first value there was; only a blank is filled."""
-    if golden is not None and golden.key is not None:
-        return _verdict(golden, golden, candidates, "a value is there already")
-    return latest(atom, None, [c for c in candidates if c.key is not None] or candidates, standing)
+    """Take the latest value; a blank never wins, not even where clearing propagates."""
+    filled = [c for c in candidates if c.key is not None]
+    if not filled:
+        return Verdict(winner=None, reason="a blank never wins")
+    return latest(atom, golden if golden is not None and golden.key is not None else None, filled, standing)
 
 
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
