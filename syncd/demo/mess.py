@@ -19,8 +19,8 @@ COUNTRY_NAMES: Final = {
 }
 TYPED_TWICE: Final = (33, 52, 66)
 """People whom the CRM holds a second time, with the address in other letter case."""
-MARRIED: Final = {94: "Sommerfeld", 131: "Castellane"}
-"""Their new names, which only the accountant has heard of."""
+MARRIED: Final = {94: "Sommerfeld"}
+"""New names, which only the accountant has heard of."""
 OPTED_OUT: Final = (84, 96, 117)
 """They told the accountant; the CRM still has them as subscribers."""
 NO_NUMBER_EITHER: Final = 23
