@@ -10,7 +10,6 @@ import os
 import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 Row = Sequence[Any]
@@ -72,13 +71,6 @@ def plain(value: Any) -> str:
 
 def _escaped(ch: str) -> str:
     return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(ch) or f"\\u{ord(ch):04x}"
-
-
-def when(at_ms: int | None) -> str | None:
-    """Spell a time as ISO 8601 in UTC; None for a time that never was."""
-    if not at_ms:
-        return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def age(seconds: float | None) -> str:
