@@ -42,9 +42,17 @@ conflict_resolution = "a wins"
 SIDE = '[storage {side}]\ntype = "carddav"\nurl = "{url}"\nusername = "u"\npassword = "p"\n'
 
 
+ALONE = "SYNCD_BENCH_ALONE"
+"""Set in the environment: leave everything out that is not in this repository."""
+
+
 def has_shared() -> bool:
     """Tell whether the harness that all products are measured with can run here."""
-    return (SHARED / "fakedav.py").is_file() and PEER_PYTHON.is_file()
+    return not os.environ.get(ALONE) and (SHARED / "fakedav.py").is_file() and PEER_PYTHON.is_file()
+
+
+def has_vdirsyncer() -> bool:
+    return not os.environ.get(ALONE) and VDIRSYNCER.is_file()
 
 
 class Server:
@@ -159,6 +167,11 @@ def floor(n: int, folder: Path) -> dict[str, Taken]:
             command = [python, str(file), step, a.url, b.url, str(folder / "map.db")]
             found[phase] = once(command, folder / "log")
         return found
+
+
+def jobs() -> dict[str, Callable[[int, Path], dict[str, Taken]]]:
+    """Name what can be measured here; ratios are to the first."""
+    return {**({"vdirsyncer": vdirsyncer} if has_vdirsyncer() else {}), "syncd": syncd, "floor": floor}
 
 
 def _phases(n: int, a: Server, b: Server, folder: Path, sync: Callable[[], Taken]) -> dict[str, Taken]:

@@ -8,13 +8,13 @@ What is in DIR stays: the next call goes on from there. Hard rules: an existing 
 imported, for it would count as ours.
 """
 
-# ruff: noqa: PTH100, PTH103, PTH110, PTH123 - pathlib is some 10 ms
+# ruff: noqa: PTH100, PTH103, PTH110, PTH118, PTH120, PTH123 - pathlib is some 10 ms
 from __future__ import annotations
 
 import os
 import sys
 
-SYNCD = (sys.executable, "-m", "syncd")
+SYNCD = os.path.join(os.path.dirname(sys.executable), "syncd")
 BOOK = '  {name}: {{connector: carddav, network: private, settings: {{url: "{url}"}}, secrets: {{username: "env:DAV_USER", password: "env:DAV_PASSWORD"}}}}'
 TABLE = '  {name}: {{connector: sql, settings: {{url: "sqlite:///{file}", table: people, key: id, updated_at: updated_at}}}}'
 
@@ -51,7 +51,7 @@ def main(kind: str, *args: str) -> None:
     file = carddav(args[0], args[1], args[2]) if kind == "carddav" else sql(int(args[0]), args[1])
     if kind != "prepare":
         os.environ |= {"DAV_USER": "u", "DAV_PASSWORD": "p"}
-        os.execv(SYNCD[0], [*SYNCD, "sync", "-c", file, "--approve", "--json"])
+        os.execv(SYNCD, [SYNCD, "sync", "-c", file, "--approve", "--json"])
 
 
 if __name__ == "__main__":
