@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -144,3 +147,10 @@ def test_a_transaction_that_commits_late_is_seen_within_the_overlap(pg_url: str)
         slow.commit()
         ids, _ = changes(app, cursor)
         assert "a" in ids
+
+
+def test_a_database_clock_that_is_set_back_takes_the_cursor_with_it() -> None:
+    stamps: Any = sys.modules["syncd_connectors.sql.stamps"]
+    noon, one = datetime(2024, 5, 1, 12), datetime(2024, 5, 1, 13)  # noqa: DTZ001  digits of a column
+    assert stamps.Mark(at=one, now=one).moved_on(noon, None) == stamps.Mark(at=noon, now=noon)
+    assert stamps.Mark(at=noon, now=one).moved_on(one, None) == stamps.Mark(at=noon, now=one)

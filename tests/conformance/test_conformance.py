@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from syncd.model import Spec
 from tests.conformance import checks
 from tests.conformance.suite import Check, World
 from tests.conformance.worlds import CsvWorld, MemoryWorld, SqlWorld
@@ -57,10 +59,19 @@ def database(postgres_server: str) -> str:
 every_check = pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
 
 
-def ask(world: World, check: Check) -> None:
+_specs: dict[str, Spec] = {}
+"""What the app of a world claims: known once, asked by every check."""
+
+
+def ask(name: str, make: Callable[[], World], check: Check) -> None:
     """Run a check where it applies: what an app does not claim is asked by that check's twin."""
+    if name in _specs and not check.applies(_specs[name]):
+        return
+    world = make()
     try:
-        if check.applies(world.open().spec):
+        if name not in _specs:
+            _specs[name] = world.open().spec
+        if check.applies(_specs[name]):
             check.run(world)
     finally:
         world.close()
@@ -69,13 +80,13 @@ def ask(world: World, check: Check) -> None:
 @every_check
 @pytest.mark.parametrize("quirks", QUIRKS)
 def test_memory(quirks: str, check: Check) -> None:
-    ask(MemoryWorld(**QUIRKS[quirks]), check)
+    ask(f"memory {quirks}", lambda: MemoryWorld(**QUIRKS[quirks]), check)
 
 
 @every_check
 @pytest.mark.parametrize("file", FILES)
 def test_csv(file: str, check: Check, tmp_path: Path) -> None:
-    ask(CsvWorld(tmp_path, **FILES[file]), check)
+    ask(f"csv {file}", lambda: CsvWorld(tmp_path, **FILES[file]), check)
 
 
 @every_check
@@ -83,14 +94,14 @@ def test_csv(file: str, check: Check, tmp_path: Path) -> None:
 def test_sqlite(table: str, check: Check, tmp_path: Path) -> None:
     file = tmp_path / "people.db"
     file.touch()
-    ask(SqlWorld(f"sqlite:///{file}", **TABLES[table]), check)
+    ask(f"sqlite {table}", lambda: SqlWorld(f"sqlite:///{file}", **TABLES[table]), check)
 
 
 @every_check
 @pytest.mark.parametrize("table", TABLES)
 def test_postgresql(table: str, check: Check, database: str) -> None:
     more = {"key": "SERIAL"} if "key" in TABLES[table] else {}
-    ask(SqlWorld(database, **{**TABLES[table], **more}), check)
+    ask(f"postgresql {table}", lambda: SqlWorld(database, **{**TABLES[table], **more}), check)
 
 
 def test_every_claim_is_asked_both_ways() -> None:
