@@ -25,14 +25,13 @@ from syncd.config import AppConfig, Config, Process, load_config
 from syncd.connector import App, Connector, Opening
 from syncd.engine import passes, runs
 from syncd.engine.hub import COUNTS, Hub, OpenApp
-from syncd.engine.runs import Outcome, Session, _approvals, _finish, _note_rules
+from syncd.engine.runs import Outcome, Session, approvals_of, finish, note_rules
 from syncd.engine.seam import LiveWorld, Transacting
 from syncd.engine.setup import make_hub
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
 from syncd.store import schema as s
-from syncd.store.lease import Lease
+from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
-from syncd.store.store import Store
 from syncd.store.tx import Tx
 
 T = TypeVar("T")
@@ -49,16 +48,6 @@ BEGINNINGS: Final = frozenset({"open", "fingerprint", "read", "sent", "merge", "
 
 class Draining(BaseException):
     """Unwinds a pass at the next boundary. Not an Exception: nothing that reacts to errors may stop it."""
-
-
-class Fenced:
-    """The store for the holder of the lease: nothing is written once another process has taken over."""
-
-    def __init__(self, store: Store, lease: Lease) -> None:
-        self._store, self._lease = store, lease
-
-    def transact(self, step: Callable[[Tx], T]) -> T:
-        return self._store.transact(step, epoch=self._lease.epoch)
 
 
 class WatchedWorld(LiveWorld):
@@ -327,16 +316,16 @@ class Pass:
         world = hub.world
         hub.run = world.transact("run", lambda tx: tx.begin_run("sync", world.now_ms()))
         try:
-            hub.approved = world.transact("approvals", _approvals)
-            world.transact("rules", lambda tx: _note_rules(tx, self._session.config.hash))
+            hub.approved = world.transact("approvals", approvals_of)
+            world.transact("rules", lambda tx: note_rules(tx, self._session.config.hash))
             chosen = [app for app in hub.apps.values() if app.name in self._due]
             passes.read_all(hub, [app for app in chosen if not self._due[app.name]])
             passes.read_all(hub, [app for app in chosen if self._due[app.name]], full=True)
             passes.settle_down(hub, chosen)
         except Draining:
-            _finish(hub, first_done=False)
+            finish(hub)
             raise
-        outcome = _finish(hub, first_done=False)
+        outcome = finish(hub)
         if world.transact("idle", lambda tx: _forget_idle(tx, hub)):
             hub.run = 0
         return outcome

@@ -5,7 +5,7 @@ An intent of the document is found again by its contact's records, not by number
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from syncd.core.state import Intent
@@ -16,16 +16,18 @@ from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
 
-def list_intents(hub: Hub, names: set[str]) -> Iterator[dict[str, Any]]:
-    """List every intent of these apps, app by app, consent first, page by page."""
+def list_intents(hub: Hub, names: set[str], contacts: Collection[int] | None = None) -> Iterator[dict[str, Any]]:
+    """List every intent of these apps (and contacts), app by app, consent first, page by page; held ones too, for they
+    are what somebody has to look at.
+    """
     for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
-        if app.name not in names or app.held:
+        if app.name not in names:
             continue
         for kind in KINDS:
             after = 0
             while True:
                 page, after = hub.world.transact("intents", _page, hub, app, kind, after)
-                yield from page
+                yield from (doc for doc in page if contacts is None or int(doc["contact"][1:]) in contacts)
                 if not after:
                     break
 

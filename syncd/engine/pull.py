@@ -7,7 +7,7 @@ nothing; a record is believed gone only after the app itself says so when asked 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from syncd.connector import SparesDownloads
@@ -24,6 +24,10 @@ from syncd.store.tx import AppState, Mark, Tx
 
 STRIKES = 2
 SHRUNK = Limit(absolute=5, percent=20)
+NUL = "\0"
+"""No text of PostgreSQL's may hold it. In fields it does no harm: they are stored as bytes."""
+NUL_IN_ID = "its id holds a NUL character"
+NUL_IN_VERSION = "its version holds a NUL character"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,13 +77,16 @@ def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Readin
 
 
 def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
-    marks = tx.marks(app.index, ids)
+    marks = tx.marks(app.index, [id_ for id_ in ids if NUL not in id_])
     return {id_: mark.version for id_, mark in marks.items() if mark.digest and not mark.problem}
 
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     app = reading.app
     records = {record.id: record for record in page.records}  # twice in a page: the connector's last word
+    ids = [without_nul(id_) for id_ in (*records, *page.same)]
+    if page.cursor is not None and NUL in page.cursor:
+        page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
 
@@ -87,18 +94,18 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         if first and reading.listing:
             tx.begin_listing(app.index)
         if reading.listing:
-            tx.list_ids(app.index, [*records, *page.same])
+            tx.list_ids(app.index, ids)
         if records:
             observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
         if page.gone:
-            _note_gone(tx, app, page.gone)
+            _note_gone(tx, app, [without_nul(id_) for id_ in page.gone])
         if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
             tx.save_app(app.index, cursor=page.cursor)
 
     if reading.listing:
-        for id_ in (*records, *page.same):
+        for id_ in ids:
             reading.ids_digest ^= int.from_bytes(blake2b(id_.encode("utf-8", "replace"), digest_size=8).digest(), "big")
     hub.world.transact("page", step)
 
@@ -132,6 +139,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
 
 def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_ms: int, read_ms: int) -> int:
     """Store what is new in these records as unconsumed observations; says how many there were."""
+    records = _storable(records)
     marks = tx.marks(app.index, list(records))
     fresh: list[dict[str, object]] = []
     seen: list[dict[str, object]] = []
@@ -141,7 +149,7 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
         mark = marks.get(id_)
         if mark is not None and _is_known(record, mark):
             continue
-        if mark is not None and _is_stale(app, record, mark):
+        if mark is not None and (_is_stale(app, record, mark) or _is_shadow(record, mark)):
             continue
         digest = codec.digest(record.fields, record.problem)
         if mark is None:
@@ -160,6 +168,34 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     tx.touch_versions(versions)
     tx.add_keys(keys)
     return len(fresh) + len(seen)
+
+
+def without_nul(text: str) -> str:
+    """Show a NUL character as U+FFFD."""
+    return text.replace(NUL, "\ufffd")
+
+
+def _storable(records: dict[str, Record]) -> dict[str, Record]:
+    """Park what PostgreSQL could not store, under an id that it can; a record that has this very id goes first."""
+    found = {}
+    for id_, record in records.items():
+        version, problem = record.version, record.problem
+        if NUL in id_ or NUL in record.id:
+            name = without_nul(record.id)
+            if name not in records:
+                found[name] = replace(record, id=name, version=None, problem=NUL_IN_ID)
+        elif version is not None and NUL in version:
+            found[id_] = replace(record, version=None, problem=NUL_IN_VERSION)
+        elif problem is not None and NUL in problem:
+            found[id_] = replace(record, problem=without_nul(problem))
+        else:
+            found[id_] = record
+    return found
+
+
+def _is_shadow(record: Record, mark: Mark) -> bool:
+    """Say whether a record is parked under an id that a sound record has (see `_storable`)."""
+    return record.problem == NUL_IN_ID and mark.problem is None
 
 
 def _is_known(record: Record, mark: Mark) -> bool:
@@ -228,7 +264,7 @@ def email_key(fields: dict[str, object], app: AppRule, rules: Rules) -> str | No
     return str(rules.fields["email"].type.key(value)) if isinstance(value, str) else None
 
 
-def _note_gone(tx: Tx, app: OpenApp, gone: tuple[str, ...]) -> None:
-    known = tx.marks(app.index, list(gone))
+def _note_gone(tx: Tx, app: OpenApp, gone: Sequence[str]) -> None:
+    known = tx.marks(app.index, gone)
     if known:
         tx.strike(app.index, known, STRIKES)

@@ -66,8 +66,9 @@ def sync(session: Session, *, approve: bool = False) -> Outcome:
         if preview is not None:
             return preview
     with _run(session, "sync", approve=approve) as hub:
+        hub.world.transact("first done", note_first, hub.run)
         passes.sync(hub)
-        return _finish(hub, first_done=True)
+        return finish(hub)
 
 
 def resync(
@@ -97,7 +98,7 @@ def resync(
                 if app.usable:
                     passes.reread(hub, app, contacts)
             passes.settle_down(hub, chosen, contacts=contacts)
-        outcome = _finish(hub, first_done=not limited)
+        outcome = finish(hub)
         outcome.doc["skipped"] = []
         return outcome
 
@@ -112,8 +113,8 @@ def plan(
         try:
             first = world.transact("first", lambda tx: tx.meta("first")) is None
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
-            hub.approved = world.transact("approvals", _approvals)
-            world.transact("rules", lambda tx: _note_rules(tx, session.config.hash))
+            hub.approved = world.transact("approvals", approvals_of)
+            world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
             passes.sync(hub, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []
@@ -128,11 +129,8 @@ def plan(
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
             doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox}
             errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
-            code = 4 if held or inbox else 0
-            if any(isinstance(app.error, AccessError) for app in hub.apps.values()):
-                code = 5
-            elif errors and not code:
-                code = 3
+            code = _exit_code(hub, inbox=len(inbox), stuck=False)
+            code = 4 if held and not code else code
             return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {})
         finally:
             close(hub)
@@ -149,7 +147,9 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
         for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
             if app.usable and app.index in wanted:
                 apply_app(hub, app, only=frozenset(wanted[app.index]))
-        outcome = _finish(hub, first_done=True)
+        if not skipped:
+            hub.world.transact("first done", note_first, hub.run)
+        outcome = finish(hub)
         outcome.doc["skipped"] = skipped
         if skipped and outcome.code == 0:
             outcome.code, outcome.doc["outcome"] = 3, "partial"
@@ -166,7 +166,8 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
                 undone = take_back(hub, chosen, write=False)
                 decide(hub)
-                intents = [*list_intents(hub, {app.name for app in hub.apps.values()}), *restored_docs(undone)]
+                names = {app.name for app in hub.apps.values()}
+                intents = [*list_intents(hub, names, undone.contacts), *restored_docs(undone)]
                 doc = report(hub, "held", world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
                 close(hub)
@@ -176,8 +177,8 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
         passes.read_all(hub, list(hub.apps.values()))
         decide(hub)
         undone = take_back(hub, chosen, write=True)
-        passes.settle_down(hub, list(hub.apps.values()))
-        outcome = _finish(hub, first_done=False)
+        passes.settle_down(hub, list(hub.apps.values()), contacts=sorted(undone.contacts))
+        outcome = finish(hub)
         outcome.doc["skipped"] = undone.skipped
         return outcome
 
@@ -234,11 +235,11 @@ def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]
     hub = make_hub(session.world, session.config, session.load)
     try:
         hub.run = session.world.transact("run", lambda tx: tx.begin_run(kind, session.world.now_ms()))
-        hub.approved = session.world.transact("approvals", _approvals)
+        hub.approved = session.world.transact("approvals", approvals_of)
         if approve:
             for app in hub.apps.values():
                 hub.approved.update({(app.name, verb): EVERYTHING for verb in APPROVED_BY_FLAG})
-        session.world.transact("rules", lambda tx: _note_rules(tx, session.config.hash))
+        session.world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
         yield hub
     finally:
         close(hub)
@@ -251,12 +252,18 @@ def close(hub: Hub) -> None:
             app.app.close()
 
 
-def _approvals(tx: Tx) -> dict[tuple[str, str], int]:
+def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
     stored = json.loads(tx.meta("approvals") or "{}")
     return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
 
 
-def _note_rules(tx: Tx, now: str) -> None:
+def note_first(tx: Tx, run: int) -> None:
+    """Write down, before anything is written anywhere, that the first run was looked at or had nothing to look at."""
+    if tx.meta("first") is None:
+        tx.set_meta("first", str(run))
+
+
+def note_rules(tx: Tx, now: str) -> None:
     """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
     before = tx.meta("rules")
     if before != now:
@@ -265,7 +272,7 @@ def _note_rules(tx: Tx, now: str) -> None:
         tx.set_meta("rules", now)
 
 
-def _finish(hub: Hub, *, first_done: bool) -> Outcome:
+def finish(hub: Hub) -> Outcome:
     """Close a run: its outcome, its document, its exit code."""
     world = hub.world
     now_ms = world.now_ms()
@@ -277,14 +284,12 @@ def _finish(hub: Hub, *, first_done: bool) -> Outcome:
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
         code = _exit_code(hub, inbox=inbox, stuck=stuck or doubt)
-        words = {0: "in_sync", 3: "partial", 4: "held", 5: "partial"}
+        words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
         doc = report(hub, words[code], inbox)
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)
         used = {(held.app, held.verb) for held in hub.held}
-        left = {f"{app}:{verb}": n for (app, verb), n in _approvals(tx).items() if (app, verb) in used}
+        left = {f"{app}:{verb}": n for (app, verb), n in approvals_of(tx).items() if (app, verb) in used}
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))
-        if first_done and any(app.pulled for app in hub.apps.values()) and tx.meta("first") is None:
-            tx.set_meta("first", str(hub.run))
         errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
         return Outcome(doc=doc, code=code, errors=errors)
 
@@ -293,6 +298,8 @@ def _finish(hub: Hub, *, first_done: bool) -> Outcome:
 
 def _exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:
     errors = [app.error for app in hub.apps.values() if app.error is not None]
+    if any(isinstance(error, ConfigError) for error in errors):
+        return 2
     if any(isinstance(error, AccessError) for error in errors):
         return 5
     if hub.held or inbox or any(isinstance(error, SafetyStop) for error in errors):

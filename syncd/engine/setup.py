@@ -20,7 +20,7 @@ from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
-from syncd.errors import ConfigError, SafetyStop, SyncdError
+from syncd.errors import SafetyStop, SyncdError
 from syncd.model import FieldMap, Spec
 from syncd.store import codec
 from syncd.store.tx import AppState, Tx
@@ -85,9 +85,7 @@ def _open(
     )
     try:
         opened = world.call(settings.name, "open", lambda: load(settings).open(opening))
-    except ConfigError:
-        raise
-    except SyncdError as error:
+    except SyncdError as error:  # a ConfigError too: one app's table or file is wrong, the others go on
         return None, last, error
     return opened, opened.fields, None
 
@@ -189,7 +187,13 @@ def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
         return
     fields = codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
     if state.fingerprint is None or bytes(state.fields or b"") != fields:
-        hub.world.transact("account", lambda tx: tx.save_app(app.index, fingerprint=fingerprint, fields=fields))
+        hub.world.transact("account", _note_account, app, fingerprint, fields)
+
+
+def _note_account(tx: Tx, app: OpenApp, fingerprint: str, fields: bytes) -> None:
+    """Remember the account. Other fields than before may mean something to every contact: decide them all again."""
+    tx.save_app(app.index, fingerprint=fingerprint, fields=fields)
+    tx.mark_all_dirty()
 
 
 def _plain(where: FieldMap) -> dict[str, Any]:

@@ -36,7 +36,8 @@ class Selection:
 class Undone:
     """What an undo came to."""
 
-    values: int = 0
+    contacts: set[int] = field(default_factory=set)
+    """Contacts of which a value or a record was taken back: what an undo may write to."""
     skipped: list[dict[str, Any]] = field(default_factory=list)
     restored: list[tuple[OpenApp, Contact, Link, dict[str, Change]]] = field(default_factory=list)
     """What only one app held: written back there."""
@@ -99,7 +100,7 @@ def _undo_page(
             lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
         if lines:
             journal.append((contact, lines))
-            undone.values += len(lines)
+            undone.contacts.add(id_)
     tx.save_contacts(contact for contact, _ in journal)
     tx.mark_dirty(contact.id for contact, _ in journal)
     tx.write_journal(hub.run, now_ms, journal)
@@ -127,6 +128,9 @@ def _take_back_values(
         atom = rules.atoms[name]
         last = next(e for e in reversed(group) if loser is False or e.kind == kind)
         now = atom_value(contact, atom)
+        if group[0].app is None and group[0].kind == "value" and atom_key(rules, atom, group[0].old) is None:
+            undone.skipped.append(_skip(contact, None, name, "a person decided it; there was no value before"))
+            continue
         if atom_key(rules, atom, now) != atom_key(rules, atom, last.new):
             undone.skipped.append(_skip(contact, None, name, "it has changed since"))
             continue
@@ -160,14 +164,14 @@ def _take_back_writes(
                 continue  # a contact value travels by itself; consent is not in `atoms`
             mine = [e for e in writes if e.field == name]
             if link.base.get(name) != mine[-1].new or link.seen is not None:
-                undone.skipped.append(_skip(contact, app, name, "it has changed since"))
+                undone.skipped.append(_skip(contact, app, name, "it has changed since", link.id))
             elif mine[0].old != mine[-1].new:
                 changes[name] = Change(old=link.base[name], new=mine[0].old, reason="undone by an operator")
         if changes and app is not None:
             if app.rule.spec.update:
                 restored.append((app, contact, link, changes))
             else:
-                undone.skipped.append(_skip(contact, app, None, "this app may not be written"))
+                undone.skipped.append(_skip(contact, app, None, "this app may not be written", link.id))
     return restored
 
 
@@ -184,7 +188,7 @@ def _take_back_creates(
             continue
         if not app.rule.spec.archive:
             undone.skipped.append(
-                _skip(contact, app, None, "it was created; this app cannot archive, remove it by hand")
+                _skip(contact, app, None, "it was created; this app cannot archive, remove it by hand", link.id)
             )
             continue
         contact.tombs[app.index] = now_ms
@@ -197,8 +201,11 @@ def _take_back_creates(
     return lines
 
 
-def _skip(contact: Contact, app: OpenApp | None, name: str | None, why: str) -> dict[str, Any]:
-    return {"contact": f"c{contact.id}", "app": app.name if app else None, "field": name, "reason": why}
+def _skip(
+    contact: Contact, app: OpenApp | None, name: str | None, why: str, record: str | None = None
+) -> dict[str, Any]:
+    place = {"app": app.name if app else None, "record": record}
+    return {"contact": f"c{contact.id}", **place, "field": name, "reason": why}
 
 
 def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapping[str, Change]]]) -> None:
