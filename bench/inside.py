@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from syncd import logs, registry
 from syncd.config import load_config
-from syncd.daemon import Fenced, KeptApps, Pass, WatchedWorld
+from syncd.daemon import KeptApps, Pass, WatchedWorld
 from syncd.engine.runs import Session
-from syncd.store.lease import Lease
+from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
 
 WARM = 2

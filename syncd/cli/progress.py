@@ -43,20 +43,16 @@ def command_world(store: Store, lease: Lease | None = None) -> Iterator[LiveWorl
     """Give out the live world: with a lease nothing is written once another process has taken over."""
     line = _Line() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
     try:
-        yield CommandWorld(Fenced(store, lease) if lease else store, lease, line)
+        yield CommandWorld(_fenced(store, lease) if lease else store, lease, line)
     finally:
         if line is not None:
             line.stop()
 
 
-class Fenced:
-    """A store for the holder of a lease."""
+def _fenced(store: Store, lease: Lease) -> Transacting:
+    from syncd.store.lease import Fenced
 
-    def __init__(self, store: Store, lease: Lease) -> None:
-        self._store, self._lease = store, lease
-
-    def transact(self, step: Callable[[Tx], T]) -> T:
-        return self._store.transact(step, epoch=self._lease.epoch)
+    return Fenced(store, lease)
 
 
 class _Line:

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 import sqlalchemy as sa
 
@@ -26,6 +26,7 @@ from syncd.store import faults, schema
 from syncd.store.store import EPOCH, LeaseLost, Store
 from syncd.store.tx import Tx
 
+T = TypeVar("T")
 POLL_SECONDS: Final = 0.25
 HOLDER: Final = "holder"
 """The row of `meta` that names who held the lease last, by a number that it drew."""
@@ -118,6 +119,16 @@ class Lease:
             tx.set_meta(EPOCH, str(epoch))
             tx.set_meta(HOLDER, self._number)
         return epoch
+
+
+class Fenced:
+    """The store for the holder of a lease: nothing is written once another process has taken over."""
+
+    def __init__(self, store: Store, lease: Lease) -> None:
+        self._store, self._lease = store, lease
+
+    def transact(self, step: Callable[[Tx], T]) -> T:
+        return self._store.transact(step, epoch=self._lease.epoch)
 
 
 class _FileLock:

@@ -1,0 +1,139 @@
+"""Contacts: their documents, which of them are to be merged, and the keys by which records find them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, select
+
+from syncd.core.match import Holder
+from syncd.core.state import Contact
+from syncd.store import codec
+from syncd.store import schema as s
+from syncd.store.base import Base
+from syncd.store.bulk import Keyed, deleting, inserting, updating
+
+_R = s.record.c
+_TO_MERGE = (
+    select(_R.contact)
+    .where(
+        _R.seen.is_not(None),
+        _R.contact.is_not(None),
+        _R.contact > bindparam("after"),
+        _R.app.not_in(bindparam("skip", expanding=True)),
+    )
+    .order_by(_R.contact, _R.app)
+    .limit(bindparam("count"))
+)
+_MARKED = (
+    select(s.dirty.c.contact)
+    .where(s.dirty.c.contact > bindparam("after"))
+    .order_by(s.dirty.c.contact)
+    .limit(bindparam("count"))
+)
+_CONTACTS = Keyed(select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc), s.contact.c.id)
+_SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bindparam("ids", expanding=True)))
+_INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
+_SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
+_MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
+_CLEAR_DIRTY = Keyed(sa.delete(s.dirty), s.dirty.c.contact)
+_D = s.identity.c
+_HOLDERS = Keyed(
+    select(_D.key, _D.app, _D.record, _R.contact)
+    .select_from(s.identity.outerjoin(s.record, (_R.app == _D.app) & (_R.id == _D.record)))
+    .order_by(_D.key, _D.app, _D.record),
+    _D.key,
+)
+_ADD_KEY = inserting(s.identity, "key app record", clash="stays")
+_DROP_KEY = deleting(s.identity, "key app record")
+
+
+class Contacts(Base):
+    """What a transaction does with contacts and their keys."""
+
+    def contacts(self, ids: Iterable[int]) -> dict[int, Contact]:
+        return {r[0]: codec.read_contact(r[0], r[1], r[2], r[3]) for r in _CONTACTS.find(self._c, list(ids))}
+
+    def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
+        """Load of these contacts only what seals their journal; their values stay unread."""
+        rows = self._c.execute(_SEALS, {"ids": list(ids)})
+        return {r[0]: Contact(id=r[0], secret=bytes(r[1])) for r in rows}
+
+    def next_contact(self) -> int:
+        highest = self._c.execute(select(sa.func.max(s.contact.c.id))).scalar() or 0
+        return max(int(highest), int(self.meta("contacts") or 0)) + 1
+
+    def insert_contacts(self, contacts: Sequence[Contact]) -> None:
+        _INSERT_CONTACT.run(self._c, [{"id": c.id, "secret": c.secret, **_contact_row(c)} for c in contacts])
+
+    def save_contacts(self, contacts: Iterable[Contact]) -> None:
+        rows = [{"k_id": c.id, **_contact_row(c)} for c in contacts]
+        _SAVE_CONTACT.run(self._c, rows)
+
+    def delete_contact(self, contact: int) -> None:
+        """Remove a contact that lost its last record to another contact; its number is never given again."""
+        highest = self.next_contact() - 1
+        self.set_meta("contacts", str(highest))
+        for table in (s.intent, s.dirty):
+            self._c.execute(sa.delete(table).where(table.c.contact == contact))
+        self._c.execute(sa.delete(s.contact).where(s.contact.c.id == contact))
+
+    def review_contacts(self, after: int, count_max: int) -> list[int]:
+        query = select(s.contact.c.id).where(s.contact.c.review == 1, s.contact.c.id > after)
+        return [r[0] for r in self._c.execute(query.order_by(s.contact.c.id).limit(count_max))]
+
+    def refused_count(self) -> int:
+        query = select(sa.func.count()).where(s.contact.c.refused == 1)
+        return int(self._c.execute(query).scalar_one())
+
+    def contacts_since(self, since_ms: int) -> list[int]:
+        """List contacts of which a record was confirmed or changed at or after a time."""
+        query = select(s.record.c.contact).where(s.record.c.contact.is_not(None), s.record.c.at_ms >= since_ms)
+        return [r[0] for r in self._c.execute(query.distinct().order_by(s.record.c.contact))]
+
+    def dirty_contacts(self, skip_apps: Sequence[int], after: int, count_max: int) -> list[int]:
+        """List contacts with something to merge, in order of number; records of `skip_apps` do not count."""
+        # Ordered by an index and limited, not DISTINCT: else each page of a first sync would sort all that is left.
+        rows_max = 4 * count_max
+        seen = [
+            row[0] for row in self._c.execute(_TO_MERGE, {"after": after, "skip": list(skip_apps), "count": rows_max})
+        ]
+        marked = [row[0] for row in self._c.execute(_MARKED, {"after": after, "count": count_max})]
+        if len(seen) == rows_max:
+            marked = [contact for contact in marked if contact <= seen[-1]]
+        return sorted({*seen, *marked})[:count_max]
+
+    def mark_dirty(self, contacts: Iterable[int]) -> None:
+        _MARK_DIRTY.run(self._c, [{"contact": contact} for contact in contacts])
+
+    def mark_all_dirty(self) -> None:
+        self._c.execute(sa.delete(s.dirty))
+        self._c.execute(sa.insert(s.dirty).from_select(["contact"], select(s.contact.c.id)))
+
+    def clear_dirty(self, contacts: Sequence[int]) -> None:
+        _CLEAR_DIRTY.change(self._c, contacts)
+
+    def holders(self, keys: Iterable[bytes]) -> dict[bytes, list[Holder]]:
+        """Find who holds these keys; an alias holds for its contact."""
+        found: dict[bytes, list[Holder]] = {}
+        for key, app, record, contact in _HOLDERS.find(self._c, list(keys)):
+            owner = int(record) if app < 0 else contact
+            found.setdefault(bytes(key), []).append(Holder(app, record, owner))
+        return found
+
+    def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        _ADD_KEY.run(self._c, rows)
+
+    def drop_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        _DROP_KEY.run(self._c, rows)
+
+
+def _contact_row(contact: Contact) -> dict[str, Any]:
+    return {
+        "review": int(contact.review),
+        "held": int(bool(contact.held)),
+        "refused": int(bool(contact.refused)),
+        "doc": codec.contact_doc(contact),
+    }

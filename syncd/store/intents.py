@@ -1,0 +1,120 @@
+"""Intents: what has to be written, and what may have left the building."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, select
+
+from syncd.core.state import Intent, Sent
+from syncd.store import codec
+from syncd.store import schema as s
+from syncd.store.base import Base
+from syncd.store.bulk import Keyed, deleting, inserting, updating
+from syncd.store.codec import KIND_NUMBER
+
+
+class NewRow(NamedTuple):
+    """An intent that waits to be sent."""
+
+    contact: int
+    record: str | None
+    flags: int
+
+
+_I = s.intent.c
+_DROP_NEW = Keyed(
+    sa.delete(s.intent).where(
+        _I.sent == sa.literal_column("0"), _I.record.is_(None), _I.kind < sa.literal_column(str(KIND_NUMBER["archive"]))
+    ),
+    _I.contact,
+)
+_PLAN = inserting(s.intent, "app kind contact flags", clash="stays")
+_NEW_INTENTS = (
+    select(_I.contact, _I.record, _I.flags)
+    .where(_I.app == bindparam("app"), _I.kind == bindparam("kind"), _I.sent == 0, _I.contact > bindparam("after"))
+    .order_by(_I.contact)
+    .limit(bindparam("count"))
+)
+_DROP_INTENT = deleting(s.intent, "app kind contact")
+_MARK_SENT = updating(s.intent, "app kind contact", "record sent_ms doc", sent=1)
+_UNSEND = updating(s.intent, "app kind contact", sent=0, doc=None)
+_SENT_OF_APP = (
+    select(_I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
+    .where(_I.app == bindparam("app"), _I.sent == 1)
+    .order_by(_I.kind, _I.contact)
+)
+_SENT_OF_CONTACTS = Keyed(
+    select(_I.app, _I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
+    .where(_I.sent == sa.literal_column("1"))
+    .order_by(_I.contact, _I.app, _I.kind),
+    _I.contact,
+)
+
+
+class Intents(Base):
+    """What a transaction does with intents."""
+
+    def replace_intents(self, contacts: Sequence[int], intents: Iterable[Intent]) -> None:
+        """Forget what was planned for these contacts and not sent; plan this instead."""
+        _DROP_NEW.change(self._c, contacts)
+        rows = [
+            {
+                "app": i.app,
+                "kind": KIND_NUMBER[i.kind],
+                "contact": i.contact,
+                "flags": int(i.clears) + 2 * int(i.opt_out),
+            }
+            for i in intents
+        ]
+        _PLAN.run(self._c, rows)
+
+    def plan_archive(self, app: int, contact: int) -> None:
+        """Plan that one record is put away."""
+        _PLAN.run(self._c, [{"app": app, "kind": KIND_NUMBER["archive"], "contact": contact, "flags": 0}])
+
+    def intent_counts(self) -> list[tuple[int, int, int, int, int]]:
+        """Count intents: (app, kind number, sent, flags, count)."""
+        c = s.intent.c
+        query = select(c.app, c.kind, c.sent, c.flags, sa.func.count()).group_by(c.app, c.kind, c.sent, c.flags)
+        return [tuple(r) for r in self._c.execute(query.order_by(c.app, c.kind, c.sent, c.flags))]
+
+    def new_intents(self, app: int, kind: int, after: int, count_max: int) -> list[NewRow]:
+        rows = self._c.execute(_NEW_INTENTS, {"app": app, "kind": kind, "after": after, "count": count_max})
+        return [NewRow(r[0], r[1], r[2]) for r in rows]
+
+    def drop_intents(self, app: int, kind: int, contacts: Iterable[int]) -> None:
+        rows = [{"k_app": app, "k_kind": kind, "k_contact": contact} for contact in contacts]
+        _DROP_INTENT.run(self._c, rows)
+
+    def mark_sent(self, sents: Iterable[Sent]) -> None:
+        rows = [
+            {
+                "k_app": x.app,
+                "k_kind": KIND_NUMBER[x.kind],
+                "k_contact": x.contact,
+                "record": x.record,
+                "sent_ms": x.at_ms,
+                "doc": codec.sent_doc(x),
+            }
+            for x in sents
+        ]
+        _MARK_SENT.run(self._c, rows)
+
+    def unsend(self, app: int, kind: int, contacts: Iterable[int]) -> None:
+        """Turn SENT rows back into plans; the drawn id of a create is kept, so that repeating it is harmless."""
+        rows = [{"k_app": app, "k_kind": kind, "k_contact": contact} for contact in contacts]
+        _UNSEND.run(self._c, rows)
+
+    def sent(self, app: int) -> list[Sent]:
+        """List everything that may have left the building for this app."""
+        rows = self._c.execute(_SENT_OF_APP, {"app": app})
+        return [codec.read_sent(app, r[0], r[1], r[2] or "", r[3], r[4]) for r in rows]
+
+    def sent_of(self, contacts: Iterable[int]) -> dict[int, list[Sent]]:
+        found: dict[int, list[Sent]] = {}
+        for app, kind, contact, record, sent_ms, doc in _SENT_OF_CONTACTS.find(self._c, list(contacts)):
+            found.setdefault(contact, []).append(codec.read_sent(app, kind, contact, record or "", sent_ms, doc))
+        return found

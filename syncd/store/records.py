@@ -1,0 +1,146 @@
+"""Records: what each app shows, what was agreed with it, and what waits to be merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from sqlalchemy import bindparam, select
+
+from syncd.core.state import Link
+from syncd.store import codec
+from syncd.store import schema as s
+from syncd.store.base import Base
+from syncd.store.bulk import Keyed, inserting, updating
+
+
+class Mark(NamedTuple):
+    """What is known of a record without opening its documents."""
+
+    version: str | None
+    digest: bytes | None
+    contact: int | None
+    problem: str | None
+    misses: int
+    at_ms: int
+
+
+_R = s.record.c
+_LINK_COLUMNS = (_R.app, _R.id, _R.contact, _R.version, _R.at_ms, _R.doc, _R.seen)
+_MARKS = Keyed(
+    select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms).where(_R.app == bindparam("app")),
+    _R.id,
+)
+_INSERT_RECORD = inserting(s.record, "app id contact version digest at_ms problem doc seen")
+_SEE = updating(s.record, "app id", "digest problem seen")
+_TOUCH = updating(s.record, "app id", "version")
+_ATTACH = updating(s.record, "app id", "contact")
+_SET_DIGEST = updating(s.record, "app id", "digest")
+_UNLINKED = (
+    select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
+    .where(_R.app == bindparam("app"), _R.contact.is_(None), _R.seen.is_not(None), _R.id > bindparam("after"))
+    .order_by(_R.id)
+    .limit(bindparam("count"))
+)
+_LINKS_OF = Keyed(select(*_LINK_COLUMNS).order_by(_R.contact, _R.app), _R.contact)
+_LINK_APPS = Keyed(select(_R.contact, _R.app), _R.contact)
+_LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
+    _R.app == bindparam("app"), _R.id == bindparam("id")
+)
+_SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen")
+
+
+class Records(Base):
+    """What a transaction does with records."""
+
+    def marks(self, app: int, ids: Sequence[str]) -> dict[str, Mark]:
+        return {row[0]: Mark(*row[1:]) for row in _MARKS.find(self._c, ids, app=app)}
+
+    def insert_records(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Add records: app, id, contact, version, digest, at_ms, problem, doc, seen."""
+        _INSERT_RECORD.run(self._c, rows)
+
+    def see(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store unconsumed observations: k_app, k_id, digest, problem, seen."""
+        _SEE.run(self._c, rows)
+
+    def touch_versions(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store new versions of records whose content is the same: k_app, k_id, version."""
+        _TOUCH.run(self._c, rows)
+
+    def set_digests(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Store what a write left behind: k_app, k_id, digest."""
+        _SET_DIGEST.run(self._c, rows)
+
+    def forget_reading(self, app: int, ids: Sequence[str]) -> None:
+        """Let these records be looked at in full by the next read, whatever was read of them now."""
+        self._c.execute(
+            sa.update(s.record)
+            .where(s.record.c.app == app, s.record.c.id.in_(bindparam("ids", expanding=True)))
+            .values(digest=b"", version=None),
+            {"ids": list(ids)},
+        )
+
+    def forget_record(self, app: int, id_: str) -> None:
+        self._c.execute(sa.delete(s.record).where(s.record.c.app == app, s.record.c.id == id_))
+
+    def set_problem(self, app: int, id_: str, problem: str | None) -> None:
+        self._c.execute(sa.update(s.record).where(s.record.c.app == app, s.record.c.id == id_).values(problem=problem))
+
+    def record_count(self, app: int) -> int:
+        return int(self._c.execute(select(sa.func.count()).where(s.record.c.app == app)).scalar_one())
+
+    def linked_count(self, app: int) -> int:
+        query = select(sa.func.count()).where(s.record.c.app == app, s.record.c.contact.is_not(None))
+        return int(self._c.execute(query).scalar_one())
+
+    def parked_count(self, app: int) -> int:
+        query = select(sa.func.count()).where(
+            s.record.c.app == app, s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
+        )
+        return int(self._c.execute(query).scalar_one())
+
+    def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
+        rows = self._c.execute(_UNLINKED, {"app": app, "after": after, "count": count_max})
+        return [codec.read_link(r[0], r[1], 0, r[2], r[3], r[4], r[5]) for r in rows]
+
+    def links_of(self, contacts: Iterable[int]) -> dict[int, list[Link]]:
+        wanted = list(contacts)
+        found: dict[int, list[Link]] = {contact: [] for contact in wanted}
+        for app, id_, contact, version, at_ms, doc, seen in _LINKS_OF.find(self._c, wanted):
+            found[contact].append(codec.read_link(app, id_, contact, version, at_ms, doc, seen))
+        return found
+
+    def link_apps(self, contacts: Iterable[int]) -> dict[int, set[int]]:
+        """Tell in which apps these contacts have a record."""
+        found: dict[int, set[int]] = {}
+        for contact, app in _LINK_APPS.find(self._c, list(contacts)):
+            found.setdefault(contact, set()).add(app)
+        return found
+
+    def link(self, app: int, id_: str) -> Link | None:
+        row = self._c.execute(_LINK, {"app": app, "id": id_}).first()
+        return None if row is None else codec.read_link(app, id_, row[0] or 0, row[1], row[2], row[3], row[4])
+
+    def save_links(self, links: Iterable[Link]) -> None:
+        """Write links back: their base, and whatever observation is still unconsumed."""
+        rows = [
+            {
+                "k_app": link.app,
+                "k_id": link.id,
+                "contact": link.contact or None,
+                "version": link.version,
+                "at_ms": link.at_ms,
+                "flawed": int(bool(link.flaws)),
+                "doc": codec.link_doc(link),
+                "seen": codec.seen_doc(link.seen) if link.seen else None,
+            }
+            for link in links
+        ]
+        _SAVE_LINK.run(self._c, rows)
+
+    def attach(self, links: Iterable[Link]) -> None:
+        """Give records their contact and leave everything else of them as it is."""
+        rows = [{"k_app": link.app, "k_id": link.id, "contact": link.contact} for link in links]
+        _ATTACH.run(self._c, rows)

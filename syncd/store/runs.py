@@ -1,0 +1,66 @@
+"""Runs and apps: what was done when, and how far each app was read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+from sqlalchemy import select
+
+from syncd.store import codec
+from syncd.store import schema as s
+from syncd.store.base import Base
+
+
+@dataclass(slots=True, kw_only=True)
+class AppState:
+    """One row of `app`."""
+
+    id: int
+    name: str
+    fingerprint: str | None
+    cursor: str | None
+    covered: int
+    listing: bytes | None
+    read_ms: int
+    listed_ms: int
+    failed_ms: int
+    error: str | None
+    error_kind: str | None
+    paused: int
+    fields: bytes | None
+
+
+class Runs(Base):
+    """What a transaction does with runs and apps."""
+
+    def begin_run(self, kind: str, now_ms: int) -> int:
+        number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.run.c.id), 0))).scalar_one()) + 1
+        self._c.execute(sa.insert(s.run), {"id": number, "kind": kind, "at_ms": now_ms})
+        return number
+
+    def end_run(self, run: int, now_ms: int, outcome: str, doc: Any) -> None:
+        values = {"ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)}
+        self._c.execute(sa.update(s.run).where(s.run.c.id == run).values(values))
+
+    def run(self, run: int) -> tuple[str, str | None, Any] | None:
+        """Read (kind, outcome, document) of a run."""
+        row = self._c.execute(select(s.run.c.kind, s.run.c.outcome, s.run.c.doc).where(s.run.c.id == run)).first()
+        return None if row is None else (row[0], row[1], orjson.loads(row[2]) if row[2] else {})
+
+    def last_run(self, outcome: str) -> int | None:
+        query = select(sa.func.max(s.run.c.id)).where(s.run.c.outcome == outcome)
+        return self._c.execute(query).scalar()
+
+    def apps(self) -> dict[str, AppState]:
+        rows = self._c.execute(select(*[getattr(s.app.c, f) for f in AppState.__slots__]).order_by(s.app.c.id))
+        return {row.name: AppState(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for it
+
+    def add_app(self, name: str) -> None:
+        number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.app.c.id), 0))).scalar_one()) + 1
+        self._c.execute(sa.insert(s.app), {"id": number, "name": name})
+
+    def save_app(self, app: int, **values: Any) -> None:
+        self._c.execute(sa.update(s.app).where(s.app.c.id == app).values(**values))
