@@ -81,13 +81,15 @@ class CsvFile:
 
     def read(self, cursor: str | None) -> Iterator[Page]:
         with opened(self._path) as file:
-            sheet, layout = self._sheet(file)
+            _, layout = self._sheet(file)
             prefix = f"{signature(layout, self._form)}-"
             if cursor is not None and cursor == prefix + digest_of(file):
                 yield Page(records=[], cursor=cursor)
                 return
-            twice = keys_used_twice(Sheet(file, self._form, str(self._path)), layout)
-            sheet, _ = self._sheet(file)
+            sheet = Sheet(file, self._form, str(self._path))
+            twice = keys_used_twice(sheet, layout)
+            surveyed = sheet.digest()
+            sheet = Sheet(file, self._form, str(self._path))
             page: list[Record] = []
             for record in _records(sheet, layout, twice):
                 page.append(record)
@@ -95,7 +97,7 @@ class CsvFile:
                     yield Page(records=page)
                     page = []
             digest = sheet.digest()
-            if digest != digest_of(file):
+            if not digest == surveyed == digest_of(file):
                 raise TransientError(f"{self._path}: was written to while it was read; read again")
             yield Page(records=page, cursor=prefix + digest, complete=True)
 
