@@ -104,6 +104,15 @@ def test_postgresql(table: str, check: Check, database: str) -> None:
     ask(f"postgresql {table}", lambda: SqlWorld(database, **{**TABLES[table], **more}), check)
 
 
+def test_a_late_app_is_late_in_reads_and_prompt_when_asked() -> None:
+    world = MemoryWorld(lag=2)
+    id_ = world.add(email="ada@example.org")
+    app = world.open()
+    assert app.get([id_])[id_].fields["email"] == "ada@example.org"
+    shown = [[record.id for page in app.read(None) for record in page.records] for _ in range(3)]
+    assert shown == [[], [], [id_]]
+
+
 def test_every_claim_is_asked_both_ways() -> None:
     """Each check that needs a claim has a twin for apps without it, or its claim is one of degree."""
     assert len({check.name for check in checks.ALL}) == len(checks.ALL) >= 40
