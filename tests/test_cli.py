@@ -115,11 +115,15 @@ def test_the_first_run_is_a_preview_until_it_is_approved(hub: Hub) -> None:
     }
     said = hub.run("sync")
     assert said.code == 4
+    assert said.out.splitlines()[2].split(maxsplit=2) == ["found", "count", "what it counts"]
     for word in ("matched", "unmatched", "ambiguous", "disagreeing", "syncd sync --approve", "syncd plan"):
         assert word in said.out
     assert ((hub.folder / "crm.csv").read_bytes(), hub.sql("books", "SELECT * FROM people")) == before
 
+    assert "first look: waits for approval" in hub.run("history").out
     assert hub.json("approve", str(doc["run"]))["run"] == doc["run"]
+    assert "first look: nothing was written" in hub.run("history").out
+    assert all(set(run) == {"run", "at", "kind", "apps"} for run in hub.json("history")["runs"])
     assert hub.json("sync")["outcome"] == "in_sync"
     assert set(hub.rows("crm")) == {"p1@example.com", "p2@example.com", "p3@example.com"}
 
@@ -132,6 +136,31 @@ def test_a_second_sync_sends_nothing_and_says_so_in_the_agreed_shape(hub: Hub) -
     for counts in doc["apps"].values():
         assert set(counts) == COUNTS
         assert not any(count for name, count in counts.items() if name != "read")
+
+
+def test_a_first_look_with_nothing_to_write_says_so(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1)])
+    hub.csv("news", [person(1)])
+    said = hub.run("sync")
+    assert said.code == 4
+    assert "Nothing would be written now." in said.out
+    assert "approved: the first run" in hub.run("approve", "1").out
+
+
+def test_what_a_first_look_would_write_is_listed_app_by_app_and_verb_by_verb(tmp_path: Path) -> None:
+    """Verbs that a guard holds as well are no exception."""
+    hub = Hub(tmp_path)
+    hub.csv("zoo", [person(n) for n in range(1, 6)])
+    hub.csv("ape", [person(n, company="ACME") for n in range(4, 9)])
+    hub.configure("guards: {updates: 1}\n")
+    lines = hub.run("sync").out.partition("What would be written:")[2].splitlines()[2:6]
+    assert [line.split()[:2] for line in lines] == [
+        ["zoo", "creates"],
+        ["zoo", "updates"],
+        ["ape", "creates"],
+        [],
+    ]
 
 
 # -- plan and apply
@@ -216,6 +245,37 @@ def test_a_held_run_names_the_guard_the_count_the_limit_and_the_remedy(tmp_path:
     assert all(row["company"] == "New" for row in hub.rows("news").values())
 
 
+def test_an_open_inbox_is_nothing_held(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="11")])
+    hub.csv("news", [])
+    hub.synced()
+    said = hub.run("sync")
+    assert (said.code, said.out.splitlines()[0]) == (4, "run 2: done; 1 case waits in the inbox")
+    assert hub.json("sync", code=4)["outcome"] == "held"
+    said = hub.run("approve", "2")
+    assert (said.code, said.out) == (0, "run 2 held nothing: there is nothing to approve\n")
+
+
+def test_a_refused_decision_leaves_no_run(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="11"), person(2)])
+    hub.csv("news", [])
+    hub.synced()
+    before = hub.json("history")["runs"]
+    assert hub.run("inbox", "resolve", "1", "--link", "crm:2").code == 2
+    assert hub.json("history")["runs"] == before
+
+
+def test_undo_names_records_that_it_skips_and_leaves_opt_outs(hub: Hub) -> None:
+    run = hub.synced().json("history")["runs"][0]["run"]
+    for words in ([], ["--approve"]):
+        said = hub.run("undo", "--run", str(run), *words).out
+        assert "opt-outs are never undone" in said
+        skipped = [line.split()[1:3] for line in said.splitlines() if "cannot archive" in line]
+        assert ["crm", hub.rows("crm")["p3@example.com"]["id"]] in skipped
+
+
 def test_undo_shows_first_and_then_takes_back(hub: Hub) -> None:
     hub.synced()
     hub.sql("books", "UPDATE people SET first_name = 'Zoe' WHERE id = 'b3'")
@@ -254,7 +314,8 @@ def test_a_paused_app_is_left_alone_until_it_goes_on(hub: Hub) -> None:
     assert hub.json("sync")["apps"]["crm"]["read"] == 0
     assert hub.rows("crm")["p3@example.com"]["first_name"] == "First3"
     assert "paused" in hub.run("status").out
-    assert hub.json("resume") == {"apps": ["crm", "books"], "paused": False}
+    assert hub.json("resume") == {"apps": ["crm"], "paused": False}
+    assert "no app was paused" in hub.run("resume").out
     hub.json("sync")
     assert hub.rows("crm")["p3@example.com"]["first_name"] == "Zoe"
 
@@ -313,6 +374,24 @@ def test_check_says_where_the_text_is_wrong(hub: Hub) -> None:
     assert (said.code, said.out) == (2, "")
     assert "books" in said.err
     assert "nokey" in said.err
+
+
+def test_check_names_what_the_text_asks_for_in_vain(hub: Hub) -> None:
+    hub.app("crm", "{connector: csv, settings: {path: crm.csv, key: id}, on_leave: archive}")
+    hub.configure("alerts: [{to: me}]\n")
+    for words in ([], ["--offline"]):
+        doc = hub.json("check", *words)
+        assert [f["message"].split(" in this")[0] for f in doc["apps"]["crm"]["findings"] + doc["findings"]] == [
+            "on_leave: archive has no effect",
+            "alerts: has no effect",
+        ]
+        assert "warning: alerts: has no effect" in hub.run("check", *words).out
+
+
+def test_a_demo_is_kept_in_an_empty_folder_only(hub: Hub) -> None:
+    said = hub.run("demo", "--keep", ".")
+    assert said.code == 2
+    assert "is not empty" in said.err
 
 
 def test_the_schema_is_one_and_the_connectors_are_listed(settled: Hub) -> None:

@@ -91,6 +91,23 @@ def test_a_missing_file_is_an_app_out_of_reach_and_the_others_go_on(hub: Hub) ->
     assert hub.json("sync")["apps"]["crm"]["updated"] == 1
 
 
+def test_a_wrong_table_exits_2_and_the_others_go_on(hub: Hub) -> None:
+    hub.csv("news", [])
+    hub.synced()
+    hub.sql("books", "ALTER TABLE people RENAME TO persons")
+    for name, words in (("Zoe", ["sync", "--json"]), ("Zora", ["sync"])):
+        hub.write("crm", [person(1, first_name=name), person(2)])
+        said = hub.run(*words)
+        assert (said.code, said.out) == (2, "")
+        assert "syncd: books: table: there is no 'people'" in said.err
+        assert "syncd check -c syncd.yaml" in said.err
+        assert "updated" in said.err
+        assert hub.rows("news")["p1@example.com"]["first_name"] == name
+    said = hub.run("plan", "--json")
+    assert (said.code, said.out) == (2, "")
+    assert "there is no 'people'" in said.err
+
+
 def test_a_store_out_of_reach_exits_3_with_a_document(hub: Hub) -> None:
     hub.config.write_text(
         hub.config.read_text().replace("sqlite:///var/syncd.db", "postgresql+psycopg://a@127.0.0.1:9/a")
@@ -196,7 +213,11 @@ def test_a_pipe_gets_neither_colour_nor_wrapping_nor_what_steers_a_terminal(hub:
     said = hub.run("explain", "p1@example.com")
     assert "\x1b" not in said.out + said.err
     assert "\x07" not in said.out
-    assert "x" * 200 in said.out
+    assert "\\u001b[31mred" in said.out
+    assert "…" in said.out
+    assert max(map(len, said.out.splitlines())) <= 100
+    assert "x" * 200 in hub.run("explain", "p1@example.com", "company").out
+    assert "x" * 200 in hub.json("explain", "p1@example.com")["fields"]["company"]["value"]
 
 
 def test_a_terminal_gets_a_table_and_nothing_that_steers_it(hub: Hub) -> None:

@@ -105,6 +105,49 @@ def test_explain_has_the_agreed_shape(hub: Hub) -> None:
         assert set(entry) == {"run", "at", "app", "contact", "field", "from", "to", "reason"}
 
 
+def test_explain_marks_what_it_cannot_read(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1, phone="ask at reception")])
+    hub.csv("news", [person(1, phone="+41 44 668 18 00")])
+    hub.synced()
+    doc = hub.json("explain", "p1@example.com")
+    assert doc["records"]["crm"]["unreadable"] == {"phone": "not a phone number"}
+    assert doc["records"]["crm"]["fields"]["phone"] == "ask at reception"
+    assert set(doc["records"]["news"]) == {"id", "state", "fields", "others"}
+    assert doc["fields"]["phone"]["from"] == "news"
+    said = hub.run("explain", "p1@example.com").out
+    assert "(unreadable) ask at reception" in said
+    assert "crm: phone is unreadable: not a phone number" in said
+
+
+def test_explain_says_what_an_app_keeps_after_an_undo(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1, company="Winner")])
+    hub.csv("news", [person(1, company="Loser")])
+    run = hub.synced().json("history")["runs"][0]["run"]
+    assert "kept" not in hub.run("explain", "p1@example.com").out
+    hub.run("undo", "--run", str(run), "--approve")
+    assert hub.rows("news")["p1@example.com"]["company"] == "Loser"
+    assert "news: company: kept its own value (undone)" in hub.run("explain", "p1@example.com").out
+    hub.write("news", [person(1, company="Third")])
+    hub.json("sync")
+    assert "kept" not in hub.run("explain", "p1@example.com").out
+
+
+def test_explain_leaves_out_what_is_blank_everywhere_and_fits_100_columns(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    for app in ("crm", "newsletter", "accounting", "helpdesk"):
+        hub.csv(app, [person(1, first_name="Wilhelmina-Josephine" * 3, company=f"{app} limited liability" * 3)])
+    hub.synced()
+    said = hub.run("explain", "p1@example.com").out
+    assert max(map(len, said.splitlines())) <= 100
+    assert "Wilhelm" in said
+    assert "Wilhelmina-Josephine" not in said
+    assert "phone" not in said
+    assert "phone" in hub.run("explain", "p1@example.com", "--all").out
+    assert "phone" in hub.run("explain", "p1@example.com", "phone").out
+
+
 def test_explain_says_what_a_blank_means_and_how_consent_came_about(hub: Hub) -> None:
     """BEHAVIOURS 9, 40."""
     doc = hub.json("explain", "p3@example.com")
@@ -212,11 +255,33 @@ def test_a_duplicate_can_be_declared_a_person_of_its_own(tmp_path: Path) -> None
     hub.csv("news", [])
     hub.synced()
     [case] = hub.json("inbox")["cases"]
+    assert "syncd inbox show CASE -c syncd.yaml" in hub.run("inbox").out
     shown = hub.json("inbox", "show", str(case["case"]))
     assert shown["candidates"]
+    assert shown["decisions"] == ["--new"]  # a contact has one record in an app: --link could only fail
+    assert [(each["record"], each["fields"]["first_name"]) for each in shown["records"]] == [
+        ("11", "Other"),
+        ("1", "First1"),
+    ]
+    said = hub.run("inbox", "show", str(case["case"])).out
+    assert "merge them in the app; syncd links what is left by itself at the next sync" in said
+    assert ["first_name", "Other", "First1"] in [line.split() for line in said.splitlines()]
+    assert "--link" not in said
     hub.json("inbox", "resolve", str(case["case"]), "--new")
     hub.run("sync")
     assert hub.json("inbox")["cases"] == []
+
+
+def test_a_record_can_be_linked_to_a_contact_without_one_in_its_app(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="11", first_name="Other")])
+    hub.csv("news", [person(1)])
+    hub.synced()
+    case = next(each for each in hub.json("inbox")["cases"] if each["app"] == "news")
+    *links, new = hub.json("inbox", "show", str(case["case"]))["decisions"]
+    assert len(links) == 2
+    assert new == "--new"
+    assert hub.run("inbox", "resolve", str(case["case"]), *links[0].split()).code == 0
 
 
 def test_reports_of_a_hub_that_has_never_run_are_empty_and_fine(tmp_path: Path) -> None:

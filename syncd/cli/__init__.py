@@ -7,6 +7,7 @@
     opening   configuration -> store -> session, with the lease where something is written
     writing   commands that change something: sync, plan, apply, resync, undo, approve ...
     reading   commands that only look: status, explain, history, inbox ...
+    explaining  `explain` for people
     around    init, check, schema, docs, connectors, db, demo
     show      a terminal gets tables, a pipe gets plain aligned text, --json gets one document
 

@@ -80,6 +80,8 @@ def check(
         for finding in each.findings:
             where = f"{finding.field}: " if finding.field else ""
             show.line(show.plain(f"  {finding.level}: {where}{finding.message}"))
+    for finding in found.findings:
+        show.line(show.plain(f"{finding.level}: {finding.message}"))
     for problem in found.store:
         show.line(show.plain(f"store: {problem}"))
     if found.code == 0:
@@ -171,11 +173,16 @@ def db_upgrade(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
     return 0
 
 
-def demo(debug: Debug = False) -> int:
+def demo(
+    keep: Annotated[
+        Path | None, typer.Option("--keep", metavar="DIR", help="Play it in this folder, empty or new, and leave it.")
+    ] = None,
+    debug: Debug = False,
+) -> int:
     """Show all of it on apps made for the purpose, in a minute; nothing to configure, nothing left behind."""
     import importlib
 
-    code = importlib.import_module("syncd.demo").run()
+    code = importlib.import_module("syncd.demo").run(keep)
     return code if isinstance(code, int) else 0
 
 

@@ -5,13 +5,23 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import orjson
 
 from syncd.cli import show
-from syncd.cli.telling import PREVIEW, next_command, tell_intent, tell_skipped
+from syncd.cli.telling import (
+    NOT_UNDONE,
+    PREVIEW,
+    next_command,
+    on_stderr,
+    tell_errors,
+    tell_intent,
+    tell_skipped,
+    tell_wrong,
+)
 from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -30,6 +40,7 @@ def run_plan(
     if out is None and not as_json:
         outcome = runs.plan(session, apps=apps, each=tell_intent)
         _tell_plan(outcome, file)
+        tell_wrong(outcome, file)
         return outcome.code
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as paper:
         writer = _Paper(paper)
@@ -37,14 +48,18 @@ def run_plan(
         writer.end(outcome.doc)
         if out is not None:
             _keep(paper, out)
-        if as_json:
+        if as_json and outcome.code != 2:
             _print(paper)
-    if as_json:
-        _tell_errors(outcome)
-    else:
-        show.line(f"the plan is in {out}; it holds contact values, only you may read it")
+    if as_json and outcome.code != 2:
+        tell_errors(outcome)
+        return outcome.code
+    with on_stderr() if as_json else nullcontext():
+        if out is not None:
+            show.line(f"the plan is in {out}; it holds contact values, only you may read it")
         _tell_plan(outcome, file)
-        show.line(f"Do exactly this: {next_command(f'apply {out}', file)}")
+        if out is not None:
+            show.line(f"Do exactly this: {next_command(f'apply {out}', file)}")
+    tell_wrong(outcome, file)
     return outcome.code
 
 
@@ -89,13 +104,8 @@ def _print(paper: IO[bytes]) -> None:
         show.raw(block)
 
 
-def _tell_errors(outcome: Outcome) -> None:
-    for app, why in outcome.errors.items():
-        show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
-
-
 def _tell_plan(outcome: Outcome, file: Path | None) -> None:
-    _tell_errors(outcome)
+    tell_errors(outcome)
     doc = outcome.doc
     kinds = list(dict.fromkeys(kind for counts in doc["counts"].values() for kind in counts))
     if kinds:
@@ -120,6 +130,7 @@ def tell_undo(outcome: Outcome) -> int:
     for intent in intents:
         tell_intent(intent)
     tell_skipped(outcome.doc.get("skipped"))
+    show.line(NOT_UNDONE)
     if intents:
         show.line()
         show.line(

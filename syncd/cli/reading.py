@@ -11,11 +11,12 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import opened
 from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
+from syncd.cli.telling import next_command
 from syncd.cli.writing import Contact, Field, Run, inbox_resolve
 
 if TYPE_CHECKING:
     from syncd.engine.runs import Session
-    from syncd.ops.explain import Explained
+    from syncd.ops.history import Run as HistoryRun
 
 ENTRIES_SHOWN: Final = 50
 EXPLAINED_ENTRIES: Final = 100
@@ -36,11 +37,16 @@ def status(
 def explain(
     key: Key,
     field: Annotated[str | None, typer.Argument(metavar="[FIELD]", help="Only this field.", show_default=False)] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also the fields that are blank everywhere.")] = False,
     config: ConfigFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Show one contact in every app: each field's value, where it comes from, since when, by which rule."""
+    """Show one contact in every app: each field's value, where it comes from, since when, by which rule.
+
+    In a pipe long values are cut (…) unless FIELD is named; --json is always whole.
+    """
+    from syncd.cli.explaining import tell_explained
     from syncd.ops.explain import explain as explained
     from syncd.ops.find import find
     from syncd.ops.history import iterate
@@ -57,7 +63,7 @@ def explain(
     if as_json:
         show.document(found.doc(history))
     else:
-        _tell_explained(found, history)
+        tell_explained(found, history, whole=field is not None, blanks=everything or field is not None)
     return 0
 
 
@@ -74,46 +80,9 @@ def _selection(
     return Selection(run=run, contact=contact, fields=fields, since_ms=since)
 
 
-def _tell_explained(found: Explained, history: list[dict[str, Any]]) -> None:
-    show.line(f"contact c{found.contact}" if found.contact is not None else "this record belongs to no contact yet")
-    show.table(
-        ["app", "record", "state", "why", "others with this key"],
-        [[view.name, view.id or "-", view.state.word, view.state.why, ", ".join(view.others)] for view in found.apps],
-    )
-    if found.fields or any(view.fields for view in found.apps):
-        show.line()
-        names = list(dict.fromkeys([*found.fields, *(name for view in found.apps for name in view.fields)]))
-        rows = []
-        for name in sorted(names):
-            field = found.fields.get(name, {})
-            cells = [_cell(view.fields, name, linked=view.id is not None) for view in found.apps]
-            rows.append([name, field.get("value"), *cells, field.get("from"), field.get("at")])
-        show.table(["field", "contact", *(view.name for view in found.apps), "from", "at"], rows)
-    rules: dict[str, list[str]] = {}
-    for name, field in found.fields.items():
-        rules.setdefault(field["rule"], []).append(name)
-    if rules:
-        show.line()
-        show.table(["fields", "rule"], [[", ".join(names), rule] for rule, names in rules.items()])
-    if history:
-        show.line()
-        _tell_entries(history)
-
-
-def _cell(fields: dict[str, Any], name: str, *, linked: bool) -> str:
-    """Spell what an app holds; "not offered" and "blank" are two things."""
-    if name not in fields:
-        return "-" if linked else ""
-    return '""' if fields[name] in (None, "") else show.plain(fields[name])
-
-
-def _tell_entries(entries: list[dict[str, Any]], *, contacts: bool = False) -> None:
-    head = ["run", "at", *(["contact"] if contacts else []), "app", "field", "from", "to", "why"]
-    rows = []
-    for each in entries:
-        who = [each["contact"]] if contacts else []
-        rows.append([each["run"], each["at"], *who, *(each[name] for name in ("app", "field", "from", "to", "reason"))])
-    show.table(head, rows)
+def _tell_entries(entries: list[dict[str, Any]]) -> None:
+    names = ("run", "at", "contact", "app", "field", "from", "to", "reason")
+    show.table([*names[:-1], "why"], [[each[name] for name in names] for each in entries])
 
 
 def history(
@@ -142,24 +111,28 @@ def history(
         chosen = _selection(session, run=run, contact=who, field=field, since=moment)
         read = session.store.read
         if as_json:
-            _stream({"runs": iterate_runs(read, chosen, limit), "entries": iterate(read, chosen, limit)})
+            docs = (each.doc for each in iterate_runs(read, chosen, limit))
+            _stream({"runs": docs, "entries": iterate(read, chosen, limit)})
             return 0
         runs = list(iterate_runs(read, chosen, limit or ENTRIES_SHOWN))
         entries = list(iterate(read, chosen, limit or ENTRIES_SHOWN))
-    show.table(
-        ["run", "at", "kind", "did"], [[each["run"], each["at"], each["kind"], _did(each["apps"])] for each in runs]
-    )
+        waits = read(lambda tx: tx.meta("first")) is None
+    rows = [[each.doc["run"], each.doc["at"], each.doc["kind"], _did(each, waits=waits)] for each in runs]
+    show.table(["run", "at", "kind", "did"], rows)
     if entries:
         show.line()
-        _tell_entries(entries, contacts=True)
+        _tell_entries(entries)
         if len(entries) == (limit or ENTRIES_SHOWN):
             show.line("there may be more: --limit N, or narrow it by --run, --contact, --field, --since")
     return 0
 
 
-def _did(apps: dict[str, dict[str, int]]) -> str:
+def _did(each: HistoryRun, *, waits: bool) -> str:
+    """Say what a run did. `waits`: the first run is not approved yet."""
+    if each.first:
+        return f"first look: {'waits for approval' if waits else 'nothing was written'}"
     parts = []
-    for app, counts in apps.items():
+    for app, counts in each.doc["apps"].items():
         done = [f"{count} {name}" for name, count in counts.items() if count and name != "read"]
         if done:
             parts.append(f"{app}: {', '.join(done)}")
@@ -195,10 +168,12 @@ def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
         show.table(
             ["case", "what", "contact", "app", "field", "since", "why"], [[each[n] for n in names] for each in cases]
         )
-        show.line("syncd inbox show CASE shows the values; syncd inbox resolve CASE decides")
+        show.line(f"{next_command('inbox show CASE', config)} shows the values")
+        show.line(f"{next_command('inbox resolve CASE', config)} decides")
     if held:
-        what = ", ".join(f"{each['app']} {each['count']} {each['verb']}" for each in held["held"])
-        show.line(f"run {held['run']} is held ({what}): syncd approve {held['run']}")
+        what = ", ".join(f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}" for each in held["held"])
+        number = held["run"]
+        show.line(f"run {number} is held ({what}): {next_command(f'approve {number}', config)}")
     if not cases and not held:
         show.line("the inbox is empty")
     return 0
@@ -224,12 +199,23 @@ def inbox_show(
             show.line(show.plain(f"  {name}: {doc[name]}"))
     values = doc.get("values") or {}
     show.table(["", "value"], [[app, value] for app, value in values.items()], indent="  ") if values else None
-    if doc.get("candidates"):
-        show.table(
-            ["app", "record", "contact"], [[a, r, f"c{c}" if c else ""] for a, r, c in doc["candidates"]], indent="  "
+    if doc.get("records"):
+        _tell_side_by_side(doc["records"])
+    if any(each["app"] == doc["app"] and each["record"] != doc["record"] for each in doc.get("records", ())):
+        show.line(
+            f"where records of {doc['app']} are one person: merge them in the app; "
+            "syncd links what is left by itself at the next sync"
         )
-    show.line(f"decide: syncd inbox resolve {case} {' | '.join(doc['decisions'])}")
+    show.line(f"decide: {next_command(f'inbox resolve {case}', config)} {' | '.join(doc['decisions'])}")
     return 0
+
+
+def _tell_side_by_side(records: list[dict[str, Any]]) -> None:
+    """Show what the records of a case hold, those fields that any of them has."""
+    names = sorted({name for each in records for name, raw in each["fields"].items() if raw not in (None, "")})
+    rows = [["contact", *(each["contact"] for each in records)]]
+    rows += [[name, *(each["fields"].get(name) for each in records)] for name in names]
+    show.table(["", *(f"{each['app']}:{each['record']}" for each in records)], rows, indent="  ")
 
 
 COMMANDS = (status, explain, history)

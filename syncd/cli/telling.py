@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.cli import show
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = {"in_sync": "in sync", "partial": "partly in sync", "held": "held"}
 PREVIEW: Final = {
-    "matched": "records found in more than one app",
+    "matched": "records that found their contact in another app",
     "unmatched": "records that are in one app only",
     "ambiguous": "records that wait for a decision in the inbox",
     "disagreeing": "contacts on which the apps do not agree",
 }
 SKIPPED_SHOWN: Final = 20
+NOT_UNDONE: Final = "opt-outs are never undone"
 
 
 def next_command(words: str, file: Path | None) -> str:
@@ -29,21 +32,54 @@ def next_command(words: str, file: Path | None) -> str:
 
 def tell(outcome: Outcome, *, as_json: bool, file: Path | None) -> int:
     """Say how a run went; return its exit code."""
-    for app, why in outcome.errors.items():
-        show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
-    if as_json:
+    tell_errors(outcome)
+    if as_json and outcome.code != 2:
         show.document(outcome.doc)
         return outcome.code
+    with on_stderr() if outcome.code == 2 else nullcontext():
+        _tell_run(outcome, file)
+    tell_wrong(outcome, file)
+    return outcome.code
+
+
+def _tell_run(outcome: Outcome, file: Path | None) -> None:
     doc = outcome.doc
     if outcome.preview:
         _tell_preview(doc, outcome.preview, file)
-        return outcome.code
-    show.line(f"run {doc['run']}: {OUTCOMES.get(doc['outcome'], doc['outcome'])}")
+        return
+    show.line(f"run {doc['run']}: {_outcome(outcome)}")
     tell_counts(doc["apps"])
     tell_skipped(doc.get("skipped"))
     tell_held(doc["held"], doc["run"], file)
     _tell_inbox(doc["inbox"], file)
-    return outcome.code
+
+
+def _outcome(outcome: Outcome) -> str:
+    """Say in a few words how a run went. An open inbox holds nothing else up."""
+    doc = outcome.doc
+    if outcome.code != 4 or doc["held"] or not doc["inbox"]:
+        return OUTCOMES[doc["outcome"]]
+    left = outcome.errors or any(counts.get(name) for counts in doc["apps"].values() for name in ("parked", "failed"))
+    cases = "1 case waits" if doc["inbox"] == 1 else f"{doc['inbox']} cases wait"
+    return f"{'partly in sync' if left else 'done'}; {cases} in the inbox"
+
+
+def tell_errors(outcome: Outcome) -> None:
+    """Say on stderr which apps were set aside, and why."""
+    for app, why in outcome.errors.items():
+        show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
+
+
+def tell_wrong(outcome: Outcome, file: Path | None) -> None:
+    """Say what to do where an app's table or file is not what the configuration says."""
+    if outcome.code == 2:
+        show.hint("the other apps went on; correct the configuration, or the app, and look again:")
+        show.hint(next_command("check", file))
+
+
+def on_stderr() -> AbstractContextManager[object]:
+    """Tell it on stderr: with exit code 2 scripts find nothing on stdout."""
+    return redirect_stdout(sys.stderr)
 
 
 def tell_counts(apps: Mapping[str, Mapping[str, int]]) -> None:
@@ -58,14 +94,22 @@ def tell_counts(apps: Mapping[str, Mapping[str, int]]) -> None:
 def _tell_preview(doc: Mapping[str, Any], preview: Mapping[str, int], file: Path | None) -> None:
     show.line("First look: nothing has been written to any app.")
     show.line()
-    show.table(["found", "", ""], [[name, preview.get(name, 0), what] for name, what in PREVIEW.items()], right=[1])
+    show.table(
+        ["found", "count", "what it counts"],
+        [[name, preview.get(name, 0), what] for name, what in PREVIEW.items()],
+        right=[1],
+    )
     show.line()
     tell_counts(doc["apps"])
-    writes = [(held["app"], held["verb"], held["count"]) for held in doc["held"] if held["count"]]
+    apps = list(doc["apps"])
+    held = sorted(doc["held"], key=lambda each: (apps.index(each["app"]), each["verb"]))
+    writes = [(each["app"], each["verb"].replace("_", " "), each["count"]) for each in held if each["count"]]
+    show.line()
     if writes:
-        show.line()
         show.line("What would be written:")
         show.table(["app", "what", "count"], writes, right=[2], indent="  ")
+    else:
+        show.line("Nothing would be written now.")
     show.line()
     show.line(f"Look closer: {next_command('plan', file)}")
     show.line(f"Go ahead:    {next_command('sync --approve', file)}")
@@ -91,11 +135,12 @@ def tell_skipped(skipped: object) -> None:
     if not isinstance(skipped, list) or not skipped:
         return
     show.line(f"skipped: {len(skipped)}")
+    names = ["contact", "app", *(["record"] if any(each.get("record") for each in skipped) else []), "field"]
     rows = [
-        [each.get("contact"), each.get("app"), each.get("field"), each.get("reason") or each.get("skipped")]
+        [*(each.get(name) for name in names), each.get("reason") or each.get("skipped")]
         for each in skipped[:SKIPPED_SHOWN]
     ]
-    show.table(["contact", "app", "field", "why"], rows, indent="  ")
+    show.table([*names, "why"], rows, indent="  ")
     if len(skipped) > SKIPPED_SHOWN:
         show.line(f"  and {len(skipped) - SKIPPED_SHOWN} more (--json lists all)")
 

@@ -10,7 +10,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
-from syncd.cli.telling import next_command, tell
+from syncd.cli.telling import NOT_UNDONE, next_command, tell
 from syncd.errors import ConfigError
 
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; may be repeated.")]
@@ -131,9 +131,12 @@ def undo(
             raise ConfigError(f"there is no run {run}; `{next_command('history', config)}` lists them")
         chosen = Selection(run=run, contacts=contacts, field=field, since_ms=moment)
         outcome = runs.undo(session, chosen, approve=approve)
-    if approve or as_json:
-        return tell(outcome, as_json=as_json, file=config)
-    return tell_undo(outcome)
+    if not approve and not as_json:
+        return tell_undo(outcome)
+    code = tell(outcome, as_json=as_json, file=config)
+    if not as_json and code != 2:
+        show.line(NOT_UNDONE)
+    return code
 
 
 def approve_(
@@ -150,8 +153,14 @@ def approve_(
     if as_json:
         show.document(doc)
         return 0
+    if not doc["approved"]:
+        show.line(f"run {run} held nothing: there is nothing to approve")
+        return 0
     for held in doc["approved"]:
-        show.line(f"approved: {held['count']} {held['verb'].replace('_', ' ')} in {held['app']}")
+        what = (
+            f"{held['count']} {held['verb'].replace('_', ' ')} in {held['app']}" if held["count"] else "the first run"
+        )
+        show.line(f"approved: {what}")
     show.line(f"The daemon goes on by itself; without one: {next_command('sync', config)}")
     return 0
 
@@ -171,11 +180,16 @@ def _pause(app: str | None, config: Path | None, *, paused: bool, as_json: bool)
 
     with opened(config) as session:
         known([app] if app else None, [each.name for each in session.config.apps], "app")
+        stopped = session.store.read(lambda tx: {name for name, state in tx.apps().items() if state.paused})
         doc = runs.pause(session, app, paused=paused)
+    if not paused and app is None:
+        doc = {**doc, "apps": [name for name in doc["apps"] if name in stopped]}
     if as_json:
         show.document(doc)
-    else:
+    elif doc["apps"]:
         show.line(f"{'paused' if paused else 'goes on'}: {', '.join(doc['apps'])}")
+    else:
+        show.line("no app was paused")
     return 0
 
 

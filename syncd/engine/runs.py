@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
 
+import sqlalchemy as sa
+
 from syncd.config import AppConfig, Config
 from syncd.connector import Connector
 from syncd.core.plan import VERBS, Held
@@ -27,6 +29,7 @@ from syncd.engine.setup import make_hub
 from syncd.engine.undo import Selection, restored_docs
 from syncd.engine.undo import undo as take_back
 from syncd.errors import AccessError, ConfigError, SafetyStop
+from syncd.store import schema as s
 from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
@@ -186,9 +189,17 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
 def resolve(session: Session, case: int, decision: Decision) -> Outcome:
     """Carry a decision about a case of the inbox into the store; the next sync acts on it."""
     with _run(session, "resolve") as hub:
-        doc = resolve_case(hub, case, decision)
+        try:
+            doc = resolve_case(hub, case, decision)
+        except ConfigError:
+            hub.world.transact("refused", _forget, hub.run)  # nothing happened in it
+            raise
         hub.world.transact("end", lambda tx: tx.end_run(hub.run, hub.world.now_ms(), "in_sync", doc))
         return Outcome(doc=doc, code=0)
+
+
+def _forget(tx: Tx, run: int) -> None:
+    tx.connection.execute(sa.delete(s.run).where(s.run.c.id == run))
 
 
 def approve(session: Session, run: int) -> dict[str, Any]:

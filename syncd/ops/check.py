@@ -49,6 +49,8 @@ class Found:
     apps: list[Checked]
     store: list[str]
     store_code: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    """What is to be said of the text as a whole."""
 
     @property
     def code(self) -> int:
@@ -74,6 +76,7 @@ class Found:
                 for app in self.apps
             },
             "store": self.store,
+            "findings": [{"level": each.level, "message": each.message} for each in self.findings],
         }
 
 
@@ -85,7 +88,9 @@ def check_all(
         _offline(config, app, specs[app.name].fields) if offline else _online(config, app, load(app))
         for app in config.apps
     ]
-    found = Found(apps=apps, store=[])
+    found = Found(apps=apps, store=[], findings=_unheeded(config))
+    for app, checked in zip(config.apps, found.apps, strict=True):
+        checked.findings += _unheeded_of(app)
     if not offline:
         _check_store(config, found)
     return found
@@ -116,6 +121,21 @@ def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
     if not checked.code and any(finding.level == "error" for finding in checked.findings):
         checked.code, checked.word = 3, "not as it must be"
     return checked
+
+
+def _unheeded(config: Config) -> list[Finding]:
+    """Say what the text asks for and this version does not do, for the hub as a whole."""
+    if not config.alerts:
+        return []
+    return [Finding(level="warning", message="alerts: has no effect in this version: nobody is told by it")]
+
+
+def _unheeded_of(app: AppConfig) -> list[Finding]:
+    """Say what the text asks for and this version does not do, for one app."""
+    if app.on_leave == "keep":
+        return []
+    message = f"on_leave: {app.on_leave} has no effect in this version: who leaves the scope is kept"
+    return [Finding(level="warning", message=message)]
 
 
 def opening(config: Config, app: AppConfig) -> Opening:

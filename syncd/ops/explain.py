@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sqlalchemy import select
 
+from syncd.core.atoms import answered, digest_key, value_key
 from syncd.core.consent import IN, word
+from syncd.core.fields import Invalid
 from syncd.core.match import ALIAS, address_hash, key_hash
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.state import Contact, Link
@@ -35,6 +37,8 @@ POLICIES: Final = {
     "ask": "a person decides (inbox)",
     "lock": "locked: it changes only by a decision",
 }
+UNDONE: Final = "undone by an operator"
+"""The reason that the journal gives for what an undo wrote."""
 CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
 
 
@@ -47,6 +51,15 @@ class AppView:
     state: State
     fields: dict[str, Raw]
     others: list[str]
+    unreadable: dict[str, str] = field(default_factory=dict)
+    """Field -> why its cell is no value of its type: it stays where it is and spreads nowhere."""
+    own: dict[str, str] = field(default_factory=dict)
+    """Field -> why this app may hold another value than the contact."""
+
+    def doc(self) -> dict[str, Any]:
+        """Make the document of one record; `unreadable` is there only where something is."""
+        doc = {"id": self.id, "state": self.state.word, "fields": self.fields, "others": self.others}
+        return {**doc, "unreadable": self.unreadable} if self.unreadable else doc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +72,7 @@ class Explained:
 
     def doc(self, history: list[dict[str, Any]]) -> dict[str, Any]:
         """Make the document that `syncd explain --json` prints."""
-        records = {
-            view.name: {"id": view.id, "state": view.state.word, "fields": view.fields, "others": view.others}
-            for view in self.apps
-        }
+        records = {view.name: view.doc() for view in self.apps}
         contact = None if self.contact is None else f"c{self.contact}"
         return {"contact": contact, "fields": self.fields, "records": records, "history": history}
 
@@ -164,7 +174,36 @@ def _view(
         state=state_of(contact, link, mark.problem if mark else None, rule, rules, pending),
         fields=fields,
         others=_others(tx, contact, link, rule, rules),
+        unreadable=_unreadable(fields, rule),
+        own=_own(tx, contact, link, fields, rule, rules) if link is not None and link.acks else {},
     )
+
+
+def _unreadable(fields: Mapping[str, Raw], app: AppRule) -> dict[str, str]:
+    """Name the cells that hold no value of their type, and why."""
+    read = {name: lens.parse(raw) for name, raw in fields.items() if (lens := app.lenses.get(name)) and lens.reads}
+    return {name: value.reason for name, value in read.items() if isinstance(value, Invalid)}
+
+
+def _own(tx: Tx, contact: Contact, link: Link, fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> dict[str, str]:
+    """Name the fields in which the app holds another value than the contact, and is meant to."""
+    own = [name for name in fields if _differs(contact, link, name, fields[name], app, rules)]
+    if not own:
+        return {}
+    entries = tx.journal_entries([contact.id], None, None).get(contact.id, [])
+    last = {e.field: e.reason for e in entries if e.kind == "write" and e.app == link.app and e.record == link.id}
+    return {
+        name: "kept its own value (undone)" if last.get(name) == UNDONE else "kept its own spelling of the value"
+        for name in own
+    }
+
+
+def _differs(contact: Contact, link: Link, name: str, raw: Raw, app: AppRule, rules: Rules) -> bool:
+    """Say whether an app's accepted spelling reads as another value than the contact's."""
+    if name not in app.lenses or len(link.acks.get(name, ())) != 2:
+        return False
+    key = value_key(rules, name, contact.golden.get(name))
+    return answered(link, name, digest_key(key), raw) and value_key(rules, name, app.lenses[name].parse(raw)) != key
 
 
 def _others(tx: Tx, contact: Contact, link: Link | None, rule: AppRule, rules: Rules) -> list[str]:

@@ -35,6 +35,14 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run. `first`: it was the preview of a first run, and wrote nothing."""
+
+    doc: dict[str, Any]
+    first: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
     """Some entries, newest first. `last`: where the next page begins; None at the end."""
 
@@ -42,7 +50,7 @@ class Page:
     last: int | None
 
 
-def runs(tx: Tx, chosen: Selection, before: int | None, count_max: int = PAGE) -> list[dict[str, Any]]:
+def runs(tx: Tx, chosen: Selection, before: int | None, count_max: int = PAGE) -> list[Run]:
     """List runs, newest first, older than `before`. Those of one contact: the ones that its journal names."""
     c = s.run.c
     where: list[sa.ColumnElement[bool]] = [] if before is None else [c.id < before]
@@ -53,15 +61,14 @@ def runs(tx: Tx, chosen: Selection, before: int | None, count_max: int = PAGE) -
     if chosen.contact is not None:
         where.append(c.id.in_(select(s.journal.c.run).where(s.journal.c.contact == chosen.contact)))
     query = select(c.id, c.at_ms, c.kind, c.doc).where(*where).order_by(c.id.desc()).limit(count_max)
-    return [
-        {"run": row.id, "at": iso(row.at_ms), "kind": row.kind, "apps": _apps(row.doc)}
-        for row in tx.connection.execute(query)
-    ]
+    return [_run(row) for row in tx.connection.execute(query)]
 
 
-def _apps(doc: bytes | None) -> dict[str, Any]:
-    found = orjson.loads(doc).get("apps") if doc else None
-    return found if isinstance(found, dict) else {}
+def _run(row: Any) -> Run:
+    doc = orjson.loads(row.doc) if row.doc else {}
+    apps = doc.get("apps")
+    listed = {"run": row.id, "at": iso(row.at_ms), "kind": row.kind, "apps": apps if isinstance(apps, dict) else {}}
+    return Run(doc=listed, first=bool(doc.get("first")))
 
 
 def entries(tx: Tx, chosen: Selection, before: int | None) -> Page:
@@ -140,7 +147,7 @@ def iterate(read: Any, chosen: Selection, limit: int | None) -> Iterator[dict[st
         before = page.last
 
 
-def iterate_runs(read: Any, chosen: Selection, limit: int | None) -> Iterator[dict[str, Any]]:
+def iterate_runs(read: Any, chosen: Selection, limit: int | None) -> Iterator[Run]:
     """Give runs one by one, newest first, at most `limit`."""
     before: int | None = None
     given = 0
@@ -151,4 +158,4 @@ def iterate_runs(read: Any, chosen: Selection, limit: int | None) -> Iterator[di
             given += 1
         if len(found) < PAGE:
             return
-        before = found[-1]["run"]
+        before = found[-1].doc["run"]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from syncd.core.state import Link
 from syncd.errors import ConfigError
 from syncd.ops.times import iso
 from syncd.store import schema as s
@@ -56,7 +57,37 @@ def show(tx: Tx, number: int) -> dict[str, Any]:
         raise ConfigError(f"there is no open case {number}; `syncd inbox list` shows them")
     case = cases[0]
     rest: dict[str, Any] = {name: case[name] for name in ("values", "record", "candidates") if name in case}
-    return {**_listed(case), "run": case["run"], **rest, "decisions": list(HOW.get(case["kind"], ()))}
+    doc = {**_listed(case), "run": case["run"], **rest, "decisions": list(HOW.get(case["kind"], ()))}
+    if case["kind"] == "match":
+        doc["records"], linkable = _side_by_side(tx, case)
+        doc["decisions"] = [*(f"--link c{contact}" for contact in linkable), "--new"]
+    return doc
+
+
+def _side_by_side(tx: Tx, case: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[int]]:
+    """Show the record of a case and those that it may be the same as; name those of their contacts that could have it.
+
+    A contact that has a record in the same app could not: two records of one app are merged there, by people.
+    """
+    apps = {name: state.id for name, state in tx.apps().items()}
+    mine = apps[case["app"]]
+    places = [(mine, case["record"]), *((apps[a], r) for a, r, _ in case["candidates"] if a in apps)]
+    found = [link for app, record in places if (link := tx.link(app, record)) is not None]
+    own = int(case["contact"][1:])
+    linked = tx.links_of({*(link.contact for link in found), *(c for _, _, c in case["candidates"] if c)} - {0, own})
+    inside = [link for links in linked.values() for link in links if link.app == mine]
+    names = {number: name for name, number in apps.items()}
+    records = {(link.app, link.id): _record(link, names) for link in [*found, *inside]}
+    taken = {link.contact for link in inside}
+    return list(records.values()), sorted(
+        contact for contact, links in linked.items() if links and contact not in taken
+    )
+
+
+def _record(link: Link, names: Mapping[int, str]) -> dict[str, Any]:
+    fields = {**link.base, **(link.seen.fields if link.seen else {})}
+    contact = f"c{link.contact}" if link.contact else None
+    return {"app": names[link.app], "record": link.id, "contact": contact, "fields": dict(sorted(fields.items()))}
 
 
 def held_run(tx: Tx) -> dict[str, Any] | None:
