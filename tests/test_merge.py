@@ -7,6 +7,7 @@ from itertools import permutations
 import pytest
 
 from syncd.core.merge import merge
+from syncd.core.rules import BlankRule
 from syncd.core.settle import degraded, settle
 from syncd.core.state import Sent, Stamp
 from syncd.model import OPERATOR, Raw
@@ -252,6 +253,13 @@ def test_an_apps_edit_of_another_value_wins_over_an_operator_only_if_surely_late
     assert person.golden["company"] == winner
 
 
+def test_a_value_whose_source_is_forgotten_is_nobodys_not_an_operators() -> None:
+    person = contact(company="old")
+    person.stamps.clear()
+    merge(person, [linked(2, seen={"company": "app"}, at=120)], simple("company"), 130)
+    assert person.golden["company"] == "app"
+
+
 def test_an_owners_word_waits_while_an_operators_stands() -> None:
     """Fault: drift in B made the owner, not written yet, take back what the operator had decided."""
     rules = simple("company", policy="owner", owners=(1,))
@@ -277,12 +285,13 @@ def test_non_blank_takes_the_latest_value_and_never_a_blank() -> None:
 # -- blanks
 
 
-def test_behaviour_6_a_blank_never_wins() -> None:
-    world = World(rules=simple("company")).edit(1, email=MAIL, company=None).edit(2, email=MAIL, company="Acme")
-    world.sync()
-    assert world.shows("company") == {1: "Acme", 2: "Acme"}
+@pytest.mark.parametrize("blank", ["ignore", "propagate", "fill_only"])
+def test_behaviour_6_a_blank_never_wins(blank: BlankRule) -> None:
+    world = World(rules=simple("company", blank=blank)).edit(1, email=MAIL, company=None)
+    world.edit(2, email=MAIL, company="Acme").sync()
+    assert world.shows("company") == {1: "Acme", 2: "Acme"}, "what nobody filled in was not cleared"
     world.edit(2, company=None).sync()
-    assert world.shows("company") == {1: "Acme", 2: "Acme"}
+    assert world.shows("company") == dict.fromkeys((1, 2), None if blank == "propagate" else "Acme")
 
 
 def test_behaviour_7_a_clear_propagates_where_it_may_and_can_be_filled_again() -> None:
@@ -343,9 +352,20 @@ def test_an_untrusted_app_changes_no_match_key_elsewhere_but_names_its_own_peopl
         [app_rule(1, ("email", "company")), app_rule(2, ("email", "company"), trusted=False)],
         [rule("email"), rule("company")],
     )
-    alone = World(rules=rules).edit(2, email=MAIL)
+    alone = World(rules=rules).edit(2, company="A")
+    alone.sync()
+    alone.edit(2, email=MAIL)
     assert alone.sync() == 1, "its own person has a key, so it may have a record elsewhere"
     alone.edit(2, email="other@x.org", company="Acme").sync()
     assert alone.shows("email") == {1: MAIL, 2: MAIL}
     assert alone.lost("email") == ["other@x.org"]
     assert alone.stored[1]["company"] == "Acme"
+
+
+def test_an_untrusted_app_owns_no_match_key() -> None:
+    apps = [app_rule(1, ("email",)), app_rule(2, ("email",), trusted=False), app_rule(3, ("email",))]
+    rules = rules_of(apps, [rule("email", "rank", apps=(2, 1))])
+    person = contact(email="old@x.org")
+    links = [linked(1, email="old@x.org"), linked(2, email="evil@x.org")]
+    merge(person, [*links, linked(3, seen={"email": "new@x.org"}, email="old@x.org")], rules, 200)
+    assert person.golden["email"] == "old@x.org"

@@ -71,12 +71,51 @@ def test_addresses_that_agree_complete_each_other() -> None:
         assert world.sync() == 0
 
 
+def test_a_gap_that_is_filled_later_leaves_the_other_members_as_they_are() -> None:
+    world = World(rules=address_rules(narrow=1)).edit(2, email=MAIL, city="Bonn", region="NRW").edit(1, email=MAIL)
+    world.sync()
+    world.edit(1, street="Main 1").sync()
+    assert address(world) == {"street": "Main 1", "city": "Bonn", "region": "NRW"}
+
+
 def test_the_stamp_of_a_group_is_its_latest() -> None:
     rules, person = address_rules(), contact(street="Main 1", city="Bonn")
     person.stamps |= {"street": Stamp(2, 0, 10), "city": Stamp(1, 80, 90)}
     old = linked(2, seen={"street": "Oak 2", "city": "Ulm"}, street="Elm 3", city="Rom", at=100, since=50)
     merge(person, [linked(1, street="Main 1", city="Bonn"), old], rules, 110)
     assert person.golden["city"] == "Bonn"
+
+
+def group_of(street: str, *, stamp: Stamp) -> Any:
+    person = contact(street=street, city="Bonn")
+    person.stamps |= dict.fromkeys(("street", "city"), stamp)
+    return person
+
+
+def test_a_member_without_an_opinion_does_not_make_an_edit_less_causal() -> None:
+    person, rules = group_of("Main 1", stamp=Stamp(1, 0, 100)), address_rules(narrow=1)
+    shown = {"street": "Oak 2", "city": "Bonn", "region": "NRW"}
+    link = linked(2, seen=shown, street="Main 1", city="Bonn", region="NRW", at=120, since=60)
+    merge(person, [linked(1, street="Main 1", city="Bonn"), link], rules, 130)
+    assert person.golden == {**shown, "region": "NRW"}
+
+
+def test_a_record_that_is_new_to_the_contact_has_no_golden_address_in_front_of_it() -> None:
+    person = group_of("Main 1", stamp=Stamp(1, 0, 100))
+    link = linked(2, seen={"street": "Oak 2", "city": "Ulm"}, at=120)
+    merge(person, [linked(1, street="Main 1", city="Bonn"), link], address_rules(), 130)
+    assert person.golden == {"street": "Main 1", "city": "Bonn"}
+
+
+def test_a_member_that_is_only_written_has_no_say_in_the_group() -> None:
+    apps = [app_rule(1, ADDRESS), app_rule(2, ADDRESS, maps={"region": {"direction": "out"}})]
+    rules = rules_of(apps, [rule(n) for n in ADDRESS], group=ADDRESS)
+    person = group_of("Main 1", stamp=Stamp(1, 0, 100))
+    old = {"street": "Main 1", "city": "Bonn", "region": "NRW"}
+    link = linked(2, seen={**old, "street": "Oak 2"}, at=120)
+    link.base = dict(old)
+    merge(person, [linked(1, street="Main 1", city="Bonn", region=None), link], rules, 130)
+    assert person.golden == {"street": "Oak 2", "city": "Bonn"}
 
 
 def test_undoing_a_group_forgets_members_that_had_no_value() -> None:
@@ -148,6 +187,13 @@ def test_ping_pong_names_both_apps_and_values_and_journals_no_change_that_was_no
     assert conflict.values in ({1: "x", 2: "y"}, {1: "y", 2: "x"})
     changes = [e for e in world.journal if e.kind == "value" and e.field == "company"]
     assert changes[-1].new == world.value("company")
+
+
+def test_losing_to_a_new_value_each_time_is_no_ping_pong() -> None:
+    world = agreed(World(rules=simple("company")), email=MAIL, company="x")
+    for number in range(5):
+        world.edit(2, company="y").edit(1, company=f"new {number}").sync()
+    assert not world.contact.held
 
 
 def test_slow_alternation_and_one_apps_own_edits_are_no_ping_pong() -> None:

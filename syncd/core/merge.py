@@ -138,8 +138,6 @@ class _Merge:
             if atom is None or lens is None:
                 continue  # consent compares with the base itself; what is not mapped (any more) is not consumed
             base[name] = raw
-            if link.flaws:
-                link.flaws.pop(name, None)
             value = lens.parse(raw)
             if type(value) is Invalid:
                 continue  # `explain` flags it; it has no say

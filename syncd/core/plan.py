@@ -133,6 +133,7 @@ def _needed(
     raw = link.base[name]
     now = value if lens.plain and raw == value and same_raw(raw, value) else lens.parse(raw)
     if type(now) is Invalid:
+        link.flaws.pop(name, None)
         return None  # somebody typed what we cannot read: flagged, never overwritten
     key = None if value is None else rule.type.key(value)
     now_key = key if now is value else None if now is None else rule.type.key(now)
