@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 OUTCOMES: Final = {"in_sync": "in sync", "partial": "partly in sync", "held": "held"}
 PREVIEW: Final = {
-    "matched": "records that found their contact in another app",
+    "matched": "contacts that several apps have",
     "unmatched": "records that are in one app only",
     "ambiguous": "records that wait for a decision in the inbox",
     "disagreeing": "contacts on which the apps do not agree",

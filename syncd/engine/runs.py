@@ -331,6 +331,7 @@ def _first_preview(session: Session) -> Outcome | None:
             filled = _filled(hub)
             hub.held = [*_first_holds(hub), *hub.held]
             inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
+            preview = _preview(hub)
         finally:
             close(hub)
     if filled < 2 and not any(app.error for app in hub.apps.values()):
@@ -341,7 +342,7 @@ def _first_preview(session: Session) -> Outcome | None:
         hub.run = tx.begin_run("sync", world.now_ms())
         code = _exit_code(hub, inbox=0, stuck=False)
         doc = report(hub, "held" if hub.held else "partial", inbox)
-        doc["preview"] = _preview(hub)
+        doc["preview"] = preview
         tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True})
         errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
         return Outcome(doc=doc, code=code, errors=errors, preview=doc["preview"])
@@ -366,12 +367,9 @@ def _first_holds(hub: Hub) -> list[Held]:
 
 
 def _preview(hub: Hub) -> dict[str, int]:
-    return {
-        "matched": hub.matched["linked"],
-        "unmatched": max(0, hub.matched["new"] - hub.matched["linked"]),
-        "ambiguous": hub.matched["review"],
-        "disagreeing": hub.matched["disagreeing"],
-    }
+    matched, unmatched, ambiguous = hub.world.transact("spread", lambda tx: tx.spread())
+    disagreeing = hub.matched["disagreeing"]
+    return {"matched": matched, "unmatched": unmatched, "ambiguous": ambiguous, "disagreeing": disagreeing}
 
 
 def _held_docs(held: Sequence[Held]) -> list[dict[str, Any]]:

@@ -56,6 +56,21 @@ class Contacts(Base):
     def contacts(self, ids: Iterable[int]) -> dict[int, Contact]:
         return {r[0]: codec.read_contact(r[0], r[1], r[2], r[3]) for r in _CONTACTS.find(self._c, list(ids))}
 
+    def spread(self) -> tuple[int, int, int]:
+        """Count the contacts with records in several apps, those with one record, and those that are undecided."""
+        records = (
+            select(sa.func.count().label("records"))
+            .select_from(s.record.join(s.contact, s.contact.c.id == s.record.c.contact))
+            .where(s.contact.c.review == 0)
+            .group_by(s.record.c.contact)
+            .subquery()
+        )
+        several = sa.func.sum(sa.case((records.c.records > 1, 1), else_=0))
+        row = self._c.execute(select(several, sa.func.count()).select_from(records)).one()
+        review = self._c.execute(select(sa.func.count()).where(s.contact.c.review == 1)).scalar_one()
+        shared = int(row[0] or 0)
+        return shared, int(row[1]) - shared, int(review)
+
     def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
         """Load of these contacts only what seals their journal; their values stay unread."""
         rows = self._c.execute(_SEALS, {"ids": list(ids)})
