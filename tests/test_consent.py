@@ -239,15 +239,26 @@ def test_an_app_with_several_channels_proves_only_what_was_typed_with_the_eviden
 # -- apps that answer
 
 
-def test_an_opt_in_that_an_app_refuses_is_not_tried_for_ever() -> None:
+@pytest.mark.parametrize("field", [CONSENT, "consent_at"])
+def test_an_opt_in_that_an_app_refuses_is_not_tried_for_ever(field: str) -> None:
     made = world(None, None)
     opt_in(made, 1, ms=made.now_ms).poll()
     [intent] = made.decide()
-    refuse(made.links[2], made._sent(intent), [CONSENT], "member in compliance state")
+    refuse(made.links[2], made._sent(intent), [field], "member in compliance state")
     assert made.plan() == []
     assert made.links[2].flaws[CONSENT] == "member in compliance state"
     made.edit(1, **{CONSENT: OUT})
     assert [i.opt_out for i in made.poll().decide()] == [True], "an opt-out is told all the same"
+
+
+def test_of_consent_only_the_very_word_is_an_echo() -> None:
+    made = world(None, None).edit(1, **{CONSENT: OUT})
+    made.answers = ["lost"]
+    for intent in made.poll().decide():
+        made.write(intent)
+    made.edit(2, **{CONSENT: "OPTED"}).poll()
+    assert [i.opt_out for i in made.decide()] == [True]
+    assert made.links[2].acks == {}
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.core.merge import merge
 from syncd.core.rules import BlankRule
-from syncd.core.settle import degraded, settle
+from syncd.core.settle import degraded, refuse, settle
 from syncd.core.state import Sent, Stamp
 from syncd.model import OPERATOR, Raw
 from tests.core_world import (
@@ -138,6 +138,23 @@ def test_settle_of_a_reply_takes_whatever_is_stored_as_the_spelling() -> None:
     assert (link.base, link.acks) == ({"company": "SENT LTD"}, {"company": ["'Sent'", "SENT LTD"]})
 
 
+def test_a_poorer_spelling_that_was_there_before_is_no_echo() -> None:
+    """What never arrived is written again, although the old value looks like a cut of the new one."""
+    world = agreed(World(rules=simple("company")), email=MAIL, company="Ann")
+    world.edit(1, company="Annabel")
+    world.answers = ["never"]
+    assert world.sync() == 2
+    assert world.shows("company") == {1: "Annabel", 2: "Annabel"}
+
+
+def test_a_refused_value_is_nothing_that_a_person_had_in_front_of_them() -> None:
+    person, link = contact(company="New"), linked(2, seen={"company": "typed"}, company="Old", at=120, since=5)
+    person.stamps["company"] = Stamp(1, 0, 100)
+    refuse(link, sent(2, company=("New", "'New'")), ["company"], "no such option")
+    merge(person, [linked(1, company="New"), link], simple("company"), 130)
+    assert person.golden["company"] == "New"
+
+
 def test_an_older_value_again_is_written_although_its_spelling_was_once_accepted() -> None:
     world = agreed(World(rules=simple("company"), norms={2: lower}), email=MAIL, company="one")
     for value in ("Two", "Three", "Two"):
@@ -145,6 +162,8 @@ def test_an_older_value_again_is_written_although_its_spelling_was_once_accepted
         assert world.sync() == 1
         assert world.shows("company") == {1: value, 2: value.lower()}
         assert world.sync() == 0
+    world.edit(1, company="as it is").sync()
+    assert world.links[2].acks == {}
 
 
 # -- who wins

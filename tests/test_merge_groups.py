@@ -189,6 +189,18 @@ def test_ping_pong_names_both_apps_and_values_and_journals_no_change_that_was_no
     assert changes[-1].new == world.value("company")
 
 
+def test_after_a_persons_decision_counting_starts_afresh() -> None:
+    world = rewriting("latest", two_actors, 4)
+    assert "company" in world.contact.held
+    world.contact.held.clear()
+    put(world.contact, world.rules.atoms["company"], "x", Stamp(OPERATOR, world.now_ms, world.now_ms))
+    world.sync()
+    for number in range(2):
+        two_actors(world, number)
+        world.sync()
+    assert not world.contact.held
+
+
 def test_losing_to_a_new_value_each_time_is_no_ping_pong() -> None:
     world = agreed(World(rules=simple("company")), email=MAIL, company="x")
     for number in range(5):

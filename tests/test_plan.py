@@ -86,7 +86,9 @@ def test_a_refused_value_is_parked_and_the_next_one_is_tried() -> None:
     assert world.plan() == []
     assert world.links[2].flaws == {"company": "no such option"}
     assert world.sync() == 0
-    world.edit(1, company="Z").sync()
+    world.edit(1, company="Z").poll(1)
+    assert ([list(i.fields) for i in world.decide()], world.links[2].flaws) == ([["company"]], {})
+    world.sync()
     assert (world.shows("company"), world.links[2].flaws) == ({1: "Z", 2: "Z"}, {})
 
 

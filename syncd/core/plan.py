@@ -148,7 +148,7 @@ def _needed(
         return None
     link.flaws.pop(name, None)  # what was refused or too long has changed since
     kept = lens.parse(new)
-    if (None if kept is None else rule.type.key(kept)) == now_key or same_raw(new, raw):
+    if (None if kept is None else rule.type.key(kept)) == now_key:
         return None  # all that the app can hold of the value is there already
     reason = "cleared" if value is None else _reason(contact, name, rule, rules, blank=now is None)
     return Change(old=raw, new=new, reason=reason)
