@@ -184,6 +184,7 @@ def test_only_complete_later_evidence_lifts_an_opt_out(ms: int | None, source: R
     made.edit(2, **{CONSENT: IN, "consent_at": None if ms is None else at(ms), "consent_source": source}).sync()
     assert set(made.shows(CONSENT).values()) == ({IN} if lifts else {OUT})
     assert made.latches[CONSENT].closed is not lifts
+    assert (IN in [e.state for e in made.events]) is lifts
     if lifts:
         assert made.shows("consent_at") == {1: "1970-01-01T00:00:09Z", 2: at(9_000), 3: "1970-01-01T00:00:09Z"}
         assert made.contact.stamps[CONSENT].app == made.contact.stamps["consent_at"].app == 2
@@ -294,6 +295,12 @@ def test_latches_are_a_semilattice(a: Latch, b: Latch, c: Latch) -> None:
     assert a.joined(b) == b.joined(a)
     assert a.joined(b.joined(c)) == a.joined(b).joined(c)
     assert a.joined(b).out_ms == max(a.out_ms, b.out_ms)
+
+
+def test_an_opt_out_and_an_opt_in_of_one_instant_are_an_opt_out() -> None:
+    proof = Evidence(at=at(5), at_ms=5, source="form")
+    met = Latch(out_ms=5, app=1).joined(Latch(in_ms=5, evidence=proof))
+    assert met.closed
 
 
 SCRIPT = st.lists(

@@ -48,6 +48,14 @@ def test_a_held_field_is_not_written(*, held: bool) -> None:
     assert bool(needed(rules, person, linked(2, company="Old"))) is not held
 
 
+def test_a_quarantined_contact_is_written_nowhere() -> None:
+    rules, person = simple("company"), contact(email=MAIL, company="New")
+    links = {2: linked(2, email=MAIL, company="Old")}
+    assert len(intents_for(person, links, rules)) == 2, "an update, and a record in the other app"
+    person.review = True
+    assert intents_for(person, links, rules) == []
+
+
 def test_an_app_that_may_not_be_written_gets_nothing() -> None:
     fields = ("email", "company")
     for rules in (
@@ -123,6 +131,8 @@ def test_a_word_that_means_something_else_there_is_not_written() -> None:
     person.golden["company"] = "IT"
     assert needed(rules, person, link) == {"company": ("Old", "COMPUTER")}
     assert needed(rules, person, linked(1, company="computer")) == {}
+    swapped = simple("company", maps={1: {"company": {"values": {"IT": "COMPUTER", "Trade": "IT"}}}})
+    assert needed(swapped, person, linked(1, company="IT")) == {"company": ("IT", "COMPUTER")}
 
 
 def test_what_would_be_no_value_any_more_is_not_written() -> None:

@@ -198,6 +198,19 @@ def test_a_set_depends_on_order_only_where_one_adds_what_another_takes_away() ->
     law()
 
 
+def test_an_element_that_one_adds_and_another_takes_away_stays() -> None:
+    atom = atom_of("set")
+    golden = incumbent(["a"], key_of(atom, ["a"]), Stamp(1, 0, 1), 1)
+    adds, takes = (
+        Candidate(app=i, rank=i, value=v, key=key_of(atom, v), stamp=Stamp(i, 1, 2), base=base, has_base=True)
+        for i, v, base in ((1, ["a"], None), (2, None, ["a"]))
+    )
+    for order in ((adds, takes), (takes, adds)):
+        verdict = decide(atom, golden, order, {})
+        assert verdict.winner is not None
+        assert verdict.winner.value == ["a"]
+
+
 def test_two_apps_in_sight_of_golden_are_decided_alike_at_once_or_apart_when_their_times_are_apart() -> None:
     """What `latest` does promise: where all intervals are disjoint, the order of polls decides nothing."""
     atom = atom_of("latest")

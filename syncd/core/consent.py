@@ -58,11 +58,6 @@ class Latch:
         """Opted out, and no later evidence."""
         return self.out_ms > 0 and self.out_ms >= self.in_ms
 
-    @property
-    def proven(self) -> Evidence | None:
-        """The evidence of an opt-in that stands."""
-        return None if self.closed else self.evidence
-
     def joined(self, other: Latch) -> Latch:
         """Join two latches: a semilattice, so it does not matter in which order people and addresses meet."""
         first = max(self, other, key=lambda latch: (latch.out_ms, -latch.app))
