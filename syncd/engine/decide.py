@@ -18,7 +18,7 @@ from syncd.core.settle import settle
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.pull import email_key, identity_keys
-from syncd.model import Raw
+from syncd.model import Raw, Value
 from syncd.store.tx import Tx
 
 
@@ -70,7 +70,7 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
         return [], 0
     contacts, links, sents = tx.contacts(ids), tx.links_of(ids), tx.sent_of(ids)
     rules, out = hub.rules, Outcome(now_ms=hub.world.now_ms())
-    known = tx.latches(subjects_of(contacts.values(), links, rules))
+    known = tx.latches(subjects_of(contacts.values(), links, rules)) if tx.has_latches() else {}
     ready = []
     for id_ in ids:
         contact = contacts.get(id_)
@@ -123,15 +123,17 @@ def merge_contact(
             entries += settle(link, sent, app, rules, authored=False)
             out.settled.append(sent)
     golden = dict(contact.golden)
-    addresses = _addresses(contact, links, rules)
-    consented = observe_consent(contact, links, _joined(contact, addresses, known, rules), rules, out.now_ms)
+    email, shown = contact.golden.get("email"), _shown(links)
+    latches = _joined(contact, _hashed(email, shown, rules), known, rules) if known else {}
+    consented = observe_consent(contact, links, latches, rules, out.now_ms)
     merged = merge(contact, links, rules, out.now_ms)
     entries += consented.entries + merged.entries
     hub.matched["disagreeing"] += bool(merged.disagreed)
     if contact.golden != golden:
         contact.refused.clear()
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
-        _latch(contact, _addresses(contact, links, rules) | addresses, consented, known, out)
+        addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
+        _latch(contact, addresses, consented, known, out)
     indexed = by_app(links)
     if contact.id in out.fresh:  # its only record is where its values come from
         out.intents += consent_intents(contact, indexed, rules) + planned_creates(contact, indexed, rules)
@@ -219,19 +221,23 @@ def _subject(contact: Contact) -> bytes:
 
 def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[bytes]:
     """List the hashed addresses of a contact: its own, and what each of its records shows or showed."""
+    return _hashed(contact.golden.get("email"), _shown(links), rules)
+
+
+def _shown(links: Iterable[Link]) -> list[tuple[int, Mapping[str, Raw]]]:
+    """List what records show and showed: (app, fields)."""
+    return [(link.app, fields) for link in links for fields in (link.base, link.seen and link.seen.fields) if fields]
+
+
+def _hashed(email: Value, shown: Iterable[tuple[int, Mapping[str, Raw]]], rules: Rules) -> set[bytes]:
     found = set()
-    kind = rules.fields["email"].type
-    email = contact.golden.get("email")
     if isinstance(email, str):
-        found.add(address_hash(str(kind.key(email))))
-    for link in links:
-        app = rules.app(link.app)
-        if app is None:
-            continue
-        for fields in (link.base, link.seen.fields if link.seen else {}):
-            key = email_key(fields, app, rules)
-            if key is not None:
-                found.add(address_hash(key))
+        found.add(address_hash(str(rules.fields["email"].type.key(email))))
+    for index, fields in shown:
+        app = rules.app(index)
+        key = email_key(fields, app, rules) if app is not None else None
+        if key is not None:
+            found.add(address_hash(key))
     return found
 
 

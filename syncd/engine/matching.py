@@ -88,7 +88,7 @@ def _merge_alone(
 ) -> Outcome:
     """Merge contacts of one record each, before they are stored for the first time."""
     out = Outcome(now_ms=now_ms, fresh=set(links))
-    known = tx.latches(subjects_of(contacts, links, hub.rules)) if hub.rules.consents else {}
+    known = tx.latches(subjects_of(contacts, links, hub.rules)) if tx.has_latches() else {}
     for contact in contacts:
         merge_contact(contact, links[contact.id], (), known, hub, out)
     return out

@@ -6,9 +6,10 @@ nothing; a record is believed gone only after the app itself says so when asked 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import Any
 
 from syncd.connector import SparesDownloads
 from syncd.core.atoms import MISSING
@@ -255,7 +256,7 @@ def identity_keys(fields: dict[str, object], app: AppRule, rules: Rules) -> list
     return list(keys)
 
 
-def email_key(fields: dict[str, object], app: AppRule, rules: Rules) -> str | None:
+def email_key(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> str | None:
     """Read a record's e-mail address as the key that consent is latched by."""
     lens, raw = app.lenses.get("email"), fields.get("email", MISSING)
     if lens is None or raw is MISSING or raw is None:

@@ -22,6 +22,10 @@ _LOG_CONSENT = inserting(s.consent_log, "run at_ms channel subject state app doc
 class Consents(Base):
     """What a transaction does with latches."""
 
+    def has_latches(self) -> bool:
+        """Tell whether anybody ever opted out or in."""
+        return self._c.execute(select(_L.subject).limit(1)).first() is not None
+
     def latches(self, subjects: Iterable[bytes]) -> dict[bytes, dict[str, Latch]]:
         found: dict[bytes, dict[str, Latch]] = {}
         for subject, channel, out_ms, in_ms, app, doc in _LATCHES.find(self._c, list(subjects)):

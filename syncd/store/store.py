@@ -6,6 +6,7 @@ Errors of the database come out as one of the reactions, without values or passw
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,6 +186,9 @@ def _refuse_strangers(connection: sa.Connection, place: str) -> None:
 
 
 def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
+    # For these types sqlite3 raises and swallows an error a value before it takes the value as it is: 2.4 % of a first sync.
+    sqlite3.register_adapter(bytes, bytes)
+    sqlite3.register_adapter(type(None), _as_it_is)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
     settings = [
         "synchronous=OFF" if scratch else "synchronous=FULL",
@@ -211,6 +215,10 @@ def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", begin)
     return engine
+
+
+def _as_it_is(value: T) -> T:
+    return value
 
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
