@@ -40,7 +40,7 @@ _OTHER_SCHEME = re.compile(
 
 def parse_email(raw: Raw) -> str | Invalid | None:
     """Read an e-mail address: trimmed and composed, letter case as typed, without the dot that ends a full domain."""
-    if type(raw) is str and len(raw) <= EMAIL_CHARS_MAX and _PLAIN.fullmatch(raw) and "--" not in raw:
+    if type(raw) is str and len(raw) <= EMAIL_CHARS_MAX and _is_plain(raw):
         return raw
     text = as_text(raw)
     if isinstance(text, Invalid):
@@ -52,6 +52,11 @@ def parse_email(raw: Raw) -> str | Invalid | None:
     if _CONTROL.search(text):
         return CONTROLS
     return _parse_unusual(seen) if len(seen) <= 2 * EMAIL_CHARS_MAX else NO_EMAIL
+
+
+@lru_cache(maxsize=4096)
+def _is_plain(text: str) -> bool:
+    return _PLAIN.fullmatch(text) is not None and "--" not in text
 
 
 def email_key(value: str) -> str:

@@ -228,7 +228,10 @@ def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None
 def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     """Say why a contact gets no record in an app; None if it does."""
     golden, held = contact.golden, contact.held
-    if not any(all(golden.get(name) is not None and name not in held for name in rule) for rule in rules.match):
+    for rule in rules.match:
+        if all(golden.get(name) is not None and name not in held for name in rule):
+            break
+    else:
         return "no match key: a second record could not be told from a first"
     if app.scope is not None and not app.scope(golden):
         return "out of this app's scope"
@@ -237,9 +240,10 @@ def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
             why_not = _why_not_filled(name, contact, lens, rules)
             if why_not is not None:
                 return why_not
-    if not any(lens.writes and golden.get(name) is not None for name, lens in app.lenses.items()):
-        return "nothing that this app could hold"
-    return None
+    for name, lens in app.lenses.items():
+        if lens.writes and golden.get(name) is not None:
+            return None
+    return "nothing that this app could hold"
 
 
 def _why_not_filled(name: str, contact: Contact, lens: Lens, rules: Rules) -> str | None:

@@ -85,7 +85,11 @@ def _blank_or(render: Render) -> Render:
 
 
 def _flattened(render: Render) -> Render:
+    as_it_is = render is same
+
     def flat(value: Value) -> Raw:
+        if as_it_is and type(value) is str:
+            return value
         raw = render(value)
         if isinstance(raw, str) or raw is None:
             return raw

@@ -130,7 +130,7 @@ class Keyed:
     def find(self, connection: sa.Connection, keys: Collection[Any], **others: Any) -> Iterator[Any]:
         """Give the rows found. With very many keys their order is by keys first."""
         for result in self._results(connection, list(keys), others):
-            yield from result
+            yield from result.fetchall()
 
     def change(self, connection: sa.Connection, keys: Collection[Any], **others: Any) -> None:
         """Change the rows found."""
