@@ -203,6 +203,16 @@ def test_evidence_may_follow_the_word() -> None:
     assert made.stored[2][CONSENT] == IN
 
 
+def test_an_opt_out_that_is_typed_again_counts_from_then() -> None:
+    made = world(OUT, OUT)
+    between = made.now_ms + 1
+    made.rules = consent_rules(maps={2: {CONSENT: {"direction": "in"}}})
+    made.edit(2, **{CONSENT: IN}).sync()
+    made.edit(2, **{CONSENT: OUT}).sync()
+    opt_in(made, 1, ms=between).sync()
+    assert made.latches[CONSENT].closed
+
+
 def test_the_same_evidence_again_is_no_event() -> None:
     made = world(OUT, None)
     opt_in(made, 1, ms=made.now_ms + 5).sync()

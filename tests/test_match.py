@@ -96,6 +96,11 @@ def test_behaviour_20_the_same_key_twice_in_one_app_is_one_person_and_one_questi
     assert [found.decisions[1, r].kind for r in ("a1", "a2")] == ["new", "review"]
 
 
+def test_a_second_record_of_one_app_waits_whatever_its_id() -> None:
+    found = match({(1, "b"): person("x@x.org"), (1, "a"): person("x@x.org")}, match_rules(), known={(1, "b"): 1})
+    assert found.undecided() == {(1, "a")}
+
+
 def test_behaviour_23_letter_case_of_an_address_is_one_identity() -> None:
     found = match({A: person("Bob@X.org"), B: person("bob@x.org"), C: person(" BOB@x.ORG ")}, match_rules())
     assert found.groups() == {frozenset([A, B, C])}

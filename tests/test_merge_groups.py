@@ -201,6 +201,13 @@ def test_after_a_persons_decision_counting_starts_afresh() -> None:
     assert not world.contact.held
 
 
+def test_reverting_another_value_each_time_is_no_ping_pong() -> None:
+    world = agreed(World(rules=simple("company", policy="owner", owners=(1,))), email=MAIL, company="x")
+    for number in range(5):
+        world.edit(2, company=f"drift {number}").sync()
+    assert not world.contact.held
+
+
 def test_losing_to_a_new_value_each_time_is_no_ping_pong() -> None:
     world = agreed(World(rules=simple("company")), email=MAIL, company="x")
     for number in range(5):

@@ -98,7 +98,7 @@ def decide_match(
         if number > place:
             return Decision(kind="wait")
         if not others:
-            return _among_own(record, same)
+            return _among_own(same)
         if _contradicted(keys[:number], others, keys_of):
             return Decision(kind="review", candidates=tuple(others), reason="a stronger key says otherwise")
         return _across(app, others, same, taken)
@@ -117,9 +117,9 @@ def _others(
     return [h for h in others if (rule := rules.apps.get(h.app)) is None or rule.trusted]
 
 
-def _among_own(record: str, same: Sequence[Holder]) -> Decision:
-    """Only this app has the key, several times: the first record is the person, the others wait."""
-    if any(h.contact is not None for h in same) or min(h.record for h in same) < record:
+def _among_own(same: Sequence[Holder]) -> Decision:
+    """Only this app has the key, several times: the record that is asked first is the person, the others wait."""
+    if any(h.contact is not None for h in same):
         return Decision(kind="review", candidates=tuple(same), reason="another record of this app has the same key")
     return Decision(kind="new")
 
