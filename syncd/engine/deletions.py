@@ -81,17 +81,18 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
         elif app.rule.on_delete == "archive":
-            _archive_elsewhere(tx, hub, contact, rest)
+            _archive_elsewhere(tx, hub, contact, rest, now_ms)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     reconsider(tx, freed, (), now_ms)
 
 
-def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link]) -> None:
+def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], now_ms: int) -> None:
     for link in links:
         app = hub.apps.get(link.app)
         if app is not None and app.rule.spec.archive and app.rule.update:
+            contact.tombs[link.app] = now_ms  # an edit in an app that keeps its record creates nobody there again
             tx.plan_archive(link.app, contact.id)
 
 
