@@ -242,6 +242,7 @@ def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapp
             batch.writes.append(
                 Write(kind="update", id=link.id, fields=sent.fields, expect=expect, version=link.version)
             )
+        tx.mark_dirty(contact.id for contact, _, _ in mine)  # what else was planned for them is planned again
         tx.mark_sent(batch.sents)
         return batch
 
