@@ -13,7 +13,7 @@ from syncd.engine.apply import apply_app
 from syncd.engine.deletions import confirm_gone
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
-from syncd.engine.pull import observe, pull
+from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
 from syncd.errors import SyncdError
 from syncd.model import Record
@@ -77,9 +77,9 @@ def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:
     opened = app.app
     try:
         if contacts is None:
-            pages = iter(opened.read(None))
-            while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
-                _store_reread(hub, app, {record.id: record for record in page.records})
+            with reading_of(opened, None) as pages:
+                while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
+                    _store_reread(hub, app, {record.id: record for record in page.records})
         else:
             for start in range(0, len(contacts), PAGE):
                 ids = hub.world.transact("records", _ids_of, app, contacts[start : start + PAGE])

@@ -6,12 +6,13 @@ nothing; a record is believed gone only after the app itself says so when asked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Any
 
-from syncd.connector import SparesDownloads
+from syncd.connector import App, SparesDownloads
 from syncd.core.atoms import MISSING
 from syncd.core.match import address_hash, record_keys
 from syncd.core.plan import Held, Limit
@@ -67,14 +68,25 @@ def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Readin
     reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing)
     if isinstance(app.app, SparesDownloads):
         app.app.known_versions = lambda ids: hub.world.transact("versions", _versions, app, ids)
-    pages = iter(app.app.read(cursor))
     first = True
-    while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
-        if page.expired:
-            return None
-        _store_page(hub, reading, page, first=first)
-        first = False
+    with reading_of(app.app, cursor) as pages:
+        while (page := hub.world.call(app.name, "read", lambda: next(pages, None))) is not None:
+            if page.expired:
+                return None
+            _store_page(hub, reading, page, first=first)
+            first = False
     return reading
+
+
+@contextmanager
+def reading_of(app: App, cursor: str | None) -> Iterator[Iterator[Page]]:
+    """Give the pages of a read; whatever it holds open in the app is let go of, however far it came."""
+    pages = iter(app.read(cursor))
+    try:
+        yield pages
+    finally:
+        if isinstance(pages, Generator):
+            pages.close()
 
 
 def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
