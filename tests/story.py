@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -196,6 +197,10 @@ class Story:
     def saved(self) -> Callable[[], None]:
         """Remember the whole world; give what brings it back."""
         path = self.folder / "var" / "syncd.db"
+        self.store.close()
+        with sqlite3.connect(path) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.close()
         kept, clock, apps = path.read_bytes(), replace(self.clock), [app.saved() for app in self.apps.values()]
 
         def back() -> None:
@@ -302,8 +307,8 @@ def agreed(folder: Path, apps: Mapping[str, str | tuple[str, Mapping[str, Any]]]
     """Begin a story in which every app holds Ann and Bob already, each typed into one of them only."""
     story = given(folder, apps, **sections)
     first, *_, last = story.apps.values()
-    first.put("a1", **ANN)
-    last.put("b1", **BOB)
+    first.put("101", **ANN)
+    last.put("102", **BOB)
     assert story.sync(approve=True).code == 0
     assert story.settle().code == 0
     return story

@@ -152,6 +152,6 @@ def test_behaviour_34_an_app_that_fails_when_asked_proves_nothing(tmp_path: Path
         with story.when("desk", when, raising(TransientError("the line is dead"))):
             assert story.sync().code == 3
         assert len(story["crm"].rows()) == 2
-        assert story.contact("desk", "b1")
+        assert story.contact("desk", "102")
     assert story.settle().code == 0
     assert written(story.sync()) == 0

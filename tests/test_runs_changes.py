@@ -124,17 +124,17 @@ def test_a_broken_row_is_parked_and_mended(tmp_path: Path, edited: bool) -> None
     story = agreed(tmp_path)
     path = story.path("desk")
     sound = path.read_text()
-    path.write_text(sound.replace("\nb1,", "\nb1,too,many,"))
+    path.write_text(sound.replace("\n102,", "\n102,too,many,"))
     story["crm"].put(story["crm"].id_of("bob@x.org"), job_title="Clerk", company="Moved on")
 
     for _ in range(2):
         outcome = story.sync()
         assert (outcome.code, outcome.doc["apps"]["desk"]["parked"]) == (3, 1)
-        assert "\nb1,too,many," in path.read_text()
+        assert "\n102,too,many," in path.read_text()
         assert story["books"].one("bob@x.org")["company"] == "Moved on"
         assert len(story["crm"].rows()) == 2
 
-    path.write_text(path.read_text().replace("\nb1,too,many,", "\nb1,").replace("Bob", "Bobby" if edited else "Bob"))
+    path.write_text(path.read_text().replace("\n102,too,many,", "\n102,").replace("Bob", "Bobby" if edited else "Bob"))
     outcome = story.settle()
     assert (outcome.code, outcome.doc["apps"]["desk"]["parked"]) == (0, 0)
     for fields in story.everywhere("bob@x.org").values():
@@ -159,12 +159,12 @@ def test_two_rows_with_one_key_cost_nobody_anything(tmp_path: Path) -> None:
     story = agreed(tmp_path)
     path = story.path("desk")
     sound = path.read_text()
-    path.write_text(sound + next(line for line in sound.splitlines(keepends=True) if line.startswith("b1,")))
+    path.write_text(sound + next(line for line in sound.splitlines(keepends=True) if line.startswith("102,")))
     story["crm"].put(story["crm"].id_of("ann@x.org"), company="Goes on")
     outcome = story.sync()
     assert outcome.code == 3
     assert story["books"].one("ann@x.org")["company"] == "Goes on"
-    assert path.read_text().count("\nb1,") == 2
+    assert path.read_text().count("\n102,") == 2
     path.write_text(sound)
     assert story.settle().code == 0
     assert values(story, "company") == dict.fromkeys(TRIO, "Goes on")
@@ -210,7 +210,7 @@ def test_a_person_links_two_records(tmp_path: Path) -> None:
     late.put("y", email="ann@x.org", job_title="Chief")
     story.sync()
     assert len(late.rows()) == 3  # Bob is new there; Ann may be there already
-    contact = story.contact("crm", "a1")
+    contact = story.contact("crm", "101")
     case = next(case for case in story.cases() if case["record"] == "y")
 
     with pytest.raises(ConfigError, match="which contact"):
@@ -246,14 +246,14 @@ def test_nobody_is_created_beside_records_that_may_be_theirs(
     for _ in range(2):
         assert story.sync().code == 4
         assert len(late.rows()) == 3
-        story["crm"].put("a1", company="An edit")
+        story["crm"].put("101", company="An edit")
 
     late.remove(*removed)
     story.sync()
     assert story.settle().code == 0
     assert len(late.rows()) == 2
     assert late.one("ann@x.org")["company"] == "An edit"
-    assert story.contact("late", late.id_of("ann@x.org")) == story.contact("crm", "a1")
+    assert story.contact("late", late.id_of("ann@x.org")) == story.contact("crm", "101")
 
 
 def test_both_twins_may_be_people_of_their_own(tmp_path: Path) -> None:
