@@ -66,6 +66,10 @@ def _outcome(outcome: Outcome) -> str:
 
 def tell_errors(outcome: Outcome) -> None:
     """Say on stderr which apps were set aside, and why."""
+    for app, rows in outcome.parked.items():
+        for record, why in rows:
+            place = record if record.startswith("line:") else "a record"  # a key may be somebody's address
+            show.complain(f"{app}: {place} is set aside: {why}")
     for app, why in outcome.errors.items():
         show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
 
@@ -121,6 +125,12 @@ def _tell_preview(doc: Mapping[str, Any], preview: Mapping[str, int], file: Path
 def tell_held(held: Sequence[Mapping[str, Any]], run: int | None, file: Path | None) -> None:
     """Say which guard refused, how much, the limit, and how to let it through."""
     for each in held:
+        if each["verb"] == "fields":
+            show.line(
+                f"held: {each['app']} no longer offers {each['count']} of the fields it had (a renamed column?); "
+                "nothing is read or written there"
+            )
+            continue
         show.line(
             f"held: {each['app']} would have {each['count']} {each['verb'].replace('_', ' ')} in one run, "
             f"{each['limit']} are allowed unasked; nothing of that was done"

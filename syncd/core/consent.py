@@ -115,7 +115,8 @@ def observe_consent(
 
 def word(app: AppRule, channel: str, raw: Raw) -> Value | Invalid:
     """Read an app's consent word; blank is `unknown`, an unreadable one is Invalid (never consent)."""
-    value = app.lenses[channel].parse(raw)
+    lens = app.lenses.get(channel)
+    value = None if lens is None else lens.parse(raw)
     return "unknown" if value is None else value
 
 

@@ -78,6 +78,11 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
         journal.append((contact, [_entry(link)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
+        if not rest and contact.review:
+            tx.delete_contact(contact.id)
+            del contacts[contact.id]
+            journal.pop()
+            continue
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
         elif app.rule.on_delete == "archive":

@@ -30,6 +30,8 @@ class OpenApp:
     held: bool = False
     """A guard stopped it in this run: nothing of it is merged and nothing is written to it."""
     pulled: bool = False
+    lost: tuple[str, ...] = ()
+    """Fields that it offered before and does not any more."""
     counts: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from syncd.core.plan import check_guards
+from syncd.core.plan import Held, check_guards
 from syncd.engine.apply import apply_app
 from syncd.engine.deletions import confirm_gone
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
+from syncd.engine.setup import note_account
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.codec import KINDS
@@ -23,13 +24,18 @@ from syncd.store.tx import Tx
 PASSES_MAX = 8
 
 
-def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
-    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice."""
+def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, thorough: bool = False) -> None:
+    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice.
+
+    `thorough`: an app whose changes do not tell what was removed is listed, so that an emptied one is noticed.
+    """
+    check_fields(hub)
     for app in apps:
         if app.usable:
             recover(hub, app)
         if app.usable:
-            pull(hub, app, full=full)
+            silent = app.rule.spec.incremental and not app.rule.spec.reports_gone
+            pull(hub, app, full=full or (thorough and silent))
         if app.usable and hub.world.transact("covered", _covered, app) < 2:
             pull(hub, app, full=True)
     for app in apps:
@@ -37,14 +43,33 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
             confirm_gone(hub, app)
 
 
+def check_fields(hub: Hub) -> None:
+    """Hold every app that no longer offers a field it had: a renamed column must not switch off consent in silence."""
+    for app in hub.apps.values():
+        if not (app.lost and app.usable):
+            continue
+        if hub.allowed(app.name, "fields") >= len(app.lost):
+            hub.world.transact("account", note_account, app)
+            app.lost = ()
+        else:
+            hub.hold(Held(app=app.name, verb="fields", count=len(app.lost), limit=0), app)
+
+
 def _covered(tx: Tx, app: OpenApp) -> int:
     return tx.apps()[app.name].covered
 
 
-def sync(hub: Hub, *, apps: list[OpenApp] | None = None, full: bool = False, write: bool = True) -> bool:
+def sync(
+    hub: Hub,
+    *,
+    apps: list[OpenApp] | None = None,
+    full: bool = False,
+    thorough: bool = False,
+    write: bool = True,
+) -> bool:
     """Run passes until quiescent; says whether nothing is left to do (held and failed apps aside)."""
     chosen = list(hub.apps.values()) if apps is None else apps
-    read_all(hub, chosen, full=full)
+    read_all(hub, chosen, full=full, thorough=thorough)
     return settle_down(hub, chosen, write=write)
 
 
@@ -65,6 +90,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
 
 def come_to_terms(hub: Hub) -> None:
     """Decide in full what was read before, as every field has its say in it."""
+    check_fields(hub)
     for app in hub.apps.values():
         if app.usable:
             recover(hub, app)

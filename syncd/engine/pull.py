@@ -133,6 +133,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     if shrunk:
         hub.hold(Held(app=app.name, verb="unlinks", count=missing, limit=limit), app)
         tx.end_listing(app.index)
+        tx.save_app(app.index, cursor=None)  # whatever is there next time is looked at in full
         return
     if missing and hub.allowed(app.name, "unlinks") >= missing:
         tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same

@@ -36,6 +36,7 @@ from syncd.store.tx import Tx
 
 Direction: TypeAlias = Literal["both", "pull", "push"]
 EVERYTHING: Final = 1 << 62
+PARKED_SHOWN: Final = 5
 APPROVED_BY_FLAG: Final = ("creates", "updates")
 """What `--approve` covers; the rest needs `approve RUN`."""
 
@@ -58,6 +59,8 @@ class Outcome:
     code: int
     errors: dict[str, str] = field(default_factory=dict)
     """app -> why it was set aside, for the operator."""
+    parked: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """app -> the first few records that are set aside, each with its cause."""
     preview: dict[str, int] = field(default_factory=dict)
     """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
 
@@ -70,7 +73,7 @@ def sync(session: Session, *, approve: bool = False) -> Outcome:
             return preview
     with _run(session, "sync", approve=approve) as hub:
         hub.world.transact("first done", note_first, hub.run)
-        passes.sync(hub)
+        passes.sync(hub, thorough=True)
         return finish(hub)
 
 
@@ -118,7 +121,7 @@ def plan(
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
             hub.approved = world.transact("approvals", approvals_of)
             world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
-            passes.sync(hub, write=False)
+            passes.sync(hub, thorough=True, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []
             counts: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
@@ -131,7 +134,7 @@ def plan(
                 held = [*_first_holds(hub), *held]
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
             doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox}
-            errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+            errors = errors_of(hub)
             code = _exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
             return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {})
@@ -142,7 +145,7 @@ def plan(
 def apply(session: Session, planned: dict[str, Any]) -> Outcome:
     """Perform exactly the intents of a plan; those whose world has moved are skipped and listed."""
     with _run(session, "apply", approve=True) as hub:
-        passes.read_all(hub, list(hub.apps.values()))
+        passes.read_all(hub, list(hub.apps.values()), thorough=True)
         decide(hub)
         passes.guard(hub)
         passes.note_coverage(hub)
@@ -210,6 +213,9 @@ def approve(session: Session, run: int) -> dict[str, Any]:
         if found is None:
             raise ConfigError(f"there is no run {run}; `syncd history` lists them")
         doc = found[2]
+        if tx.meta(f"approved {run}") is not None:
+            return {"run": run, "approved": []}
+        tx.set_meta(f"approved {run}", "1")
         approvals = json.loads(tx.meta("approvals") or "{}")
         for held in doc.get("held", []):
             key = f"{held['app']}:{held['verb']}"
@@ -256,6 +262,13 @@ def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]
         close(hub)
 
 
+def errors_of(hub: Hub) -> dict[str, str]:
+    """Say of each app that was set aside why."""
+    errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+    lost = {app.name: f"no longer there: {', '.join(app.lost)}" for app in hub.apps.values() if app.lost}
+    return {**lost, **errors}
+
+
 def close(hub: Hub) -> None:
     """Let go of every app."""
     for app in hub.apps.values():
@@ -291,7 +304,8 @@ def finish(hub: Hub) -> Outcome:
     def step(tx: Tx) -> Outcome:
         inbox = tx.open_cases()
         stuck = any(tx.parked_count(app.index) for app in hub.apps.values()) or bool(tx.refused_count())
-        doubt = any(count for _, _, sent, _, count in tx.intent_counts() if sent)
+        working = {app.index for app in hub.apps.values() if app.usable}
+        doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
         code = _exit_code(hub, inbox=inbox, stuck=stuck or doubt)
@@ -301,8 +315,9 @@ def finish(hub: Hub) -> Outcome:
         used = {(held.app, held.verb) for held in hub.held}
         left = {f"{app}:{verb}": n for (app, verb), n in approvals_of(tx).items() if (app, verb) in used}
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))
-        errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
-        return Outcome(doc=doc, code=code, errors=errors)
+        errors = errors_of(hub)
+        parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
+        return Outcome(doc=doc, code=code, errors=errors, parked={name: rows for name, rows in parked.items() if rows})
 
     return world.transact("finish", step)
 
@@ -344,7 +359,7 @@ def _first_preview(session: Session) -> Outcome | None:
         doc = report(hub, "held" if hub.held else "partial", inbox)
         doc["preview"] = preview
         tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True})
-        errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+        errors = errors_of(hub)
         return Outcome(doc=doc, code=code, errors=errors, preview=doc["preview"])
 
     return world.transact("preview", step)

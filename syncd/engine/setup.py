@@ -20,7 +20,7 @@ from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
-from syncd.errors import SafetyStop, SyncdError
+from syncd.errors import ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Spec
 from syncd.store import codec
 from syncd.store.tx import AppState, Tx
@@ -87,6 +87,15 @@ def _open(
         opened = world.call(settings.name, "open", lambda: load(settings).open(opening))
     except SyncdError as error:  # a ConfigError too: one app's table or file is wrong, the others go on
         return None, last, error
+    missing = sorted(settings.fields.keys() - opened.fields.keys())
+    if missing:
+        named = ", ".join(f"{name} (path {settings.fields[name].path})" for name in missing)
+        opened.close()
+        return (
+            None,
+            last,
+            ConfigError(f"{settings.name}: there is nothing at the path of {named}; correct `fields:` or the file"),
+        )
     return opened, opened.fields, None
 
 
@@ -185,15 +194,22 @@ def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
         )
         hub.fail(app, SafetyStop(message))
         return
-    fields = codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
-    if state.fingerprint is None or bytes(state.fields or b"") != fields:
-        hub.world.transact("account", _note_account, app, fingerprint, fields)
+    before = orjson.loads(state.fields) if state.fields else {}
+    known = (*hub.rules.fields, *hub.rules.consents, *EVIDENCE)
+    app.lost = tuple(sorted(name for name in before if name not in opened.fields and name in known))
+    if not app.lost and (state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened)):
+        hub.world.transact("account", note_account, app)
 
 
-def _note_account(tx: Tx, app: OpenApp, fingerprint: str, fields: bytes) -> None:
+def note_account(tx: Tx, app: OpenApp) -> None:
     """Remember the account. Other fields than before may mean something to every contact: decide them all again."""
-    tx.save_app(app.index, fingerprint=fingerprint, fields=fields)
+    assert app.app is not None
+    tx.save_app(app.index, fingerprint=app.app.fingerprint(), fields=_fields_doc(app.app))
     tx.mark_all_dirty()
+
+
+def _fields_doc(opened: App) -> bytes:
+    return codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
 
 
 def _plain(where: FieldMap) -> dict[str, Any]:

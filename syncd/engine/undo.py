@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.atoms import atom_key, atom_value, digest_key, put
+from syncd.core.fields import Invalid
 from syncd.core.rules import Rules
 from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
 from syncd.engine.apply import Batch, send
@@ -83,6 +84,7 @@ def _undo_page(
 ) -> list[tuple[OpenApp, Contact, Link, dict[str, Change]]]:
     contacts, links = tx.contacts(ids), tx.links_of(ids)
     entries = tx.journal_entries(ids, chosen.run, chosen.since_ms)
+    entire = tx.journal_entries(ids, None, None)
     now_ms = hub.world.now_ms()
     journal: list[tuple[Contact, list[Entry]]] = []
     restored: list[tuple[OpenApp, Contact, Link, dict[str, Change]]] = []
@@ -93,6 +95,7 @@ def _undo_page(
         ]
         if contact is None or not mine:
             continue
+        mine += _changed_before(contact, mine, entire.get(id_, ()), hub.rules)
         lines = _take_back_values(contact, mine, hub.rules, undone, now_ms, loser=chosen.loser)
         taken = {e.field for e in mine if e.kind == "value"}
         if not chosen.loser:
@@ -105,6 +108,29 @@ def _undo_page(
     tx.mark_dirty(contact.id for contact, _ in journal)
     tx.write_journal(hub.run, now_ms, journal)
     return restored
+
+
+def _changed_before(contact: Contact, mine: Sequence[Entry], entire: Sequence[Entry], rules: Rules) -> list[Entry]:
+    """Find the changes of the contact that an earlier, held run saw and that these writes carried to the apps."""
+    found: list[Entry] = []
+    taken = {e.field for e in mine if e.kind == "value"}
+    for write in mine:
+        atom = rules.atoms.get(write.field or "") if write.kind == "write" else None
+        app = rules.app(write.app) if write.app is not None else None
+        lens = app.lenses.get(write.field or "") if app else None
+        if atom is None or lens is None or atom.name in taken:
+            continue
+        change = next((e for e in reversed(entire) if e.kind in ("value", "undo") and e.field == atom.name), None)
+        if change is None or change.kind != "value":
+            continue
+        key = rules.fields[write.field or ""].type.key
+        old = change.old if len(atom.fields) == 1 else (change.old or {}).get(write.field)
+        held = lens.parse(write.old)
+        same = (None if old is None else key(old)) == (None if held is None or isinstance(held, Invalid) else key(held))
+        if same and atom_key(rules, atom, change.new) == atom_key(rules, atom, atom_value(contact, atom)):
+            found.append(change)
+            taken.add(atom.name)
+    return found
 
 
 def _names(hub: Hub, name: str) -> tuple[str, ...]:

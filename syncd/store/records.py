@@ -95,6 +95,13 @@ class Records(Base):
         query = select(sa.func.count()).where(s.record.c.app == app, s.record.c.contact.is_not(None))
         return int(self._c.execute(query).scalar_one())
 
+    def parked(self, app: int, count_max: int) -> list[tuple[str, str]]:
+        """List records that are set aside, with the cause."""
+        r = s.record.c
+        query = select(r.id, r.problem).where(r.app == app, r.problem.is_not(None) | (r.flawed == 1))
+        rows = self._c.execute(query.order_by(r.id).limit(count_max))
+        return [(row[0], row[1] or "a field that cannot be written there; `syncd explain` names it") for row in rows]
+
     def parked_count(self, app: int) -> int:
         query = select(sa.func.count()).where(
             s.record.c.app == app, s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
