@@ -67,13 +67,18 @@ def later(first: Stamp, second: Stamp) -> bool:
     return first.lo_ms >= second.hi_ms and first.hi_ms > second.lo_ms
 
 
+def _in_sight(golden: Candidate, candidate: Candidate) -> bool:
+    """Say whether a candidate was typed over the golden value: not where that is surely later than the candidate."""
+    return candidate.causal and not later(golden.stamp, candidate.stamp)
+
+
 def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Take the latest change by interval evidence; concurrent ones by the order of the apps.
 
     Not associative over passes ("concurrent" is not transitive), hence evaluated jointly within a pass.
     """
     field = list(candidates)
-    if golden is not None and not any(c.causal for c in candidates):
+    if golden is not None and not any(_in_sight(golden, c) for c in candidates):
         field.append(golden)
     if len(field) == 1:
         return Verdict(winner=field[0], reason="changed")
@@ -117,7 +122,7 @@ def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candida
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Let a person decide as soon as two values compete."""
     field = list(candidates)
-    if golden is not None and not all(c.causal for c in candidates):
+    if golden is not None and not all(_in_sight(golden, c) for c in candidates):
         field.append(golden)
     if any(c.key != field[0].key for c in field):
         return Verdict(winner=None, reason="apps disagree; a person decides", hold=True)
