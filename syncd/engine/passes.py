@@ -15,7 +15,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
-from syncd.engine.setup import note_account
+from syncd.engine.setup import FIELDS, note_account
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.codec import KINDS
@@ -53,6 +53,11 @@ def check_fields(hub: Hub) -> None:
             app.lost = ()
         else:
             hub.hold(Held(app=app.name, verb="fields", count=len(app.lost), limit=0), app)
+            hub.world.transact("fields", _note_lost, app)
+
+
+def _note_lost(tx: Tx, app: OpenApp) -> None:
+    tx.save_app(app.index, error=f"no longer there: {', '.join(app.lost)}", error_kind=FIELDS)
 
 
 def _covered(tx: Tx, app: OpenApp) -> int:

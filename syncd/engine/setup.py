@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final
 
 import orjson
 
@@ -25,6 +25,8 @@ from syncd.model import FieldMap, Spec
 from syncd.store import codec
 from syncd.store.tx import AppState, Tx
 
+FIELDS: Final = "fields"
+"""Kind of error of an app that no longer offers a field it had: what is planned for it is decided anew afterwards."""
 Load = Callable[[AppConfig], Connector]
 
 
@@ -47,7 +49,7 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
         if app.error is not None:
             hub.fail(app, app.error)
         elif app.app is not None:
-            _check_account(hub, app, states[app.name])
+            _check_account(hub, app, states[app.name], config.app(app.name))
     return hub
 
 
@@ -87,7 +89,8 @@ def _open(
         opened = world.call(settings.name, "open", lambda: load(settings).open(opening))
     except SyncdError as error:  # a ConfigError too: one app's table or file is wrong, the others go on
         return None, last, error
-    missing = sorted(settings.fields.keys() - opened.fields.keys())
+    wanted_here = {name for name, where in settings.fields.items() if where.direction != "none"}
+    missing = sorted(wanted_here - opened.fields.keys())
     if missing:
         named = ", ".join(f"{name} (path {settings.fields[name].path})" for name in missing)
         opened.close()
@@ -178,7 +181,7 @@ def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) ->
     )
 
 
-def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
+def _check_account(hub: Hub, app: OpenApp, state: AppState, settings: AppConfig) -> None:
     """Refuse an app that turned into another account (TENANT-FENCE); remember its account and fields."""
     assert app.app is not None
     opened = app.app
@@ -195,9 +198,11 @@ def _check_account(hub: Hub, app: OpenApp, state: AppState) -> None:
         hub.fail(app, SafetyStop(message))
         return
     before = orjson.loads(state.fields) if state.fields else {}
-    known = (*hub.rules.fields, *hub.rules.consents, *EVIDENCE)
+    meant = {name for name, where in settings.fields.items() if where.direction == "none"}
+    known = {*hub.rules.fields, *hub.rules.consents, *EVIDENCE} - meant
     app.lost = tuple(sorted(name for name in before if name not in opened.fields and name in known))
-    if not app.lost and (state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened)):
+    new = state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened) or state.error_kind == FIELDS
+    if new and not app.lost:
         hub.world.transact("account", note_account, app)
 
 
