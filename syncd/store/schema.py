@@ -203,7 +203,7 @@ _INDEXES: Final = (
     ("record_to_match", record, "app id", "contact IS NULL AND seen IS NOT NULL"),
     ("record_to_merge", record, "contact app", "contact IS NOT NULL AND seen IS NOT NULL"),
     ("record_missed", record, "app id", "misses > 0"),
-    ("record_parked", record, "app", "problem IS NOT NULL OR flawed = 1"),
+    ("record_parked", record, "app id", "problem IS NOT NULL OR flawed = 1"),
     ("intent_contact", intent, "contact", ""),
     ("journal_contact", journal, "contact", ""),
     ("journal_run", journal, "run contact", ""),
