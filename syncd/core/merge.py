@@ -151,17 +151,21 @@ class _Merge:
                 if value is not None:
                     self.unheard.append((link, app, name, value))
                 continue
-            changed[name] = value
+            if value is not None or old is not MISSING:
+                changed[name] = value
         link.base = base
+        based = Stamp(link.app, min(seen.since_ms, seen.at_ms), seen.at_ms)
+        first = Stamp(link.app, 0, seen.at_ms)
         for name, value in changed.items():
             atom = atoms[name]
-            if link.app in self.found.get(atom.name, ()):
-                continue
             if len(atom.fields) == 1:
-                candidate = self._candidate(link, before, name, value, app, atom)
+                candidate = self._candidate(link, before.get(name, MISSING), name, value, app, atom)
+            elif link.app in self.found.get(atom.name, ()):
+                continue
             else:
                 candidate = self._group_candidate(link, before, app, atom)
             if candidate is not None:
+                candidate.stamp = based if candidate.has_base else first
                 self.found.setdefault(atom.name, {})[link.app] = candidate
 
     def _alone(self, name: str) -> bool:
@@ -185,19 +189,26 @@ class _Merge:
             )
             self.merged.entries.append(entry)
 
-    def _candidate(
-        self, link: Link, before: Mapping[str, Raw], name: str, value: Value, app: AppRule, atom: Atom
-    ) -> Candidate | None:
-        """Make a candidate of a field's changed value, or None where a blank has no say."""
-        old = before.get(name, MISSING)
-        has_base = old is not MISSING
-        base = app.lenses[name].parse(old) if has_base else None
+    def _candidate(self, link: Link, old: Any, name: str, value: Value, app: AppRule, atom: Atom) -> Candidate | None:
+        """Make a candidate of a field's changed value, or None where a blank has no say. `old`: MISSING without a base."""
+        key = None if value is None else atom.rule.type.key(value)
+        if old is MISSING:
+            return Candidate(app=link.app, rank=app.rank, value=value, key=key, record=link.id)
+        base = app.lenses[name].parse(old)
         base = None if type(base) is Invalid else base
         if value is None and (atom.rule.blank != "propagate" or base is None):
             return None
-        causal = has_base and holds(self.contact, link, name, old, app, self.rules)
-        key = None if value is None else atom.rule.type.key(value)
-        return self._made(link, app, value, key, base, has_base=has_base, causal=causal)
+        causal = holds(self.contact, link, name, old, app, self.rules)
+        return Candidate(
+            app=link.app,
+            rank=app.rank,
+            value=value,
+            key=key,
+            base=base,
+            has_base=True,
+            causal=causal,
+            record=link.id,
+        )
 
     def _group_candidate(self, link: Link, before: Mapping[str, Raw], app: AppRule, atom: Atom) -> Candidate | None:
         """Make a candidate of a group. A blank member has a say only where it was cleared, and only if the group is
@@ -215,42 +226,34 @@ class _Merge:
         key = atom_key(rules, atom, value)
         if key is None and not any(value is not None for value in shown.base.values()):
             return None
-        return self._made(link, app, value, key, shown.base, has_base=shown.has_base, causal=shown.causal)
-
-    @staticmethod
-    def _made(
-        link: Link, app: AppRule, value: Value, key: Any, base: Value, *, has_base: bool, causal: bool
-    ) -> Candidate:
-        assert link.seen is not None
-        seen = link.seen
         return Candidate(
             app=link.app,
             rank=app.rank,
             value=value,
             key=key,
-            stamp=Stamp(link.app, min(seen.since_ms, seen.at_ms) if has_base else 0, seen.at_ms),
-            base=base,
-            has_base=has_base,
-            causal=causal,
+            base=shown.base,
+            has_base=shown.has_base,
+            causal=shown.causal,
             record=link.id,
         )
 
     def merge_atom(self, atom: Atom, candidates: list[Candidate]) -> None:
         """Let the atom's policy decide between its candidates, and carry out what it says."""
         contact, merged = self.contact, self.merged
-        waiting = next((contact.held[name] for name in atom.fields if name in contact.held), None)
-        if waiting is not None:
+        if contact.held and any(name in contact.held for name in atom.fields):
+            waiting = next(contact.held[name] for name in atom.fields if name in contact.held)
             merged.entries.extend(_lost(atom, c, None, waiting) for c in candidates)
             merged.conflicts.append(self._conflict(atom, waiting))
             self.moved.add(atom.name)
             return
-        known = any(name in contact.golden for name in atom.fields)
-        if len(candidates) > 1:
-            if len(atom.fields) > 1:
-                self._complete(atom, candidates)
-            merged.disagreed += any(c.key != candidates[0].key for c in candidates)
-        elif not known and atom.rule.policy == "latest":
-            self._take(atom, candidates[0])
+        if len(candidates) > 1 and len(atom.fields) > 1:
+            self._complete(atom, candidates)
+        first = candidates[0].key
+        agreed = len(candidates) == 1 or all(c.key == first for c in candidates)
+        merged.disagreed += not agreed
+        known = not contact.golden.keys().isdisjoint(atom.fields)
+        if agreed and not known:  # whatever the policy: there is one value
+            self._take(atom, min(candidates, key=lambda c: c.rank))
             return
         golden = self._golden(atom) if known else None
         standing = {}

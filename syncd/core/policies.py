@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from syncd.core.rules import Atom
-from syncd.core.state import Stamp
+from syncd.core.state import NOBODY, Stamp
 from syncd.model import OPERATOR, Value
+
+NEVER: Final = Stamp(NOBODY, 0, 0)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -25,7 +27,7 @@ class Candidate:
     value: Value
     key: Any
     """Equivalence key; None when the value is blank."""
-    stamp: Stamp
+    stamp: Stamp = NEVER
     base: Value = None
     """The value that this app held before; `has_base` says whether it is known."""
     has_base: bool = False
