@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 from xml.etree import ElementTree as ET
@@ -137,7 +138,7 @@ def rows(root: ET.Element, origin: str) -> list[Row]:
                     status = status or 200
                     continue
                 status = 200
-                for prop in child.iterfind(_PROPS):
+                for prop in [prop for group in child if group.tag == _PROP for prop in group]:
                     if prop.tag == ETAG:
                         etag = (prop.text or "").strip() or None
                     elif prop.tag == DATA:
@@ -158,11 +159,12 @@ _RESPONSE: Final = f"{D}response"
 _HREF: Final = f"{D}href"
 _PROPSTAT: Final = f"{D}propstat"
 _STATUS: Final = f"{D}status"
-_PROPS: Final = f"{D}prop/*"
+_PROP: Final = f"{D}prop"
 _TYPE: Final = f"{D}resourcetype"
 _COLLECTION: Final = f"{D}collection"
 
 
+@lru_cache(maxsize=64)
 def _status(line: str | None) -> int:
     """Read `HTTP/1.1 200 OK`; 0 where it says nothing."""
     parts = (line or "").split()
