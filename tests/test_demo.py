@@ -90,7 +90,8 @@ def test_the_demo_runs_as_it_is_told(tmp_path: Path, carddav: bool) -> None:
         [sys.executable, "-c", code], check=False, cwd=tmp_path, capture_output=True, text=True, timeout=300
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stderr == ""
+    told = set(ran.stderr.splitlines())  # the one ragged row of the mess, and nothing else
+    assert told == {"syncd: crm: a record is set aside: line 42 has 14 cells, the header 13"}
     place = 0
     for line in OUTLINE:
         place = ran.stdout.index(line, place)
