@@ -39,8 +39,9 @@ class Mark:
         return Mark(at=min(max(at, newest or at), now), now=now)
 
 
-def cursor_of(mark: Mark | None, signature: str) -> str:
-    told = {"v": 1, "table": signature, "at": None, "now": None}
+def cursor_of(mark: Mark | None, signature: str, rows: int | None) -> str:
+    """Spell a cursor. `rows`: how many the table had when they were last counted."""
+    told: dict[str, Any] = {"v": 1, "table": signature, "at": None, "now": None, "rows": rows}
     if mark is not None:
         told |= {"at": mark.at.isoformat(), "now": mark.now.isoformat()}
     return json.dumps(told)
@@ -55,6 +56,11 @@ def mark_of(cursor: str, signature: str) -> Mark | None:
         return Mark(at=datetime.fromisoformat(told["at"]), now=datetime.fromisoformat(told["now"]))
     except (ValueError, LookupError, TypeError):
         return None
+
+
+def rows_of(cursor: str) -> int:
+    """Tell how many rows the table had when they were last counted; 0 where the cursor does not say."""
+    return int(json.loads(cursor).get("rows") or 0)
 
 
 class Stamps:

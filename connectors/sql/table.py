@@ -21,7 +21,7 @@ from .batch import transact
 from .reach import engine_for, translated
 from .rows import Rows, noted_keys, tuples
 from .shape import Shape, fields_without_column, shape_of
-from .stamps import Mark, Stamps, cursor_of, mark_of
+from .stamps import Mark, Stamps, cursor_of, mark_of, rows_of
 from .task import Preparing
 from .values import writable
 
@@ -52,6 +52,7 @@ class SqlTable:
         self.spec, self.fields = spec, rows.shape.fields
         self._engine, self._name, self._rows, self._opening = engine, name, rows, opening
         self._preparing = Preparing(rows, spec)
+        self._total: int | None = None
         self._overlap = float(opening.settings.get("overlap") or 0)
         told = repr((self.fingerprint(), list(rows.shape.paths.items()), rows.shape.deleted))
         self._signature = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
@@ -77,10 +78,24 @@ class SqlTable:
             yield from self._listing()
             return
         mark = mark_of(cursor, self._signature)
-        if mark is None:
+        if mark is None or self._shrunk(cursor):
             yield Page(records=[], expired=True)
         else:
             yield from self._changes(stamps, mark)
+
+    def _shrunk(self, cursor: str) -> bool:
+        """Count the rows at the first read of this process: fewer than before, and changes alone do not tell it all.
+
+        A daemon asks no more after that; its sweeps do.
+        """
+        if self._total is None:
+            with self._connected() as connection:
+                self._total = self._count(connection)
+            return self._total < rows_of(cursor)
+        return False
+
+    def _count(self, connection: Connection) -> int:
+        return int(connection.execute(sa.select(sa.func.count()).select_from(self._rows.table)).scalar_one())
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
         keys = [key for id_ in dict.fromkeys(ids) if (key := self._rows.key_value(id_)) is not None]
@@ -140,7 +155,8 @@ class SqlTable:
                 rows, last = _whole_keys(rows, self._rows)
                 yield self._page(rows)
                 rows = tuples(connection, select.where(after).limit(PAGE), {"last": last})
-            cursor = None if self._rows.stamps is None else cursor_of(mark, self._signature)
+            self._total = self._count(connection)
+            cursor = None if self._rows.stamps is None else cursor_of(mark, self._signature, self._total)
             yield replace(self._page(rows), cursor=cursor, complete=True)
 
     def _changes(self, stamps: Stamps, mark: Mark) -> Iterator[Page]:
@@ -165,7 +181,7 @@ class SqlTable:
                     connection.rollback()
                     yield self._page(rows)
                 rows = []
-            yield replace(self._page(rows), cursor=cursor_of(mark, self._signature))
+            yield replace(self._page(rows), cursor=cursor_of(mark, self._signature, self._total))
 
     def _page(self, rows: Sequence[Sequence[Any]]) -> Page:
         gone = tuple(str(self._rows.key_of(row)) for row in rows if self._rows.deleted(row))

@@ -24,18 +24,14 @@ from syncd.store.tx import Tx
 PASSES_MAX = 8
 
 
-def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, thorough: bool = False) -> None:
-    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice.
-
-    `thorough`: an app whose changes do not tell what was removed is listed, so that an emptied one is noticed.
-    """
+def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
+    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice."""
     check_fields(hub)
     for app in apps:
         if app.usable:
             recover(hub, app)
         if app.usable:
-            silent = app.rule.spec.incremental and not app.rule.spec.reports_gone
-            pull(hub, app, full=full or (thorough and silent))
+            pull(hub, app, full=full)
         if app.usable and hub.world.transact("covered", _covered, app) < 2:
             pull(hub, app, full=True)
     for app in apps:
@@ -69,12 +65,11 @@ def sync(
     *,
     apps: list[OpenApp] | None = None,
     full: bool = False,
-    thorough: bool = False,
     write: bool = True,
 ) -> bool:
     """Run passes until quiescent; says whether nothing is left to do (held and failed apps aside)."""
     chosen = list(hub.apps.values()) if apps is None else apps
-    read_all(hub, chosen, full=full, thorough=thorough)
+    read_all(hub, chosen, full=full)
     return settle_down(hub, chosen, write=write)
 
 

@@ -73,7 +73,7 @@ def sync(session: Session, *, approve: bool = False) -> Outcome:
             return preview
     with _run(session, "sync", approve=approve) as hub:
         hub.world.transact("first done", note_first, hub.run)
-        passes.sync(hub, thorough=True)
+        passes.sync(hub)
         return finish(hub)
 
 
@@ -121,7 +121,7 @@ def plan(
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
             hub.approved = world.transact("approvals", approvals_of)
             world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
-            passes.sync(hub, thorough=True, write=False)
+            passes.sync(hub, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []
             counts: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
@@ -145,7 +145,7 @@ def plan(
 def apply(session: Session, planned: dict[str, Any]) -> Outcome:
     """Perform exactly the intents of a plan; those whose world has moved are skipped and listed."""
     with _run(session, "apply", approve=True) as hub:
-        passes.read_all(hub, list(hub.apps.values()), thorough=True)
+        passes.read_all(hub, list(hub.apps.values()))
         decide(hub)
         passes.guard(hub)
         passes.note_coverage(hub)
