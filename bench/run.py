@@ -9,6 +9,7 @@
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import os
 import platform
@@ -172,6 +173,8 @@ def main(words: Sequence[str] | None = None) -> Report:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(words)
+    for package in ("syncd", "connectors"):  # as an installation would, also where Python is told to write no bytecode
+        compileall.compile_dir(books.HERE.parent / package, quiet=2)
     with tempfile.TemporaryDirectory(prefix="syncd-bench-") as folder:
         report = Report(Path(folder), asked.rounds)
         print(f"{machine()}; {'with' if books.has_shared() else 'without'} ../shared/bench", flush=True)
