@@ -90,8 +90,7 @@ def reading_of(app: App, cursor: str | None) -> Iterator[Iterator[Page]]:
 
 
 def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
-    marks = tx.marks(app.index, [id_ for id_ in ids if NUL not in id_])
-    return {id_: mark.version for id_, mark in marks.items() if mark.digest and not mark.problem}
+    return tx.versions(app.index, [id_ for id_ in ids if NUL not in id_])
 
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:

@@ -28,6 +28,12 @@ class Mark(NamedTuple):
 
 _R = s.record.c
 _LINK_COLUMNS = (_R.app, _R.id, _R.contact, _R.version, _R.at_ms, _R.doc, _R.seen)
+_VERSIONS = Keyed(
+    select(_R.id, _R.version).where(
+        _R.app == bindparam("app"), _R.problem.is_(None), sa.literal_column("length(record.digest) > 0")
+    ),
+    _R.id,
+)
 _MARKS = Keyed(
     select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms).where(_R.app == bindparam("app")),
     _R.id,
@@ -53,6 +59,10 @@ _SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen
 
 class Records(Base):
     """What a transaction does with records."""
+
+    def versions(self, app: int, ids: Sequence[str]) -> dict[str, str | None]:
+        """Tell the versions of those that were read in full and without a problem."""
+        return {row[0]: row[1] for row in _VERSIONS.find(self._c, ids, app=app)}
 
     def marks(self, app: int, ids: Sequence[str]) -> dict[str, Mark]:
         return {row[0]: Mark(*row[1:]) for row in _MARKS.find(self._c, ids, app=app)}
