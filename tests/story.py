@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
 from syncd import registry
-from syncd.config import load_config
+from syncd.config import Config, load_config
 from syncd.engine import runs
 from syncd.engine.resolve import Decision
 from syncd.engine.runs import Outcome, Session
@@ -33,6 +33,9 @@ P = ParamSpec("P")
 
 MINUTE: Final = 60_000
 START_MS: Final = 1_750_000_000_000
+
+COMPILED: Final[dict[Any, Any]] = {}
+"""Statements that were compiled once in this process: no story pays for them again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Story:
     apps: dict[str, Kept]
     doc: dict[str, Any]
     store: Store
+    config: Config | None = None
     clock: Clock = field(default_factory=Clock)
     hooks: list[Hook] = field(default_factory=list)
 
@@ -124,6 +128,7 @@ class Story:
 
     def configure(self, **sections: Any) -> None:
         """Change sections of the configuration; `app_NAME` changes one app's."""
+        self.config = None
         for name, value in sections.items():
             if name.startswith("app_"):
                 self.doc["apps"][name.removeprefix("app_")] |= value
@@ -146,7 +151,9 @@ class Story:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Open everything afresh, as a new process would (but for compiled statements, to be quick)."""
-        config = load_config(self.folder / "syncd.yaml", registry.spec, environ={})
+        if self.config is None:
+            self.config = load_config(self.folder / "syncd.yaml", registry.spec, environ={})
+        config = self.config
         try:
             yield Session(
                 config=config,
@@ -289,6 +296,7 @@ def given(folder: Path, apps: Mapping[str, str | tuple[str, Mapping[str, Any]]],
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "var").mkdir(exist_ok=True)
     store = Store(f"sqlite:///{folder}/var/syncd.db", Sealer(b"k" * 32))
+    store.engine = store.engine.execution_options(compiled_cache=COMPILED)
     store.create()
     story = Story(folder, {}, {"version": 1, "store": "sqlite:///var/syncd.db", "apps": {}}, store)
     for name, wanted in apps.items():

@@ -108,13 +108,16 @@ SCENES: dict[str, tuple[Any, Act]] = {
 }
 
 
-CHOSEN = [
-    *((scene, kind) for scene in SCENES for kind in ("memory that draws ids", "csv", "sql")),
-    *((scene, kind) for scene in ("creates", "updates") for kind in KINDS if kind not in ("memory", "csv", "sql")),
-]
+CHOSEN = {
+    "first sync": ("memory that draws ids", "csv"),
+    "creates": ("memory that draws ids", "memory without conditions", "csv", "sql that draws keys", "sql with stamps"),
+    "updates": ("memory without conditions", "csv", "sql"),
+    "consents": ("memory", "sql"),
+    "deletions": ("csv", "sql with stamps"),
+}
 
 
-@pytest.mark.parametrize(("scene", "kind"), list(dict.fromkeys(CHOSEN)), ids=lambda word: word)
+@pytest.mark.parametrize(("scene", "kind"), [(scene, kind) for scene, kinds in CHOSEN.items() for kind in kinds])
 def test_a_crash_at_any_moment_changes_nothing_in_the_end(place: Path, scene: str, kind: str) -> None:
     begin, act = SCENES[scene]
     story = begin(place, KINDS[kind])
@@ -137,7 +140,7 @@ def test_the_moments_that_were_left_out_are_no_different(place: Path) -> None:
     back = story.saved()
     moments, changing = boundaries(story, sync)
     end = at_rest(story)
-    for number in sorted({*range(len(moments))} - {*changing})[::3]:
+    for number in sorted({*range(len(moments))} - {*changing})[::6]:
         back()
         with dying(story, number, Crash):
             sync(story)
@@ -158,7 +161,10 @@ def test_an_app_that_fails_at_any_call_changes_nothing_in_the_end(
     back = story.saved()
     moments, _ = boundaries(story, act)
     end = at_rest(story)
-    calls = [n for n, moment in enumerate(moments) if moment.kind == "call" and moment.what != "close"]
+    told = ("write", "get", "find")  # of these it makes a difference whether the question or the answer is lost
+    calls = [
+        n for n, moment in enumerate(moments) if moment.kind == "call" and (moment.what in told or not moment.after)
+    ]
     for number in calls:
         back()
         with dying(story, number, lambda: error("no answer")):
@@ -174,7 +180,7 @@ def test_a_second_crash_while_picking_up_the_pieces(place: Path, scene: str) -> 
     back = story.saved()
     moments, changing = boundaries(story, act)
     end = at_rest(story)
-    for _ in range(12):
+    for _ in range(10):
         one, two, three = chance.choice(changing), chance.randrange(len(moments)), chance.randrange(len(moments))
         back()
         for number in (one, two, three):
@@ -183,9 +189,8 @@ def test_a_second_crash_while_picking_up_the_pieces(place: Path, scene: str) -> 
         assert at_rest(story) == end, f"crashes at {one}, {two}, {three}"
 
 
-@pytest.mark.parametrize("kind", ["memory", "csv", "sql"])
-@pytest.mark.parametrize("begun", [first, updates, creates])
-def test_a_crash_in_an_undo_leaves_an_undo_that_can_be_finished(place: Path, kind: str, begun: Any) -> None:
+@pytest.mark.parametrize(("begun", "kind"), [(first, "csv"), (updates, "memory"), (updates, "sql"), (creates, "sql")])
+def test_a_crash_in_an_undo_leaves_an_undo_that_can_be_finished(place: Path, begun: Any, kind: str) -> None:
     story = begun(place, kind)
     run = story.sync(approve=True).doc["run"]
     done, back = at_rest(story), story.saved()
@@ -204,7 +209,7 @@ def test_a_crash_in_an_undo_leaves_an_undo_that_can_be_finished(place: Path, kin
         assert at_rest(story) == undone, f"crash after boundary {number}: {moments[number]}"
 
 
-@pytest.mark.parametrize("kind", ["memory that draws ids", "csv", "sql"])
+@pytest.mark.parametrize("kind", ["memory that draws ids", "sql"])
 def test_a_crash_while_a_plan_is_applied(place: Path, kind: str) -> None:
     story = updates(place, KINDS[kind])
     planned = story.plan().doc
