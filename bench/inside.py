@@ -1,12 +1,14 @@
-"""A pass of the running daemon that finds nothing to do, looked at from inside: `inside.py DIR PASSES` prints JSON.
+"""Passes of the running daemon, looked at from inside: `inside.py DIR PASSES CHANGES` prints JSON.
 
-DIR is one that `once.py sql` made and synced. Counts the statements that reach each app's database and the store, and the
-rows that were read of the apps; CPU is the mean of the passes after the first two, which make plans and open apps.
+DIR is one that `once.py sql` made and synced. First passes that find nothing to do: the statements that reach each app's
+database and the store, and the CPU. Then as many passes that find CHANGES changed rows in A: the CPU a change. The first two
+passes, which open apps and make statements, do not count.
 """
 
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import time
 from collections import Counter
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from people import change
 
 from syncd import logs, registry
 from syncd.config import load_config
@@ -25,43 +28,57 @@ from syncd.store.opening import open_store
 WARM = 2
 
 
-def main(folder: Path, passes: int) -> dict[str, Any]:
+class Counting:
+    """Counts statements by where they go."""
+
+    def __init__(self, store: sa.Engine) -> None:
+        self.of: Counter[str] = Counter()
+        self._store = store
+        sa.event.listen(sa.Engine, "before_cursor_execute", self._count)
+
+    def _count(self, connection: sa.Connection, _cursor: Any, text: str, *_: Any) -> None:
+        settings = text.startswith(("PRAGMA", "BEGIN"))
+        self.of["settings" if settings else "store" if connection.engine is self._store else "apps"] += 1
+
+
+def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
     """Run the passes."""
     config = load_config(folder / "syncd.yaml", registry.spec)
     logs.set_up("error")
     store = open_store(config.store, config.data_dir)
     kept = KeptApps(config)
-    statements: Counter[str] = Counter()
+    counting = Counting(store.engine)
 
-    def count(connection: sa.Connection, _cursor: Any, text: str, *_: Any) -> None:
-        ours = connection.engine is store.engine
-        settings = text.startswith(("PRAGMA", "BEGIN"))
-        statements["settings" if settings else "store" if ours else "apps"] += 1
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", count)
-    cpu = 0.0
-    try:
-        for number in range(WARM + passes):
-            if number == WARM:
-                statements.clear()
-                cpu = time.process_time()
+    def timed(count: int) -> float:
+        begun = time.process_time()
+        for _ in range(count):
             with Lease(store, wait_seconds=1.0) as lease:
                 world = WatchedWorld(Fenced(store, lease), lease, lambda: None, lambda: False)
                 session = Session(config=config, store=store, world=world, load=kept.load)
                 Pass(session, world, kept, dict.fromkeys([app.name for app in config.apps], False)).run()
-        cpu = time.process_time() - cpu
+        return time.process_time() - begun
+
+    try:
+        timed(WARM)
+        counting.of.clear()
+        quiet = timed(passes) / passes
+        found = {
+            "cpu_ms": quiet * 1000,
+            "queries_an_app": counting.of["apps"] / passes / len(config.apps),
+            "store_statements": counting.of["store"] / passes,
+        }
+        busy = []
+        for number in range(passes):
+            change(folder / "a.db", changes, number)
+            busy.append(timed(1) * 1000 / changes)
+            timed(1)
+        return {**found, "changes": changes, "ms_a_change": statistics.median(busy)}
     finally:
         kept.close()
         store.close()
-    apps = len(config.apps)
-    return {
-        "cpu_ms": cpu / passes * 1000,
-        "queries_an_app": statements["apps"] / passes / apps,
-        "store_statements": statements["store"] / passes,
-    }
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 3:
+    if len(sys.argv) != 4:
         sys.exit(__doc__)
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]))))
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

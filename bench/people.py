@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import Final
 
 FIRST: Final = (
@@ -93,6 +95,15 @@ def fill(file: str, n: int) -> None:
     )
     db.execute("commit")
     db.close()
+
+
+def change(file: str | Path, count: int, round_: int = 0) -> None:
+    """Give so many people another title, evenly spread; each round other people."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as db:
+        total = db.execute("select count(*) from people").fetchone()[0]
+        apart = max(1, total // count)
+        places = [1 + round_ % apart + apart * k for k in range(count)]
+        db.executemany("update people set job_title = job_title || ' II' where rowid = ?", [(one,) for one in places])
 
 
 def _people(n: int) -> Iterator[tuple[str | None, ...]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from books import HERE, PEER_PYTHON, SHARED, has_shared
 from measure import Taken, once
-from people import COLUMNS, fill
+from people import COLUMNS, change, fill
 
 SETTLED = "2020-01-01 00:00:00.000"
 """When nearly everybody was changed last, for a pass that has nothing to look at."""
@@ -30,7 +30,7 @@ def syncd(n: int, folder: Path, *, phases: tuple[str, ...] = ("first", "noop", "
     found: dict[str, Taken] = {}
     for phase in phases:
         if phase == "changed":
-            _change(folder / "a.db", max(1, n // 100))
+            change(folder / "a.db", max(1, n // 100))
         found[phase] = once(command, folder / "log")
         _demand_equal(folder)
         if phase == "first" and len(phases) > 1:
@@ -96,12 +96,6 @@ def _settle(folder: Path) -> None:
     for name in ("a.db", "b.db"):
         with closing(sqlite3.connect(folder / name, isolation_level=None)) as db:
             db.execute("update people set updated_at = ? where rowid > 1", (SETTLED,))
-
-
-def _change(file: Path, count: int) -> None:
-    with closing(sqlite3.connect(file, isolation_level=None)) as db:
-        total = db.execute("select count(*) from people").fetchone()[0]
-        db.execute("update people set job_title = job_title || ' II' where rowid % ? = 0", (max(1, total // count),))
 
 
 def _demand_equal(folder: Path) -> None:
