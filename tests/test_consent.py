@@ -282,6 +282,16 @@ def test_an_opt_out_that_did_not_take_is_told_again(answer: Raw, *, again: bool)
     for intent in made.poll().decide():
         made.write(intent)
     assert [i.opt_out for i in made.plan()] == [True] * again
+    assert made.links[2].flaws == {CONSENT: "the app answered with another word"}
+
+
+def test_an_opt_out_that_is_taken_at_last_is_parked_no_more() -> None:
+    made = world(None, None).edit(1, **{CONSENT: OUT}).poll()
+    [intent] = made.decide()
+    refuse(made.links[2], made._sent(intent), [CONSENT], "not now")
+    assert made.links[2].flaws == {CONSENT: "not now"}
+    made.sync()
+    assert (made.shows(CONSENT), made.links[2].flaws) == ({1: OUT, 2: OUT}, {})
 
 
 # -- laws

@@ -15,6 +15,7 @@ from typing import Final
 from syncd.core.atoms import MISSING, answered, digest_key
 from syncd.core.fields import Invalid
 from syncd.core.rules import EVIDENCE, AppRule, Rules
+from syncd.core.settle import REFUSED
 from syncd.core.state import NOBODY, Change, Contact, Entry, Intent, Link, Stamp
 from syncd.model import Raw, Value
 
@@ -283,13 +284,13 @@ def _consent_changes(contact: Contact, channel: str, link: Link, app: AppRule) -
     now, want = word(app, channel, link.base[channel]), contact.golden.get(channel)
     if now == want:
         return {}
-    refused = answered(link, channel, digest_key(want), link.base[channel])
+    answer = answered(link, channel, digest_key(want), link.base[channel])
     if want == OUT:
-        if refused and now in HARMLESS:
+        if answer and now in HARMLESS and REFUSED not in link.acks[channel]:
             return {}  # no word for it there, but nobody is written to either; anything else is told again
         return {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}
     proof = [contact.golden.get(name) for name in EVIDENCE]
-    if refused or now not in ("unknown", OUT) or contact.review or not all(proof):
+    if answer or now not in ("unknown", OUT) or contact.review or not all(proof):
         return {}
     reason = f"opted in with evidence of {proof[0]}"
     changes = {channel: Change(old=link.base[channel], new=lens.render(IN), reason=reason)}
