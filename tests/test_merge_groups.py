@@ -9,8 +9,10 @@ import pytest
 
 from syncd.core.atoms import put
 from syncd.core.merge import merge
+from syncd.core.plan import update_intent
 from syncd.core.rules import Rules
-from syncd.core.state import Link, Stamp
+from syncd.core.settle import settle
+from syncd.core.state import Link, Sent, Stamp
 from syncd.model import OPERATOR
 from tests.core_world import ADDRESS, World, agreed, app_rule, contact, cut, linked, rule, rules_of, simple
 
@@ -76,6 +78,21 @@ def test_a_gap_that_is_filled_later_leaves_the_other_members_as_they_are() -> No
     world.sync()
     world.edit(1, street="Main 1").sync()
     assert address(world) == {"street": "Main 1", "city": "Bonn", "region": "NRW"}
+
+
+def test_an_address_that_an_undo_gave_back_is_that_apps_own() -> None:
+    """Fault: it was taken for a spelling of the contact's, and an edit of the city mixed the two."""
+    rules, person = address_rules(), group_of("Main 1", stamp=Stamp(1, 0, 50))
+    back = {"street": "Oak 2", "city": "Ulm"}
+    link = linked(2, seen=back, street="Main 1", city="Bonn")
+    golden = {"street": repr("Main 1"), "city": repr("Bonn")}
+    sent = Sent(app=2, contact=1, kind="update", record="r2", fields=back, golden=golden, version=None, at_ms=90)
+    settle(link, sent, rules.apps[2], rules, authored=True)
+    link.seen = None
+    assert update_intent(person, link, rules.apps[2], rules) is None, "it keeps that"
+    link.seen = linked(2, seen={**back, "city": "Rom"}, at=120, since=110).seen
+    merge(person, [linked(1, street="Main 1", city="Bonn"), link], rules, 130)
+    assert person.golden == {"street": "Oak 2", "city": "Rom"}
 
 
 def test_the_stamp_of_a_group_is_its_latest() -> None:

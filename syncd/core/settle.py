@@ -15,6 +15,7 @@ from syncd.core.state import Entry, Link, Sent
 from syncd.model import Raw
 
 REFUSED: Final = "refused"
+GIVEN_BACK: Final = "given back"
 
 
 def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool) -> list[Entry]:
@@ -55,7 +56,8 @@ def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool
             link.flaws[name] = "the app answered with another word"
         golden = sent.golden.get(name) or digest_key(meant)
         if digest_key(got) != golden:
-            link.acks[name] = [golden, raw]
+            given_back = digest_key(meant) != golden and not lens.lossy
+            link.acks[name] = [golden, raw, GIVEN_BACK] if given_back else [golden, raw]
         else:
             link.acks.pop(name, None)
     return entries

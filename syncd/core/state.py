@@ -47,8 +47,9 @@ class Link:
     """When the base was last confirmed."""
     base: dict[str, Raw] = field(default_factory=dict)
     acks: dict[str, list[Any]] = field(default_factory=dict)
-    """field -> [key of the golden value, raw]: the app's accepted spelling of that value. A third element, "refused":
-    the app refused that value for good and keeps `raw`.
+    """field -> [key of the golden value, raw]: the app's accepted spelling of that value. A third element says
+    that it is no spelling: "refused" (the app refused that value for good and keeps `raw`) or "given back" (an undo
+    gave the app its own value back, and it keeps that).
     """
     flaws: dict[str, str] = field(default_factory=dict)
     """field -> why it is set aside in this app (unreadable, too long, refused)."""
