@@ -16,10 +16,7 @@ from pathlib import Path
 
 from books import HERE, PEER_PYTHON, SHARED, has_shared
 from measure import Taken, once
-from people import COLUMNS, change, fill
-
-SETTLED = "2020-01-01 00:00:00.000"
-"""When nearly everybody was changed last, for a pass that has nothing to look at."""
+from people import COLUMNS, change, fill, settle
 
 
 def syncd(n: int, folder: Path, *, phases: tuple[str, ...] = ("first", "noop", "changed")) -> dict[str, Taken]:
@@ -34,7 +31,8 @@ def syncd(n: int, folder: Path, *, phases: tuple[str, ...] = ("first", "noop", "
         found[phase] = once(command, folder / "log")
         _demand_equal(folder)
         if phase == "first" and len(phases) > 1:
-            _settle(folder)
+            for name in ("a.db", "b.db"):
+                settle(folder / name)
             once(command, folder / "log")  # the stamps that were set back are read once more
     return found
 
@@ -89,13 +87,6 @@ def state(folder: Path) -> dict[str, int]:
         db.execute("pragma wal_checkpoint(truncate)")
         found = dict(db.execute("select name, sum(pgsize) from dbstat group by name order by 2 desc"))
     return {"syncd.db": file.stat().st_size, **found}
-
-
-def _settle(folder: Path) -> None:
-    """Let all changes but one a table be long past: the newest one tells how far the clock that stamps has come."""
-    for name in ("a.db", "b.db"):
-        with closing(sqlite3.connect(folder / name, isolation_level=None)) as db:
-            db.execute("update people set updated_at = ? where rowid > 1", (SETTLED,))
 
 
 def _demand_equal(folder: Path) -> None:
