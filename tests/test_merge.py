@@ -58,6 +58,21 @@ def test_behaviour_15_an_edit_outside_the_owner_is_reverted_and_listed() -> None
     assert world.lost("company") == ["drift"]
 
 
+def test_an_owner_that_clears_where_it_may_wins_over_an_edit_elsewhere() -> None:
+    rules = simple("company", policy="owner", owners=(2,), blank="propagate")
+    world = agreed(World(rules=rules), email=MAIL, company="A")
+    world.edit(2, company=None).edit(1, company="B").sync()
+    assert world.shows("company") == {1: None, 2: None}
+    assert world.lost("company") == ["B"]
+
+
+def test_two_who_say_the_same_need_no_decision() -> None:
+    person = contact(company="old")
+    links = [linked(1, seen={"company": "new"}, company="old"), linked(2, seen={"company": "new"}, company="older")]
+    merge(person, links, simple("company", policy="ask"), 200)
+    assert (person.golden["company"], person.held) == ("new", {})
+
+
 def test_an_owner_without_a_record_leaves_it_to_the_others() -> None:
     world = World(rules=simple("company", policy="owner", owners=(3,))).edit(1, email=MAIL, company="A")
     world.edit(2, email=MAIL).sync()

@@ -55,11 +55,13 @@ class Merged:
 
 def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> Merged:
     """Consume every unconsumed observation of the contact's links. Changes `contact` and `links` in place."""
+    fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
+    if not fresh:
+        return Merged()
     work = _Merge(contact, links, rules, now_ms)
     if len(links) == 1 and work.is_new():
-        work.adopt(links[0])
+        work.adopt(*fresh[0])
         return work.merged
-    fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
     for link, app in fresh:
         work.collect(link, app)
     for name in sorted(work.found):
@@ -102,11 +104,10 @@ class _Merge:
         contact = self.contact
         return not contact.held and ordinary.isdisjoint(contact.golden) and ordinary.isdisjoint(self.links[0].base)
 
-    def adopt(self, link: Link) -> None:
+    def adopt(self, link: Link, app: AppRule) -> None:
         """Take over the only record of a new contact. The same as merging it, in one go."""
-        app, seen, contact = self.rules.apps.get(link.app), link.seen, self.contact
-        if app is None or seen is None:
-            return
+        seen, contact = link.seen, self.contact
+        assert seen is not None
         base: dict[str, Raw] = {}
         stamp = Stamp(link.app, 0, seen.at_ms)
         atoms, lenses, golden, stamps = self.rules.atoms, app.lenses, contact.golden, contact.stamps

@@ -124,7 +124,7 @@ def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candida
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Let a person decide as soon as two values compete."""
     field = list(candidates)
-    if golden is not None and not all(_in_sight(golden, c) for c in candidates):
+    if golden is not None and not any(_in_sight(golden, c) for c in candidates):
         field.append(golden)
     if any(c.key != field[0].key for c in field):
         return Verdict(winner=None, reason="apps disagree; a person decides", hold=True)
