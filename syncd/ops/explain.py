@@ -13,6 +13,7 @@ from syncd.core.consent import IN, word
 from syncd.core.fields import Invalid
 from syncd.core.match import ALIAS, address_hash, key_hash
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
+from syncd.core.settle import GIVEN_BACK, REFUSED
 from syncd.core.state import Contact, Link
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR, Raw
@@ -37,7 +38,6 @@ POLICIES: Final = {
     "ask": "a person decides (inbox)",
     "lock": "locked: it changes only by a decision",
 }
-UNDONE: Final = "undone by an operator"
 """The reason that the journal gives for what an undo wrote."""
 CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
 
@@ -175,7 +175,7 @@ def _view(
         fields=fields,
         others=_others(tx, contact, link, rule, rules),
         unreadable=_unreadable(fields, rule),
-        own=_own(tx, contact, link, fields, rule, rules) if link is not None and link.acks else {},
+        own=_own(contact, link, fields, rule, rules) if link is not None and link.acks else {},
     )
 
 
@@ -185,22 +185,18 @@ def _unreadable(fields: Mapping[str, Raw], app: AppRule) -> dict[str, str]:
     return {name: value.reason for name, value in read.items() if isinstance(value, Invalid)}
 
 
-def _own(tx: Tx, contact: Contact, link: Link, fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> dict[str, str]:
+def _own(contact: Contact, link: Link, fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> dict[str, str]:
     """Name the fields in which the app holds another value than the contact, and is meant to."""
-    own = [name for name in fields if _differs(contact, link, name, fields[name], app, rules)]
-    if not own:
-        return {}
-    entries = tx.journal_entries([contact.id], None, None).get(contact.id, [])
-    last = {e.field: e.reason for e in entries if e.kind == "write" and e.app == link.app and e.record == link.id}
     return {
-        name: "kept its own value (undone)" if last.get(name) == UNDONE else "kept its own spelling of the value"
-        for name in own
+        name: "kept its own value (undone)" if GIVEN_BACK in link.acks[name] else "kept its own spelling of the value"
+        for name in fields
+        if _differs(contact, link, name, fields[name], app, rules)
     }
 
 
 def _differs(contact: Contact, link: Link, name: str, raw: Raw, app: AppRule, rules: Rules) -> bool:
-    """Say whether an app's accepted spelling reads as another value than the contact's."""
-    if name not in app.lenses or len(link.acks.get(name, ())) != 2:
+    """Say whether what an app is allowed to keep reads as another value than the contact's."""
+    if name not in app.lenses or REFUSED in link.acks.get(name, (REFUSED,)):
         return False
     key = value_key(rules, name, contact.golden.get(name))
     return answered(link, name, digest_key(key), raw) and value_key(rules, name, app.lenses[name].parse(raw)) != key
