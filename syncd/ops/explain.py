@@ -38,7 +38,6 @@ POLICIES: Final = {
     "ask": "a person decides (inbox)",
     "lock": "locked: it changes only by a decision",
 }
-"""The reason that the journal gives for what an undo wrote."""
 CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
 
 
