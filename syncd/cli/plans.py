@@ -21,6 +21,7 @@ from syncd.cli.telling import (
     tell_intent,
     tell_skipped,
     tell_wrong,
+    would_hold,
 )
 from syncd.errors import ConfigError
 
@@ -117,9 +118,7 @@ def _tell_plan(outcome: Outcome, file: Path | None) -> None:
     for name, count in outcome.preview.items():
         show.line(f"{name}: {count} {PREVIEW[name]}")
     for held in doc["held"]:
-        show.line(
-            f"would be held: {held['app']} {held['count']} {held['verb'].replace('_', ' ')} (limit {held['limit']})"
-        )
+        show.line(would_hold(held))
     if doc["inbox"]:
         show.line(f"inbox: {len(doc['inbox'])} wait for a decision: {next_command('inbox list', file)}")
 

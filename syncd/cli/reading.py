@@ -11,7 +11,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import opened
 from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
-from syncd.cli.telling import next_command
+from syncd.cli.telling import held_word, next_command
 from syncd.cli.writing import Contact, Field, Run, inbox_resolve
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
         show.line(f"{next_command('inbox show CASE', config)} shows the values")
         show.line(f"{next_command('inbox resolve CASE', config)} decides")
     if held:
-        what = ", ".join(f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}" for each in held["held"])
+        what = ", ".join(held_word(each) for each in held["held"])
         number = held["run"]
         show.line(f"run {number} is held ({what}): {next_command(f'approve {number}', config)}")
     if not cases and not held:

@@ -125,19 +125,41 @@ def _tell_preview(doc: Mapping[str, Any], preview: Mapping[str, int], file: Path
 def tell_held(held: Sequence[Mapping[str, Any]], run: int | None, file: Path | None) -> None:
     """Say which guard refused, how much, the limit, and how to let it through."""
     for each in held:
-        if each["verb"] == "fields":
-            show.line(
-                f"held: {each['app']} no longer offers {each['count']} of the fields it had (a renamed column?); "
-                "nothing is read or written there"
-            )
-            continue
-        show.line(
-            f"held: {each['app']} would have {each['count']} {each['verb'].replace('_', ' ')} in one run, "
-            f"{each['limit']} are allowed unasked; nothing of that was done"
-        )
+        show.line(f"held: {each['app']} {_why_held(each)}")
     if held and run is not None:
         show.line(f"      look:       {next_command('plan', file)}")
         show.line(f"      let it be:  {next_command(f'approve {run}', file)}, then {next_command('sync', file)}")
+
+
+def _why_held(each: Mapping[str, Any]) -> str:
+    if each["verb"] == "account":
+        return (
+            "is another account, file or table than before. The same people in another place: approve. "
+            "Other people: point it back, or give it a new name in the configuration"
+        )
+    if each["verb"] == "fields":
+        return (
+            f"no longer offers {each['count']} of the fields it had (a renamed column?); "
+            "nothing is read or written there"
+        )
+    return (
+        f"would have {each['count']} {each['verb'].replace('_', ' ')} in one run, "
+        f"{each['limit']} are allowed unasked; nothing of that was done"
+    )
+
+
+def would_hold(each: Mapping[str, Any]) -> str:
+    """Say in a plan which guard would refuse."""
+    if each["verb"] in ("account", "fields"):
+        return f"held: {each['app']} {_why_held(each)}"
+    return f"would be held: {each['app']} {each['count']} {each['verb'].replace('_', ' ')} (limit {each['limit']})"
+
+
+def held_word(each: Mapping[str, Any]) -> str:
+    """Name what was held, in a few words."""
+    if each["verb"] == "account":
+        return f"{each['app']} is another account"
+    return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}"
 
 
 def tell_skipped(skipped: object) -> None:

@@ -10,7 +10,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
-from syncd.cli.telling import NOT_UNDONE, next_command, tell
+from syncd.cli.telling import NOT_UNDONE, held_word, next_command, tell
 from syncd.errors import ConfigError
 
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; may be repeated.")]
@@ -157,10 +157,7 @@ def approve_(
         show.line(f"run {run} held nothing: there is nothing to approve")
         return 0
     for held in doc["approved"]:
-        what = (
-            f"{held['count']} {held['verb'].replace('_', ' ')} in {held['app']}" if held["count"] else "the first run"
-        )
-        show.line(f"approved: {what}")
+        show.line(f"approved: {held_word(held) if held['count'] else 'the first run'}")
     show.line(f"The daemon goes on by itself; without one: {next_command('sync', config)}")
     return 0
 

@@ -19,13 +19,14 @@ from syncd.config.load import load_config
 from syncd.config.process import Process, process_settings
 from syncd.config.schema import schema
 from syncd.config.secrets import Secret
-from syncd.config.settings import AppConfig, Config, FieldConfig, Policy
+from syncd.config.settings import AppConfig, Config, FieldConfig, FileName, Policy
 from syncd.config.starter import starter
 
 __all__ = [
     "AppConfig",
     "Config",
     "FieldConfig",
+    "FileName",
     "Policy",
     "Process",
     "Secret",

@@ -13,7 +13,7 @@ from typing import Any, Final
 from syncd.config import expressions, stores
 from syncd.config.near import choose_from, did_you_mean
 from syncd.config.secrets import Reference, Secret, secret
-from syncd.config.settings import AppConfig, FieldConfig
+from syncd.config.settings import AppConfig, FieldConfig, FileName
 from syncd.config.shapes import INVALID, Key, Keys, MapOf, Spot
 from syncd.config.vocabulary import APP, FIELD_MAP, PLAIN, SECRET, SETTING_TYPES, WRITES
 from syncd.core.fields import Invalid, field_type
@@ -50,11 +50,13 @@ def read_app(name: str, spot: Spot, around: Surroundings) -> AppConfig | None:
         spot.down("scope").problem(wrong)
     if spec is None:
         return None
+    settings, files = _settings(spot, spec, around)
     return AppConfig(
         name=name,
         connector=spec.name,
         connector_at=at,
-        settings=_settings(spot, spec, around),
+        settings=settings,
+        files=files,
         secrets=_secrets(spot, spec, around),
         poll_seconds=values["poll"],
         sweep=values["sweep"],
@@ -118,20 +120,26 @@ def secret_keys(spec: Spec) -> Keys:
     )
 
 
-def _settings(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, Any]:
+def _settings(spot: Spot, spec: Spec, around: Surroundings) -> tuple[dict[str, Any], dict[str, FileName]]:
+    """Return the settings with every path absolute, and the files among them as they are seen from here."""
     keys = setting_keys(spec)
     child = spot.child_or_empty("settings")
     given = keys.read(child)
+    files: dict[str, FileName] = {}
     if given is INVALID:
-        return {}
+        return {}, files
     values = {**dict.fromkeys(keys.keys), **keys.filled(given)}
     for setting in spec.settings:
         value = values[setting.name]
+        file = None
         if setting.type == "path" and value is not None:
-            values[setting.name] = str(stores.anchored(around.folder, value))
+            values[setting.name], file = str(stores.anchored(around.folder, value)), value
         elif setting.type == "url" and value is not None:
-            values[setting.name] = stores.absolute(value, around.folder)
-    return values
+            values[setting.name], file = stores.absolute(value, around.folder), stores.sqlite_file(value)
+        if file is not None:
+            absolute, relative, moves = stores.seen_from(around.folder, str(file))
+            files[absolute] = FileName(relative=relative, moves=moves)
+    return values, files
 
 
 def _secrets(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, Secret]:

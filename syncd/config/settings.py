@@ -40,6 +40,15 @@ class FieldConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FileName:
+    """A file that a setting names, as seen from the folder of the configuration."""
+
+    relative: str
+    moves: bool
+    """It was written like that, so it moves with that folder."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AppConfig:
     """One connected account, as the operator and the connector's default map describe it."""
 
@@ -49,6 +58,8 @@ class AppConfig:
     connector_at: str
     """What the registry loads it by: the name again, or an absolute path."""
     settings: Mapping[str, Any]
+    files: Mapping[str, FileName]
+    """Absolute path of each file in `settings` -> its name as seen from here."""
     secrets: Mapping[str, Secret]
     poll_seconds: float
     sweep: str

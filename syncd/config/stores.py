@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -36,6 +37,13 @@ def anchored(folder: Path, text: str) -> Path:
         return (folder / text).resolve()
     except (OSError, RuntimeError):  # links in a circle, or a name too long: whoever opens it will say so
         return folder.absolute() / text
+
+
+def seen_from(folder: Path, text: str) -> tuple[str, str, bool]:
+    """Name a file: absolute, as seen from a folder, and whether it was written like that, and so moves with the folder."""
+    at = str(anchored(folder, text))
+    as_written = os.path.normpath(folder / text)  # another one where a link leads elsewhere
+    return at, os.path.relpath(at, folder), not Path(text).is_absolute() and as_written == at
 
 
 def sqlite_file(url: str) -> Path | None:

@@ -32,6 +32,10 @@ class OpenApp:
     pulled: bool = False
     lost: tuple[str, ...] = ()
     """Fields that it offered before and does not any more."""
+    fingerprint: str = ""
+    """The account, as it is remembered."""
+    moved: str = ""
+    """Why it is held for being another account than before."""
     counts: Counter[str] = field(default_factory=Counter)
 
     @property

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from syncd.core.plan import Held, check_guards
+from syncd.core.plan import check_guards
+from syncd.engine.account import check_accounts
 from syncd.engine.apply import apply_app
 from syncd.engine.deletions import confirm_gone
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
-from syncd.engine.setup import FIELDS, note_account
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.codec import KINDS
@@ -26,7 +26,7 @@ PASSES_MAX = 8
 
 def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
     """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice."""
-    check_fields(hub)
+    check_accounts(hub)
     for app in apps:
         if app.usable:
             recover(hub, app)
@@ -37,23 +37,6 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
     for app in apps:
         if app.usable:
             confirm_gone(hub, app)
-
-
-def check_fields(hub: Hub) -> None:
-    """Hold every app that no longer offers a field it had: a renamed column must not switch off consent in silence."""
-    for app in hub.apps.values():
-        if not (app.lost and app.usable):
-            continue
-        if hub.allowed(app.name, "fields") >= len(app.lost):
-            hub.world.transact("account", note_account, app)
-            app.lost = ()
-        else:
-            hub.hold(Held(app=app.name, verb="fields", count=len(app.lost), limit=0), app)
-            hub.world.transact("fields", _note_lost, app)
-
-
-def _note_lost(tx: Tx, app: OpenApp) -> None:
-    tx.save_app(app.index, error=f"no longer there: {', '.join(app.lost)}", error_kind=FIELDS)
 
 
 def _covered(tx: Tx, app: OpenApp) -> int:
@@ -90,7 +73,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
 
 def come_to_terms(hub: Hub) -> None:
     """Decide in full what was read before, as every field has its say in it."""
-    check_fields(hub)
+    check_accounts(hub)
     for app in hub.apps.values():
         if app.usable:
             recover(hub, app)

@@ -266,7 +266,8 @@ def errors_of(hub: Hub) -> dict[str, str]:
     """Say of each app that was set aside why."""
     errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
     lost = {app.name: f"no longer there: {', '.join(app.lost)}" for app in hub.apps.values() if app.lost}
-    return {**lost, **errors}
+    moved = {app.name: app.moved for app in hub.apps.values() if app.moved}
+    return {**lost, **moved, **errors}
 
 
 def close(hub: Hub) -> None:

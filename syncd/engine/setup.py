@@ -7,8 +7,6 @@ owner who is unreachable for an hour does not lose its say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
-from typing import Any, Final
 
 import orjson
 
@@ -18,15 +16,13 @@ from syncd.connector import App, Connector, Opening
 from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
+from syncd.engine.account import check_account
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
-from syncd.errors import ConfigError, SafetyStop, SyncdError
+from syncd.errors import ConfigError, SyncdError
 from syncd.model import FieldMap, Spec
-from syncd.store import codec
 from syncd.store.tx import AppState, Tx
 
-FIELDS: Final = "fields"
-"""Kind of error of an app that no longer offers a field it had: what is planned for it is decided anew afterwards."""
 Load = Callable[[AppConfig], Connector]
 
 
@@ -49,7 +45,7 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
         if app.error is not None:
             hub.fail(app, app.error)
         elif app.app is not None:
-            _check_account(hub, app, states[app.name], config.app(app.name))
+            check_account(hub, app, states[app.name], config.app(app.name))
     return hub
 
 
@@ -179,46 +175,3 @@ def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) ->
         blank=rule.blank,
         settle_ms=int(rule.settle_seconds * 1000),
     )
-
-
-def _check_account(hub: Hub, app: OpenApp, state: AppState, settings: AppConfig) -> None:
-    """Refuse an app that turned into another account (TENANT-FENCE); remember its account and fields."""
-    assert app.app is not None
-    opened = app.app
-    try:
-        fingerprint = hub.world.call(app.name, "fingerprint", opened.fingerprint)
-    except SyncdError as error:
-        hub.fail(app, error)
-        return
-    if state.fingerprint is not None and state.fingerprint != fingerprint:
-        message = (
-            f"{app.name}: this is another account, file or table than before; nothing is read or written there. "
-            f"If that is meant, give it a new name in the configuration"
-        )
-        hub.fail(app, SafetyStop(message))
-        return
-    before = orjson.loads(state.fields) if state.fields else {}
-    meant = {name for name, where in settings.fields.items() if where.direction == "none"}
-    known = {*hub.rules.fields, *hub.rules.consents, *EVIDENCE} - meant
-    app.lost = tuple(sorted(name for name in before if name not in opened.fields and name in known))
-    new = state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened) or state.error_kind == FIELDS
-    if new and not app.lost:
-        hub.world.transact("account", note_account, app)
-
-
-def note_account(tx: Tx, app: OpenApp) -> None:
-    """Remember the account. Other fields than before may mean something to every contact: decide them all again."""
-    assert app.app is not None
-    tx.save_app(app.index, fingerprint=app.app.fingerprint(), fields=_fields_doc(app.app))
-    tx.mark_all_dirty()
-
-
-def _fields_doc(opened: App) -> bytes:
-    return codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
-
-
-def _plain(where: FieldMap) -> dict[str, Any]:
-    doc = asdict(where)
-    doc["values"] = dict(where.values) if where.values is not None else None
-    doc["options"] = dict(where.options)
-    return doc

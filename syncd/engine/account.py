@@ -1,0 +1,106 @@
+"""Account: is this still the file, table or address book that it was (TENANT-FENCE)? And what did it offer then?
+
+A file inside the operator's project is named by its way from the configuration, so that a project that is moved or copied
+keeps working. Hard rule: nothing is read from, or written to, an account that nobody confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import orjson
+
+from syncd.config import AppConfig, FileName
+from syncd.connector import App
+from syncd.core.plan import Held
+from syncd.core.rules import EVIDENCE
+from syncd.engine.hub import Hub, OpenApp
+from syncd.errors import SyncdError
+from syncd.model import FieldMap
+from syncd.store import codec
+from syncd.store.tx import AppState, Tx
+
+FIELDS: Final = "fields"
+"""Kind of error of an app that no longer offers a field it had: what is planned for it is decided anew afterwards."""
+ACCOUNT: Final = "account"
+
+
+def check_account(hub: Hub, app: OpenApp, state: AppState, settings: AppConfig) -> None:
+    """Find out what is another account than before, and which fields are gone; remember both where nothing is."""
+    assert app.app is not None
+    opened = app.app
+    try:
+        fingerprint = hub.world.call(app.name, "fingerprint", opened.fingerprint)
+    except SyncdError as error:
+        hub.fail(app, error)
+        return
+    app.fingerprint, known_as = names_of(fingerprint, settings.files)
+    if state.fingerprint is not None and state.fingerprint not in known_as:
+        app.moved = (
+            f"{app.name}: this is another account, file or table than before; nothing is read or written there "
+            f"(it was {state.fingerprint}, it is {app.fingerprint})"
+        )
+    before = orjson.loads(state.fields) if state.fields else {}
+    meant = {name for name, where in settings.fields.items() if where.direction == "none"}
+    known = {*hub.rules.fields, *hub.rules.consents, *EVIDENCE} - meant
+    app.lost = tuple(sorted(name for name in before if name not in opened.fields and name in known))
+    if app.moved or app.lost:
+        return
+    if state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened) or state.error_kind == FIELDS:
+        hub.world.transact("account", _note, app)
+    elif state.fingerprint != app.fingerprint:
+        hub.world.transact("account", lambda tx: tx.save_app(app.index, fingerprint=app.fingerprint))
+
+
+def names_of(fingerprint: str, files: Mapping[str, FileName]) -> tuple[str, frozenset[str]]:
+    """Name an account as it is remembered, and in every spelling by which it is the same one."""
+    for absolute, file in files.items():
+        if absolute in fingerprint:
+            relative = fingerprint.replace(absolute, file.relative, 1)
+            return relative if file.moves else fingerprint, frozenset((relative, fingerprint))
+    return fingerprint, frozenset((fingerprint,))
+
+
+def check_accounts(hub: Hub) -> None:
+    """Hold every app that is another one than before, or no longer offers a field it had, until a person has said so: a
+    renamed column must not switch off consent in silence.
+    """
+    for app in hub.apps.values():
+        if not app.usable or not (app.moved or app.lost):
+            continue
+        if app.moved and not hub.allowed(app.name, ACCOUNT):
+            hub.hold(Held(app=app.name, verb=ACCOUNT, count=1, limit=0), app)
+            hub.world.transact("another", _complain, app, app.moved, ACCOUNT)
+        elif len(app.lost) > hub.allowed(app.name, "fields"):
+            hub.hold(Held(app=app.name, verb="fields", count=len(app.lost), limit=0), app)
+            hub.world.transact("fields", _complain, app, f"no longer there: {', '.join(app.lost)}", FIELDS)
+        else:
+            hub.world.transact("account", _note, app)
+            app.moved, app.lost = "", ()
+
+
+def _complain(tx: Tx, app: OpenApp, why: str, kind: str) -> None:
+    tx.save_app(app.index, error=why, error_kind=kind)
+
+
+def _note(tx: Tx, app: OpenApp) -> None:
+    """Remember the account; another one is read from its beginning. What is offered may mean something to every contact:
+    decide them all again.
+    """
+    assert app.app is not None
+    again = {"cursor": None, "covered": 0} if app.moved else {}
+    tx.save_app(app.index, fingerprint=app.fingerprint, fields=_fields_doc(app.app), **again)
+    tx.mark_all_dirty()
+
+
+def _fields_doc(opened: App) -> bytes:
+    return codec.dump({name: _plain(where) for name, where in sorted(opened.fields.items())})
+
+
+def _plain(where: FieldMap) -> dict[str, Any]:
+    doc = asdict(where)
+    doc["values"] = dict(where.values) if where.values is not None else None
+    doc["options"] = dict(where.options)
+    return doc
