@@ -24,10 +24,10 @@ from syncd import logs, registry
 from syncd.config import AppConfig, Config, Process, load_config
 from syncd.connector import App, Connector, Opening
 from syncd.engine import passes, runs
-from syncd.engine.hub import COUNTS, Hub, OpenApp
+from syncd.engine.hub import Hub, OpenApp, counted
 from syncd.engine.runs import Outcome, Session, approvals_of, finish, note_rules
 from syncd.engine.seam import LiveWorld, Transacting
-from syncd.engine.setup import make_hub
+from syncd.engine.setup import make_hub, trapped
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
 from syncd.store import schema as s
 from syncd.store.lease import Fenced, Lease
@@ -250,7 +250,8 @@ class Daemon:
                 self._log.debug("waiting", note="another command is at work; what is due stays due")
                 return
             self._waiting.clear()
-            session = Session(config=self._config, store=self._store, world=self._world, load=self._kept.load)
+            world = trapped(self._world, self._config)
+            session = Session(config=self._config, store=self._store, world=world, load=self._kept.load)
             if self._approved_once(session):
                 if not self._begun:  # the first pass looks at all apps, so that every one's fields are known
                     due = {app.name: due.get(app.name, False) for app in self._config.apps}
@@ -300,7 +301,7 @@ class Pass:
         begun = time.monotonic()
         self._world.seconds.clear()
         only = self._kept.names | self._due.keys()
-        hub = make_hub(self._world, self._session.config, self._session.load, only=only)
+        hub = make_hub(self._session.world, self._session.config, self._session.load, only=only)
         try:
             outcome = self._sync(hub)
         finally:
@@ -342,7 +343,7 @@ class Pass:
             "kind": "sweep" if self._due.get(app.name) else "poll",
             "outcome": word,
             "hub": outcome.doc["outcome"],
-            **{name: app.counts[name] for name in COUNTS},
+            **counted(app),
             "app_ms": round(self._world.seconds.get(app.name, 0.0) * 1000),
             "pass_ms": round(seconds * 1000),
         }

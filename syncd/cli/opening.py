@@ -40,6 +40,7 @@ def opened(file: Path | None, *, lease: bool = False) -> Iterator[Session]:
     from syncd import registry
     from syncd.cli.progress import command_world
     from syncd.engine.runs import Session
+    from syncd.engine.setup import trapped
     from syncd.store.lease import Lease
     from syncd.store.opening import open_store
 
@@ -51,7 +52,7 @@ def opened(file: Path | None, *, lease: bool = False) -> Iterator[Session]:
             yield Session(
                 config=config,
                 store=store,
-                world=world,
+                world=trapped(world, config),
                 load=lambda app: registry.load(app.connector_at, config.connector_folders),
             )
     finally:

@@ -20,7 +20,7 @@ from syncd.config.secrets import Reference, Secret, secret
 from syncd.config.settings import Config, FieldConfig
 from syncd.config.shapes import Spot, TooManyProblems
 from syncd.config.text import read_tree
-from syncd.config.vocabulary import CONFIG, GUARDS
+from syncd.config.vocabulary import CONFIG, DEBUG, GUARDS
 from syncd.errors import ConfigError, Problem
 
 
@@ -71,7 +71,16 @@ def _config(path: Path, top: Spot, around: Surroundings, process: Process) -> Co
         groups=groups,
         guards={verb: limit for verb, limit in GUARDS.filled(values["guards"]).items() if limit is not None},
         alerts=tuple(values["alerts"]),
+        crash_at=_crash_at(top, values, process),
     )
+
+
+def _crash_at(top: Spot, values: Mapping[str, Any], process: Process) -> str | None:
+    """Return where a test wants the process to die; a configuration that does not allow that is refused."""
+    if process.debug_crash is not None and not DEBUG.filled(values["debug"])["crash_points"]:
+        text = "SYNCD_DEBUG_CRASH is set, which is for tests of syncd itself; unset it (or say crash_points: true here)"
+        top.down("debug").problem(text)
+    return process.debug_crash
 
 
 def _sorted(problems: list[Problem]) -> tuple[Problem, ...]:

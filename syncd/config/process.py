@@ -29,6 +29,8 @@ class Process:
     bind_address: str = "127.0.0.1:8080"
     database_url: str | None = field(default=None, repr=False)
     """Instead of the `store:` of the configuration."""
+    debug_crash: str | None = None
+    """Where a test wants this process to die; refused unless the configuration allows it."""
 
 
 NAMES: Final = tuple(each.name for each in fields(Process))
@@ -86,6 +88,7 @@ def _checked(dotenv: Path, secrets_dir: Path) -> Process:
             default=DEFAULT.bind_address, pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
         )
         database_url: str | None = None
+        debug_crash: str | None = None
 
     try:
         values = Settings().model_dump()

@@ -94,6 +94,8 @@ class Config:
     """Verb (creates, updates, clears, opt_outs, unlinks, archives) -> how much a run may do to one app unasked.
     A verb that is absent is never held."""
     alerts: tuple[Any, ...] = ()
+    crash_at: str | None = None
+    """Where a test wants this process to die (SYNCD_DEBUG_CRASH); only with `debug: {crash_points: true}`."""
 
     @property
     def store(self) -> str:

@@ -189,6 +189,14 @@ GUARDS: Final = Keys(
     }
 )
 
+DEBUG: Final = Keys(
+    keys={
+        "crash_points": Key(
+            shape=Flag(), help="for tests: SYNCD_DEBUG_CRASH may kill syncd at a moment it names", default=False
+        )
+    }
+)
+
 CONFIG: Final = Keys(
     keys={
         "version": Key(shape=Number(least=1, most=1), help="version of this format", default=1),
@@ -231,6 +239,7 @@ CONFIG: Final = Keys(
         ),
         "guards": Key(shape=GUARDS, help="how much a run may do to one app before it asks", default={}),
         "alerts": Key(shape=ListOf(item=MapOf(item=Anything())), help="who is told about what", default=[]),
+        "debug": Key(shape=DEBUG, help="for who works on syncd itself; leave it out", default={}),
     },
     elsewhere={
         **dict.fromkeys(

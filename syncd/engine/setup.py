@@ -175,3 +175,12 @@ def _field_rule(rule: FieldConfig, kind: FieldType, index: Mapping[str, int]) ->
         blank=rule.blank,
         settle_ms=int(rule.settle_seconds * 1000),
     )
+
+
+def trapped(world: World, config: Config) -> World:
+    """Let a test of syncd itself set its trap; the same world otherwise."""
+    if config.crash_at is None:
+        return world
+    from syncd.engine.crashpoints import crashing
+
+    return crashing(world, config.crash_at)
