@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, TypeAlias
-
-import sqlalchemy as sa
 
 from syncd.config import AppConfig, Config
 from syncd.connector import Connector
@@ -29,7 +27,6 @@ from syncd.engine.setup import make_hub
 from syncd.engine.undo import Selection, restored_docs
 from syncd.engine.undo import undo as take_back
 from syncd.errors import AccessError, ConfigError, SafetyStop
-from syncd.store import schema as s
 from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
@@ -49,6 +46,8 @@ class Session:
     store: Store
     world: World
     load: Callable[[AppConfig], Connector]
+    throwaway: Callable[[Store], AbstractContextManager[Store]] = throwaway
+    """Makes the copy of the store that a dry run may change."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -63,6 +62,10 @@ class Outcome:
     """app -> the first few records that are set aside, each with its cause."""
     preview: dict[str, int] = field(default_factory=dict)
     """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
+    later: int = 0
+    """Cases that a dry run found and the inbox cannot show yet."""
+    missed: list[str] = field(default_factory=list)
+    """Apps in which records are missing that are not believed to be gone yet."""
 
 
 def sync(session: Session, *, approve: bool = False) -> Outcome:
@@ -113,7 +116,7 @@ def plan(
     session: Session, *, apps: Sequence[str] | None = None, each: Callable[[dict[str, Any]], None] | None = None
 ) -> Outcome:
     """Read and decide on a throw-away copy of the store; list every intent. `each` gets them one by one, if given."""
-    with throwaway(session.store) as copy:
+    with session.throwaway(session.store) as copy:
         world = session.world.over(copy)
         hub = make_hub(world, session.config, session.load)
         try:
@@ -137,7 +140,9 @@ def plan(
             errors = errors_of(hub)
             code = _exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
-            return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {})
+            known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
+            later = sum(case["id"] not in known for case in inbox)
+            return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {}, later=later)
         finally:
             close(hub)
 
@@ -165,7 +170,7 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
 def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outcome:
     """Take back what is selected. Without `approve`: a preview on a throw-away copy."""
     if not approve:
-        with throwaway(session.store) as copy:
+        with session.throwaway(session.store) as copy:
             world = session.world.over(copy)
             hub = make_hub(world, session.config, session.load)
             try:
@@ -195,14 +200,10 @@ def resolve(session: Session, case: int, decision: Decision) -> Outcome:
         try:
             doc = resolve_case(hub, case, decision)
         except ConfigError:
-            hub.world.transact("refused", _forget, hub.run)  # nothing happened in it
+            hub.world.transact("refused", lambda tx: tx.forget_run(hub.run))  # nothing happened in it
             raise
         hub.world.transact("end", lambda tx: tx.end_run(hub.run, hub.world.now_ms(), "in_sync", doc))
         return Outcome(doc=doc, code=0)
-
-
-def _forget(tx: Tx, run: int) -> None:
-    tx.connection.execute(sa.delete(s.run).where(s.run.c.id == run))
 
 
 def approve(session: Session, run: int) -> dict[str, Any]:
@@ -318,7 +319,9 @@ def finish(hub: Hub) -> Outcome:
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))
         errors = errors_of(hub)
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
-        return Outcome(doc=doc, code=code, errors=errors, parked={name: rows for name, rows in parked.items() if rows})
+        missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
+        parked = {name: rows for name, rows in parked.items() if rows}
+        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed)
 
     return world.transact("finish", step)
 
@@ -339,7 +342,7 @@ def _exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:
 
 def _first_preview(session: Session) -> Outcome | None:
     """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about."""
-    with throwaway(session.store) as copy:
+    with session.throwaway(session.store) as copy:
         hub = make_hub(session.world.over(copy), session.config, session.load)
         try:
             hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
@@ -409,5 +412,5 @@ def _narrow(hub: Hub, chosen: Sequence[OpenApp], fields: Collection[str] | None,
             lenses = {name: replace(lens, writes=False) for name, lens in lenses.items()}
         elif app in chosen and direction == "push":
             lenses = {name: lens if name in always else replace(lens, reads=False) for name, lens in lenses.items()}
-        app.rule = replace(app.rule, lenses=lenses)
+        app.rule = replace(app.rule, lenses=lenses, pushed=app in chosen and direction == "push")
     hub.rules = replace(hub.rules, apps={index: app.rule for index, app in hub.apps.items()})

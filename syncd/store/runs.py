@@ -45,6 +45,9 @@ class Runs(Base):
         values = {"ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)}
         self._c.execute(sa.update(s.run).where(s.run.c.id == run).values(values))
 
+    def forget_run(self, run: int) -> None:
+        self._c.execute(sa.delete(s.run).where(s.run.c.id == run))
+
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         """Read (kind, outcome, document) of a run."""
         row = self._c.execute(select(s.run.c.kind, s.run.c.outcome, s.run.c.doc).where(s.run.c.id == run)).first()
