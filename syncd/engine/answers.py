@@ -35,7 +35,7 @@ def record_results(
     """Write down what happened to each SENT row. `fresh`: records read again; None when that failed too."""
     ids = [sent.contact for sent, _ in pairs]
     contacts = tx.seals(ids)
-    mine = {link.contact: link for links in tx.links_of(ids).values() for link in links if link.app == app.index}
+    mine = tx.links_in(app.index, ids)
     done = Done(tx, hub, app, now_ms)
     for sent, result in pairs:
         contact, link = contacts[sent.contact], mine.get(sent.contact)
@@ -186,9 +186,18 @@ class Done:
             keys = identity_keys(link.base, self.app.rule, self.hub.rules)
             self.tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
             self.tx.forget_record(link.app, link.id)
-            self.journal += [
-                (contact, written(sent, link.id, {})) for contact in self.tx.contacts([sent.contact]).values()
-            ]
+            for contact in self.tx.contacts([sent.contact]).values():
+                entries = written(sent, link.id, {}, self._why_archived(contact, link))
+                self.journal.append((contact, entries))
+
+    def _why_archived(self, contact: Contact, link: Link) -> str:
+        """Look up what this archive follows from: a removal in another app, or the undo of its creation."""
+        for entry in reversed(self.tx.journal_entries([contact.id], None, None).get(contact.id, [])):
+            if entry.kind == "unlink" and entry.app in self.hub.apps:
+                return f"removed in {self.hub.apps[entry.app].name}"
+            if entry.kind == "undo" and entry.record == link.id:
+                return "its creation was undone"
+        return "archive"
 
     def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""
@@ -226,16 +235,17 @@ class Done:
             self.dirty.update(s.contact for s in self.settled)  # only a part of what they need
         if self.missing:
             tx.strike(app, self.missing, 2)
+            self.app.struck = not self.hub.narrowed
         tx.mark_dirty(sorted(self.dirty))
         tx.write_journal(self.hub.run, self.now_ms, self.journal)
 
 
-def written(sent: Sent, record: str, base: Mapping[str, Raw]) -> list[Entry]:
-    """Describe a write that happened. `base`: what the app held before."""
+def written(sent: Sent, record: str, base: Mapping[str, Raw], why: str | None = None) -> list[Entry]:
+    """Describe a write that happened. `base`: what the app held before. `why`: of a whole record."""
     whole: dict[str, EntryKind] = {"create": "create", "archive": "archive"}
     if sent.kind in whole:
         kind = whole[sent.kind]
-        return [Entry(kind=kind, app=sent.app, record=record, field=None, old=None, new=None, reason=kind)]
+        return [Entry(kind=kind, app=sent.app, record=record, field=None, old=None, new=None, reason=why or kind)]
     return [
         Entry(
             kind="write",

@@ -50,6 +50,7 @@ _UNLINKED = (
     .limit(bindparam("count"))
 )
 _LINKS_OF = Keyed(select(*_LINK_COLUMNS).order_by(_R.contact, _R.app), _R.contact)
+_LINKS_IN = Keyed(select(*_LINK_COLUMNS).where(_R.app == bindparam("app")).order_by(_R.contact), _R.contact)
 _LINK_APPS = Keyed(select(_R.contact, _R.app), _R.contact)
 _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
     _R.app == bindparam("app"), _R.id == bindparam("id")
@@ -128,6 +129,10 @@ class Records(Base):
         for app, id_, contact, version, at_ms, doc, seen in _LINKS_OF.find(self._c, wanted):
             found[contact].append(codec.read_link(app, id_, contact, version, at_ms, doc, seen))
         return found
+
+    def links_in(self, app: int, contacts: Iterable[int]) -> dict[int, Link]:
+        """Load the records that these contacts have in one app: contact -> link."""
+        return {row[2]: codec.read_link(*row) for row in _LINKS_IN.find(self._c, list(contacts), app=app)}
 
     def link_apps(self, contacts: Iterable[int]) -> dict[int, set[int]]:
         """Tell in which apps these contacts have a record."""

@@ -166,6 +166,8 @@ class Store:
 
 
 _READING: Final = "syncd_reading"
+_NONE: Final[dict[None, None]] = {None: None}
+"""Its `get` gives None for None, and is no Python call."""
 _READ_EPOCH: Final = "SELECT value FROM meta WHERE name = 'epoch'"
 
 
@@ -188,7 +190,7 @@ def _refuse_strangers(connection: sa.Connection, place: str) -> None:
 def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
     # For these types sqlite3 raises and swallows an error a value before it takes the value as it is: 2.4 % of a first sync.
     sqlite3.register_adapter(bytes, bytes)
-    sqlite3.register_adapter(type(None), _as_it_is)
+    sqlite3.register_adapter(type(None), _NONE.get)
     engine = sa.create_engine(url, hide_parameters=True, connect_args={"timeout": 30})
     settings = [
         "synchronous=OFF" if scratch else "synchronous=FULL",
@@ -215,10 +217,6 @@ def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", begin)
     return engine
-
-
-def _as_it_is(value: T) -> T:
-    return value
 
 
 def _postgresql_engine(url: sa.URL) -> sa.Engine:
