@@ -18,6 +18,7 @@ from syncd.cli.telling import (
     next_command,
     on_stderr,
     tell_errors,
+    tell_inbox,
     tell_intent,
     tell_skipped,
     tell_wrong,
@@ -119,8 +120,16 @@ def _tell_plan(outcome: Outcome, file: Path | None) -> None:
         show.line(f"{name}: {count} {PREVIEW[name]}")
     for held in doc["held"]:
         show.line(would_hold(held))
-    if doc["inbox"]:
-        show.line(f"inbox: {len(doc['inbox'])} wait for a decision: {next_command('inbox list', file)}")
+    _tell_cases(len(doc["inbox"]) - outcome.later, outcome.later, file, first=bool(outcome.preview))
+
+
+def _tell_cases(now: int, later: int, file: Path | None, *, first: bool) -> None:
+    """Say how many cases wait, and how many of this plan nobody can look at yet."""
+    tell_inbox(now, file)
+    if later:
+        cases = f"{later} {'more ' if now else ''}case{'' if later == 1 else 's'}"
+        when = "the first approved sync" if first else "the next sync"
+        show.line(f"inbox: {cases} will wait there for a decision after {when}")
 
 
 def tell_undo(outcome: Outcome) -> int:

@@ -82,7 +82,14 @@ def _selection(
 
 def _tell_entries(entries: list[dict[str, Any]]) -> None:
     names = ("run", "at", "contact", "app", "field", "from", "to", "reason")
-    show.table([*names[:-1], "why"], [[each[name] for name in names] for each in entries])
+    rows = [[_brief(each, name) for name in names] for each in entries]
+    show.table([*names[:-1], "why"], rows)
+
+
+def _brief(entry: dict[str, Any], name: str) -> Any:
+    """Spell one cell; of a whole record only that it was one (`--json` has it)."""
+    whole = name == "from" and entry["field"] is None and isinstance(entry[name], dict)
+    return "(the record)" if whole else entry[name]
 
 
 def history(

@@ -18,7 +18,7 @@ OUTCOMES: Final = {"in_sync": "in sync", "partial": "partly in sync", "held": "h
 PREVIEW: Final = {
     "matched": "contacts that several apps have",
     "unmatched": "records that are in one app only",
-    "ambiguous": "records that wait for a decision in the inbox",
+    "ambiguous": "records that will wait for a decision in the inbox",
     "disagreeing": "contacts on which the apps do not agree",
 }
 SKIPPED_SHOWN: Final = 20
@@ -50,8 +50,12 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     show.line(f"run {doc['run']}: {_outcome(outcome)}")
     tell_counts(doc["apps"])
     tell_skipped(doc.get("skipped"))
+    for app in outcome.missed:
+        show.line(
+            f"{app}: records are missing that were there; what the next sync does not find either counts as removed"
+        )
     tell_held(doc["held"], doc["run"], file)
-    _tell_inbox(doc["inbox"], file)
+    tell_inbox(doc["inbox"], file)
 
 
 def _outcome(outcome: Outcome) -> str:
@@ -152,6 +156,8 @@ def would_hold(each: Mapping[str, Any]) -> str:
     """Say in a plan which guard would refuse."""
     if each["verb"] in ("account", "fields"):
         return f"held: {each['app']} {_why_held(each)}"
+    if each["verb"] == "first_run":
+        return "the first run waits for an approval, although it would write nothing yet"
     return f"would be held: {each['app']} {each['count']} {each['verb'].replace('_', ' ')} (limit {each['limit']})"
 
 
@@ -177,7 +183,8 @@ def tell_skipped(skipped: object) -> None:
         show.line(f"  and {len(skipped) - SKIPPED_SHOWN} more (--json lists all)")
 
 
-def _tell_inbox(inbox: int | None, file: Path | None) -> None:
+def tell_inbox(inbox: int | None, file: Path | None) -> None:
+    """Say how many cases can be looked at and decided."""
     if inbox:
         what = "1 case waits" if inbox == 1 else f"{inbox} cases wait"
         show.line(f"inbox: {what} for a decision: {next_command('inbox list', file)}")

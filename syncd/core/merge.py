@@ -31,6 +31,7 @@ from syncd.core.state import NOBODY, Contact, Entry, Link, Stamp
 from syncd.model import Raw, Value
 
 ONE_WAY: Final = "syncd only writes this field there"
+PUSHED: Final = "the contact's value wins in this run (push only)"
 UNTRUSTED: Final = "this app is not trusted to change what people are matched by"
 
 
@@ -186,7 +187,7 @@ class _Merge:
                 field=atom.name,
                 old=value if len(atom.fields) == 1 else {name: value},
                 new=atom_value(self.contact, atom),
-                reason=UNTRUSTED if app.lenses[name].reads else ONE_WAY,
+                reason=UNTRUSTED if app.lenses[name].reads else PUSHED if app.pushed else ONE_WAY,
             )
             self.merged.entries.append(entry)
 

@@ -15,6 +15,7 @@ from syncd.core.rules import Atom
 from syncd.core.state import NOBODY, Stamp
 from syncd.model import OPERATOR, Value
 
+ASK: Final = "apps disagree; a person decides"
 NEVER: Final = Stamp(NOBODY, 0, 0)
 
 
@@ -127,7 +128,7 @@ def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], s
     if golden is not None and not any(_in_sight(golden, c) for c in candidates):
         field.append(golden)
     if any(c.key != field[0].key for c in field):
-        return Verdict(winner=None, reason="apps disagree; a person decides", hold=True)
+        return Verdict(winner=None, reason=ASK, hold=True)
     return _verdict(golden, min(candidates, key=_by_rank), candidates, "changed")
 
 

@@ -58,6 +58,8 @@ class AppRule:
     scope: Callable[[Mapping[str, Value]], bool] | None = None
     """Who may be created here, by the contact's values; None: everyone."""
     poll_ms: int = 60_000
+    pushed: bool = False
+    """In this run what it shows does not count (`resync --push-only`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

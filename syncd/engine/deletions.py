@@ -43,11 +43,12 @@ def confirm_gone(hub: Hub, app: OpenApp) -> None:
         return
     linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
     limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
-    if len(lost) > limit:
-        hub.hold(Held(app=app.name, verb="unlinks", count=len(lost), limit=limit), app)
+    total = app.counts["unlinked"] + len(lost)
+    if lost and total > limit:
+        hub.hold(Held(app=app.name, verb="unlinks", count=total, limit=limit), app)
         return
     for start in range(0, len(lost), PAGE):
-        hub.world.transact("unlink", unlink, hub, app, lost[start : start + PAGE])
+        app.counts["unlinked"] += hub.world.transact("unlink", unlink, hub, app, lost[start : start + PAGE])
 
 
 def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
@@ -55,9 +56,9 @@ def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
     observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0)
 
 
-def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
+def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it: one that is not
-    merged yet, or that the record did not live to receive.
+    merged yet, or that the record did not live to receive. Says how many contacts lost theirs.
     """
     now_ms = hub.world.now_ms()
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
@@ -84,13 +85,15 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> None:
             journal.pop()
             continue
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
-            tx.open_case("deletion", contact, hub.run, now_ms, {"record": link.id, "values": link.base}, app=app.index)
+            case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
+            tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
         elif app.rule.on_delete == "archive":
             _archive_elsewhere(tx, hub, contact, rest, now_ms)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     reconsider(tx, freed, (), now_ms)
+    return len(journal)
 
 
 def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], now_ms: int) -> None:

@@ -34,6 +34,8 @@ class OpenApp:
     """Fields that it offered before and does not any more."""
     fingerprint: str = ""
     """The account, as it is remembered."""
+    struck: bool = False
+    """A write found that a record is not there: to be looked at before the run ends."""
     moved: str = ""
     """Why it is held for being another account than before."""
     counts: Counter[str] = field(default_factory=Counter)
@@ -98,12 +100,18 @@ class Hub:
         return self.approved.get((app, verb), 0)
 
 
+def counted(app: OpenApp) -> dict[str, int]:
+    """Count what happened in an app; what it removed by itself is there only where it did."""
+    counts = {name: app.counts[name] for name in COUNTS}
+    return {**counts, "unlinked": app.counts["unlinked"]} if app.counts["unlinked"] else counts
+
+
 def report(hub: Hub, outcome: str, inbox: int) -> dict[str, Any]:
     """Make the document that `sync --json` prints."""
     return {
         "run": hub.run,
         "outcome": outcome,
-        "apps": {app.name: {name: app.counts[name] for name in COUNTS} for app in hub.apps.values()},
+        "apps": {app.name: counted(app) for app in hub.apps.values()},
         "held": [{"app": h.app, "verb": h.verb, "count": h.count, "limit": h.limit} for h in hub.held],
         "inbox": inbox,
     }

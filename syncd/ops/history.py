@@ -14,6 +14,8 @@ import orjson
 import sqlalchemy as sa
 from sqlalchemy import select
 
+from syncd.core.fights import WHY as FIGHT
+from syncd.core.policies import ASK
 from syncd.core.state import Entry
 from syncd.ops.times import iso
 from syncd.store import codec
@@ -113,16 +115,23 @@ def _doc(row: Any, line: Entry, names: Mapping[int, str]) -> dict[str, Any]:
         "contact": f"c{row.contact}",
         "field": line.field,
         "from": line.old,
-        "to": line.new,
+        "to": None if _waits(line) else line.new,
         "reason": _reason(line),
     }
 
 
 def _reason(line: Entry) -> str:
     """Spell what happened and why: `kind: reason`, where the reason does not say the kind itself."""
+    if _waits(line):
+        return f"waits: {line.reason}"
     if line.kind in ("value", "write", "note") or line.reason.startswith(line.kind):
         return line.reason
     return f"{line.kind}: {line.reason}"
+
+
+def _waits(line: Entry) -> bool:
+    """Say whether a value has not lost (yet): a person decides."""
+    return line.kind == "lost" and line.reason in (ASK, FIGHT)
 
 
 def app_names(tx: Tx) -> dict[int, str]:
