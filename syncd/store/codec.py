@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any, Final
+from zlib import crc32
 
 import orjson
 from cryptography.exceptions import InvalidTag
@@ -30,6 +31,7 @@ class Damaged(ConfigError):
         super().__init__(f"the store is damaged at {what}; stop syncd and put the newest backup in its place")
 
 
+CHECKSUM_BYTES: Final = 4
 _UNREADABLE: Final = (ValueError, KeyError, TypeError, AttributeError)
 
 
@@ -38,23 +40,37 @@ def dump(doc: Any) -> bytes:
     return b"%b" % orjson.dumps(doc)
 
 
+def _with_checksum(doc: Any) -> bytes:
+    """Encode, with a checksum (CRC-32): a bit that flips on the disk is found, whatever it would have meant."""
+    text = orjson.dumps(doc)
+    return text + crc32(text).to_bytes(CHECKSUM_BYTES, "big")
+
+
+def _checked(raw: bytes) -> Any:
+    """Decode. Raises ValueError when it is not what was written."""
+    text = bytes(raw[:-CHECKSUM_BYTES])
+    if crc32(text).to_bytes(CHECKSUM_BYTES, "big") != raw[-CHECKSUM_BYTES:]:
+        raise ValueError
+    return orjson.loads(text)
+
+
 def link_doc(link: Link) -> bytes:
     doc: dict[str, Any] = {"b": link.base}
     if link.acks:
         doc["k"] = link.acks
     if link.flaws:
         doc["x"] = link.flaws
-    return dump(doc)
+    return _with_checksum(doc)
 
 
 def seen_doc(seen: Seen) -> bytes:
-    return dump([seen.fields, seen.version, seen.at_ms, seen.since_ms])
+    return _with_checksum([seen.fields, seen.version, seen.at_ms, seen.since_ms])
 
 
 def read_seen(raw: bytes | None) -> Seen | None:
     if raw is None:
         return None
-    fields, version, at_ms, since_ms = orjson.loads(raw)
+    fields, version, at_ms, since_ms = _checked(raw)
     return Seen(fields=_mapping(fields), version=version, at_ms=at_ms, since_ms=since_ms)
 
 
@@ -65,7 +81,7 @@ def read_link(
     try:
         link = Link(app=app, id=id_, contact=contact, version=version, at_ms=at_ms, seen=read_seen(seen))
         if doc is not None:
-            loaded = orjson.loads(doc)
+            loaded = _checked(doc)
             link.base, link.acks, link.flaws = _mapping(loaded["b"]), loaded.get("k", {}), loaded.get("x", {})
     except _UNREADABLE:
         raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
@@ -101,13 +117,13 @@ def contact_doc(contact: Contact) -> bytes:
         doc["t"] = {str(app): at_ms for app, at_ms in contact.tombs.items()}
     if contact.refused:
         doc["r"] = {str(app): why for app, why in contact.refused.items()}
-    return dump(doc)
+    return _with_checksum(doc)
 
 
 def read_contact(id_: int, review: int, secret: bytes, doc: bytes) -> Contact:
     """Decode a contact. Raises Damaged."""
     try:
-        return _read_contact(id_, review, secret, orjson.loads(doc))
+        return _read_contact(id_, review, secret, _checked(doc))
     except _UNREADABLE:
         raise Damaged(f"contact {id_}") from None
 
@@ -136,13 +152,13 @@ def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) 
 
 
 def sent_doc(sent: Sent) -> bytes:
-    return dump([sent.fields, sent.golden, sent.version, sent.reasons])
+    return _with_checksum([sent.fields, sent.golden, sent.version, sent.reasons])
 
 
 def read_sent(app: int, kind: int, contact: int, record: str, sent_ms: int, doc: bytes) -> Sent:
     """Decode a write that may have happened. Raises Damaged."""
     try:
-        fields, golden, version, reasons = orjson.loads(doc)
+        fields, golden, version, reasons = _checked(doc)
     except _UNREADABLE:
         raise Damaged(f"{KINDS[kind]} of contact {contact} in app {app}") from None
     return Sent(
