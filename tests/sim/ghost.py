@@ -1,0 +1,187 @@
+"""What the engine cannot see: who is who, who typed what, when consent was given and taken back, and what syncd was shown.
+
+The last matters most: a value, record or opt-out that never reached syncd cannot be held against it (SYNC-MODEL 1.3); it is
+counted in `Ghost.unknowable` and never silently excused.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+from unicodedata import normalize
+
+from syncd.model import Record
+from tests.sim.vendor import Deed, Vendor
+
+STORING: Final = frozenset({"page", "not gone", "result", "recovered", "moved", "reread"})
+"""Transactions that write down what apps have shown."""
+OUT: Final = "opted_out"
+IN: Final = "opted_in"
+
+
+Node: TypeAlias = tuple[Any, ...]
+"""A record (app, id) or an address (text,)."""
+
+
+@dataclass(slots=True)
+class Known:
+    """What syncd has stored of one record at some time."""
+
+    version: str = ""
+    values: dict[str, list[Any]] = field(default_factory=dict)
+    at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A word of consent: `at_ms` is when it was typed, for an opt-in when it was given."""
+
+    at_ms: int
+    person: int
+    state: str
+    app: int
+    id: str
+
+
+@dataclass(slots=True)
+class Ghost:
+    """All that is true, beside what syncd knows of it."""
+
+    vendors: Sequence[Vendor]
+    known: dict[tuple[int, str], Known] = field(default_factory=dict)
+    pending: list[tuple[int, Record]] = field(default_factory=list)
+    lists: dict[int, list[tuple[str, ...]]] = field(default_factory=dict)
+    """App -> the complete listings that were stored."""
+    listing: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
+    said: list[Said] = field(default_factory=list)
+    """Consent as people expressed it."""
+    outs: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Record -> when somebody last opted out there, of what syncd got to see."""
+    same: dict[Node, Node] = field(default_factory=dict)
+    """What syncd can know to be one person: records, by every address that it saw in them, and by its own links."""
+    unknowable: Counter[str] = field(default_factory=Counter)
+    addresses: dict[str, int] = field(default_factory=dict)
+    """Every address that anybody ever had -> the person."""
+    joined: dict[int, int] = field(default_factory=dict)
+    """A person that turned out to be another one."""
+    gone: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Records that people deleted: when."""
+
+    def person(self, number: int) -> int:
+        while number in self.joined:
+            number = self.joined[number]
+        return number
+
+    def persons(self, number: int) -> set[int]:
+        """Name everybody who is this person."""
+        who = self.person(number)
+        return {who, *(other for other in self.joined if self.person(other) == who)}
+
+    def of_address(self, email: Any) -> int | None:
+        found = self.addresses.get(str(email).casefold())
+        return None if found is None else self.person(found)
+
+    # -- who is who, as far as syncd can know
+
+    def root(self, node: Node) -> Node:
+        while node in self.same:
+            node = self.same[node]
+        return node
+
+    def join(self, one: Node, other: Node) -> None:
+        """Note that two records or addresses are one person's."""
+        a, b = self.root(one), self.root(other)
+        if a != b:
+            self.same[max(a, b, key=repr)] = min(a, b, key=repr)
+
+    def together(self, one: Node, other: Node) -> bool:
+        return self.root(one) == self.root(other)
+
+    # -- what syncd sees
+
+    def show(self, app: int, records: Iterable[Record]) -> None:
+        self.pending += [(app, record) for record in records]
+
+    def commit(self, what: str, now_ms: int) -> None:
+        """Take what was shown as known, now that it is stored."""
+        if what not in STORING:
+            return
+        for app, record in self.pending:
+            self._know(app, record, now_ms)
+        self.pending.clear()
+        for app, ids in self.listing:
+            self.lists.setdefault(app, []).append(ids)
+        self.listing.clear()
+
+    def crash(self) -> None:
+        """Whatever was shown and not stored was never seen."""
+        self.pending.clear()
+        self.listing.clear()
+
+    def _know(self, app: int, record: Record, now_ms: int) -> None:
+        known = self.known.setdefault((app, record.id), Known())
+        older = record.version is not None and record.version < known.version and self._ordered(app)
+        if older:
+            return  # VERSION-MONOTONE: it is dropped, and so it is not known
+        known.version, known.at_ms = record.version or "", now_ms
+        for name, raw in record.fields.items():
+            mine = known.values.setdefault(name, [])
+            if raw not in mine:
+                mine.append(raw)
+        if record.fields.get("email"):
+            self.join((app, record.id), address(record.fields["email"]))
+        if record.fields.get("email_consent") == OUT:
+            said = [s.at_ms for s in self.said if s.state == OUT and (s.app, s.id) == (app, record.id)]
+            if said:
+                self.outs[app, record.id] = max(said)
+
+    def _ordered(self, app: int) -> bool:
+        return self.vendors[app].quirks.versions == "ordered"
+
+    def knows(self, app: int, id_: str) -> bool:
+        return (app, id_) in self.known
+
+    def knew(self, app: int, id_: str, name: str, raw: Any) -> bool:
+        known = self.known.get((app, id_))
+        return known is not None and raw in known.values.get(name, ())
+
+    # -- what is true
+
+    def deeds(self, person: int, name: str) -> list[Deed]:
+        """List what people and robots did to a field of this person, anywhere."""
+        whose = self.persons(person)
+        return [d for v in self.vendors for d in v.deeds if d.person in whose and d.field == name]
+
+    def typed(self, person: int, name: str) -> set[str]:
+        """Give what was ever typed into a field of this person, cut where that is declared."""
+        texts = {plain(d.raw) for d in self.deeds(person, name) if d.raw is not None}
+        cuts = {v.quirks.cut for v in self.vendors if v.quirks.declared and name == "company"}
+        return texts | {text[:cut].rstrip() for text in texts for cut in cuts}
+
+    def must_be_out(self, node: Node) -> bool:
+        """Say whether the last word that syncd could hear of whoever this is was an opt-out."""
+        root = self.root(node)
+        outs = [at_ms for record, at_ms in self.outs.items() if self.root(record) == root]
+        ins = [s.at_ms for s in self.said if s.state == IN and self.root((s.app, s.id)) == root]
+        return bool(outs) and not any(at_ms > max(outs) for at_ms in ins)
+
+    def agreed(self, person: int) -> bool:
+        """Say whether a person ever opted in with evidence."""
+        return any(s.state == IN and self.person(s.person) == self.person(person) for s in self.said)
+
+
+def address(email: Any) -> Node:
+    """Give the node of an address, however it is spelled."""
+    return (str(email).casefold(),)
+
+
+def plain(raw: Any) -> str:
+    """Give a value as the hub reads it: composed and trimmed."""
+    return " ".join(normalize("NFC", str(raw)).split())
+
+
+def squashed(raw: Any) -> str:
+    """Give what is left of a value when an app has had its way with it."""
+    return "".join(normalize("NFC", str(raw)).replace("&amp;", "&").split()).casefold()
