@@ -1,4 +1,4 @@
-"""What a page may hold: a NUL character costs one record at most, never the page, and the same on both databases."""
+"""What a page may hold: a NUL character costs one record at most, never the page, and the same on every store."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from syncd.connector import App
 from syncd.engine.pull import NUL_IN_ID, NUL_IN_VERSION, pull
 from syncd.engine.setup import make_hub
 from syncd.model import Page, Record
-from syncd.store.opening import open_store
+from tests.stores import STORES, empty_store
 from tests.story import Story, given
 
 ODD = "a\ufffdb"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=STORES)
 def story(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Story]:
     """Give a story with one app that is empty."""
     story = given(tmp_path, {"crm": ("memory", {"page": 9})})
-    if request.param == "postgresql":
+    if request.param != "sqlite":
         story.store.close()
-        story.store = open_store(request.getfixturevalue("pg_url"), tmp_path)
+        story.store = empty_store(request, tmp_path)
     with closing(story.store):
         yield story
 

@@ -12,18 +12,25 @@ import sqlalchemy as sa
 from syncd.core.state import Contact, Entry, Intent, Sent
 from syncd.store import schema
 from syncd.store.codec import Damaged, Sealer
-from syncd.store.opening import open_store
 from syncd.store.store import Store
 from syncd.store.tx import Tx
+from tests.stores import DATABASES, STORES, empty_store
 
 CRM = 1
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=DATABASES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
-    """Give an empty store."""
-    lite = request.param == "sqlite"
-    store = open_store(f"sqlite:///{tmp_path}/syncd.db" if lite else request.getfixturevalue("pg_url"), tmp_path)
+    """Give an empty store. The model encrypts nothing and holds nothing that could be damaged."""
+    store = empty_store(request, tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=STORES)
+def any_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Give an empty store or a model."""
+    store = empty_store(request, tmp_path)
     yield store
     store.close()
 
@@ -74,18 +81,33 @@ def test_equal_documents_are_sealed_differently(store: Store) -> None:
     assert len({store.sealer.seal(b"s", ["x"]) for _ in range(100)}) == 100
 
 
-def test_a_case_is_open_once_and_comes_back_sealed(store: Store) -> None:
-    do(store, lambda tx: tx.insert_contacts([contact(1)]), lambda tx: tx.add_app("crm"))
-    store.transact(lambda tx: tx.open_case("conflict", contact(1), 1, 2, {"reason": "first"}, field="phone"))
-    store.transact(lambda tx: tx.open_case("conflict", contact(1), 1, 2, {"reason": "second"}, field="phone"))
-    [case] = store.read(lambda tx: tx.cases(9))
-    assert (case["kind"], case["field"], case["reason"], store.read(lambda tx: tx.open_cases())) == (
+def test_who_gets_the_number_of_another_opens_nothing_of_his(any_store: Store) -> None:
+    do(
+        any_store,
+        lambda tx: tx.insert_contacts([contact(1)]),
+        lambda tx: tx.write_journal(1, 2, [(contact(1), [LINE])]),
+        lambda tx: tx.open_case("conflict", contact(1), 1, 2, {"reason": "x"}),
+        lambda tx: tx.delete_contact(1),
+    )
+    assert any_store.read(lambda tx: (tx.journal_entries([1], None, None), tx.cases(9), tx.open_cases())) == ({}, [], 1)
+    any_store.transact(lambda tx: tx.insert_contacts([Contact(id=1, secret=b"somebody else's")]))
+    for look in (lambda tx: tx.journal_entries([1], None, None), lambda tx: tx.cases(9)):
+        with pytest.raises(Damaged):
+            any_store.read(look)
+
+
+def test_a_case_is_open_once_and_comes_back_sealed(any_store: Store) -> None:
+    do(any_store, lambda tx: tx.insert_contacts([contact(1)]), lambda tx: tx.add_app("crm"))
+    any_store.transact(lambda tx: tx.open_case("conflict", contact(1), 1, 2, {"reason": "first"}, field="phone"))
+    any_store.transact(lambda tx: tx.open_case("conflict", contact(1), 1, 2, {"reason": "second"}, field="phone"))
+    [case] = any_store.read(lambda tx: tx.cases(9))
+    assert (case["kind"], case["field"], case["reason"], any_store.read(lambda tx: tx.open_cases())) == (
         "conflict", "phone", "second", 1,
     )  # fmt: skip
-    assert store.transact(lambda tx: tx.close_cases(1, 3, field="other")) == 0
-    assert store.transact(lambda tx: tx.close_cases(1, 3)) == 1
-    store.transact(lambda tx: tx.open_case("conflict", contact(1), 2, 4, {"reason": "again"}, field="phone"))
-    assert [case["reason"] for case in store.read(lambda tx: tx.cases(9))] == ["again"]
+    assert any_store.transact(lambda tx: tx.close_cases(1, 3, field="other")) == 0
+    assert any_store.transact(lambda tx: tx.close_cases(1, 3)) == 1
+    any_store.transact(lambda tx: tx.open_case("conflict", contact(1), 2, 4, {"reason": "again"}, field="phone"))
+    assert [case["reason"] for case in any_store.read(lambda tx: tx.cases(9))] == ["again"]
 
 
 # -- damage

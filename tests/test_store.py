@@ -1,4 +1,6 @@
-"""The store holds what it was given, refuses what must not be, and tells nobody a value; the same on both databases."""
+"""The store holds what it was given, refuses what must not be, and tells nobody a value; the same on both databases,
+and in the model that simulations run on: what is true of one and not of another is a fault in one of them.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +15,26 @@ from syncd.core.consent import Event, Evidence, Latch
 from syncd.core.match import ALIAS, Holder
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent, Stamp
 from syncd.store import codec, schema
-from syncd.store.opening import open_store
 from syncd.store.store import Store
 from syncd.store.tx import Tx
+from tests.stores import DATABASES, STORES, empty_store, opened_again
 
 CRM, NEWS = 1, 2
 CONSENT, UPDATE, CREATE, ARCHIVE = range(4)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=STORES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """Give an empty store."""
-    lite = request.param == "sqlite"
-    store = open_store(f"sqlite:///{tmp_path}/syncd.db" if lite else request.getfixturevalue("pg_url"), tmp_path)
+    store = empty_store(request, tmp_path)
+    yield store
+    store.close()
+
+
+@pytest.fixture(params=DATABASES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """Give an empty store that knows SQL: for what the model has no way to do wrong."""
+    store = empty_store(request, tmp_path)
     yield store
     store.close()
 
@@ -85,31 +94,36 @@ def test_one_intent_lives_for_each_app_kind_and_contact(store: Store) -> None:
     for _ in range(2):
         store.transact(lambda tx: tx.replace_intents([1], [intent, intent]))
     assert store.read(lambda tx: tx.intent_counts()) == [(CRM, UPDATE, 0, 0, 1)]
+
+
+def test_a_second_intent_is_refused_whoever_writes_it(database: Store) -> None:
+    intent = Intent(app=CRM, kind="update", contact=1, record="a", fields={})
+    database.transact(lambda tx: tx.replace_intents([1], [intent]))
     assert "intent" in refused(
-        store,
+        database,
         lambda tx: tx.connection.execute(sa.insert(schema.intent), {"app": CRM, "kind": UPDATE, "contact": 1}),
     )
 
 
 @pytest.mark.parametrize("log", ["journal", "consent_log"])
-def test_logs_only_grow(store: Store, log: str) -> None:
+def test_logs_only_grow(database: Store, log: str) -> None:
     entry = Entry(kind="note", app=None, record=None, field=None, old=None, new=None, reason="x")
     event = Event(channel="email", state="opted_out", at_ms=1, app=CRM)
     do(
-        store,
+        database,
         lambda tx: tx.write_journal(1, 2, [(contact(1), [entry])]),
         lambda tx: tx.log_consent(1, 2, [(b"s", event)]),
     )
-    changes = ["UPDATE {} SET run = 9", "DELETE FROM {}", *([] if store.sqlite else ["TRUNCATE {}"])]
+    changes = ["UPDATE {} SET run = 9", "DELETE FROM {}", *([] if database.sqlite else ["TRUNCATE {}"])]
     for change in changes:
-        with pytest.raises(store.errors, match=f"{log} only grows"):
-            sql(store, change.format(log))
+        with pytest.raises(database.errors, match=f"{log} only grows"):
+            sql(database, change.format(log))
 
 
-def test_a_column_holds_its_type_only(store: Store) -> None:
-    add(store, row("a"))
-    with pytest.raises(store.errors):
-        sql(store, "UPDATE record SET at_ms = 'soon'")
+def test_a_column_holds_its_type_only(database: Store) -> None:
+    add(database, row("a"))
+    with pytest.raises(database.errors):
+        sql(database, "UPDATE record SET at_ms = 'soon'")
 
 
 def test_contact_numbers_are_never_given_twice(store: Store, tmp_path: Path) -> None:
@@ -119,8 +133,7 @@ def test_contact_numbers_are_never_given_twice(store: Store, tmp_path: Path) -> 
     assert store.read(lambda tx: tx.next_contact()) == 4
     store.transact(lambda tx: tx.insert_contacts([contact(4)]))
     store.transact(lambda tx: tx.delete_contact(4))
-    store.close()
-    again = open_store(store.url.render_as_string(hide_password=False), tmp_path)
+    again = opened_again(store, tmp_path)
     assert again.read(lambda tx: tx.next_contact()) == 5
     again.close()
 

@@ -18,6 +18,7 @@ from syncd.store import codec, faults, schema
 from syncd.store.opening import open_store
 from syncd.store.store import RETRIES, Store
 from syncd.store.tx import Tx
+from tests.sim.model_store import ModelStore
 
 SECRET = "carol@secret.example"
 
@@ -38,9 +39,22 @@ def postgres(tmp_path: Path, pg_url: str) -> Iterator[Store]:
     store.close()
 
 
+@pytest.fixture
+def model() -> Store:
+    """Give an empty model. It has one connection and no SQL: most of what is tested here it cannot get wrong."""
+    return ModelStore()
+
+
 @pytest.fixture(params=["lite", "postgres"])
 def store(request: pytest.FixtureRequest) -> Store:
     """Give an empty store, of one kind after the other."""
+    store: Store = request.getfixturevalue(request.param)
+    return store
+
+
+@pytest.fixture(params=["lite", "postgres", "model"])
+def any_store(request: pytest.FixtureRequest) -> Store:
+    """Give an empty store or a model, one after the other."""
     store: Store = request.getfixturevalue(request.param)
     return store
 
@@ -57,8 +71,8 @@ def got(store: Store, name: str) -> str | None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_a_step_that_fails_has_never_been(store: Store, error: type[BaseException]) -> None:
-    store.transact(put("a", "before"))
+def test_a_step_that_fails_has_never_been(any_store: Store, error: type[BaseException]) -> None:
+    any_store.transact(put("a", "before"))
 
     def step(tx: Tx) -> None:
         tx.set_meta("a", "after")
@@ -66,8 +80,8 @@ def test_a_step_that_fails_has_never_been(store: Store, error: type[BaseExceptio
         raise error
 
     with pytest.raises(error):
-        store.transact(step)
-    assert (got(store, "a"), store.read(lambda tx: tx.dirty_contacts([], 0, 9))) == ("before", [])
+        any_store.transact(step)
+    assert (got(any_store, "a"), any_store.read(lambda tx: tx.dirty_contacts([], 0, 9))) == ("before", [])
 
 
 def test_two_transactions_that_meet_are_as_if_one_came_first(postgres: Store) -> None:
@@ -137,11 +151,11 @@ def test_a_writer_waits_for_no_reader(store: Store) -> None:
     assert (store.read(step), got(store, "a")) == (["old", "old"], "new")
 
 
-def test_a_reader_cannot_write(store: Store) -> None:
+def test_a_reader_cannot_write(any_store: Store) -> None:
     with pytest.raises(SyncdError):
-        store.read(put("a", "b"))
-    store.transact(put("a", "c"))  # the connection it used may write again
-    assert got(store, "a") == "c"
+        any_store.read(put("a", "b"))
+    any_store.transact(put("a", "c"))  # the connection it used may write again
+    assert got(any_store, "a") == "c"
 
 
 def test_a_store_that_another_program_locks_is_an_error_that_passes(lite: Store) -> None:

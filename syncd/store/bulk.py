@@ -1,7 +1,8 @@
 """Write or find a page of rows with one statement, on either database: what SQLAlchemy Core says, without its price a value.
 
 SQLite gets its tuples as they are. PostgreSQL gets each column as one array (or a COPY) and plans once a page, for the
-tables as they are then. Values are int, str, bytes or None. Hard rule: the same result as row by row, in the order given.
+tables as they are then. Values are int, str, bytes or None. Hard rule: the same result as row by row, in the order given;
+so rows of one page never trade a unique value among themselves, which PostgreSQL refuses in one order and not in another.
 """
 
 from __future__ import annotations

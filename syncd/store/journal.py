@@ -15,6 +15,8 @@ from syncd.store.base import Base
 from syncd.store.bulk import inserting
 
 _JOURNAL = inserting(s.journal, "run contact at_ms doc")
+_NEXT_CASE = select(sa.func.coalesce(sa.func.max(s.inbox.c.id), 0) + 1).scalar_subquery()
+"""Not the number a PostgreSQL sequence gives: that one skips those of transactions that were rolled back."""
 
 
 class Journal(Base):
@@ -81,7 +83,7 @@ class Journal(Base):
             sa.update(s.inbox).where(*same, s.inbox.c.resolved_ms.is_(None)).values(doc=row["doc"])
         )
         if not changed.rowcount:
-            self._c.execute(sa.insert(s.inbox), row)
+            self._c.execute(sa.insert(s.inbox).values(id=_NEXT_CASE), row)
 
     def close_cases(self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None) -> int:
         """Mark open cases of a contact as resolved; says how many there were."""

@@ -171,6 +171,14 @@ class ModelRecords(ModelBase, Records):
             for contact in contacts
         }
 
+    def links_in(self, app: int, contacts: Iterable[int]) -> dict[int, Link]:
+        links, rows = self._t.link, self._t.record[app]
+        return {
+            contact: self._link(app, id_, rows[id_])
+            for contact in contacts
+            if contact in links and (id_ := links[contact].get(app)) is not None
+        }
+
     def link_apps(self, contacts: Iterable[int]) -> dict[int, set[int]]:
         return {contact: {*apps} for contact in contacts if (apps := self._t.link.get(contact))}
 
