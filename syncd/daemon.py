@@ -18,18 +18,16 @@ from dataclasses import replace
 from types import FrameType
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
-import sqlalchemy as sa
-
 from syncd import logs, registry
 from syncd.config import AppConfig, Config, Process, load_config
 from syncd.connector import App, Connector, Opening
 from syncd.engine import passes, runs
+from syncd.engine.finish import Outcome, approvals_of, finish, forget_idle
 from syncd.engine.hub import Hub, OpenApp, counted
-from syncd.engine.runs import Outcome, Session, approvals_of, finish, note_rules
+from syncd.engine.runs import Session, note_rules
 from syncd.engine.seam import LiveWorld, Transacting
 from syncd.engine.setup import make_hub, trapped
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
-from syncd.store import schema as s
 from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
 from syncd.store.tx import Tx
@@ -327,7 +325,7 @@ class Pass:
             finish(hub)
             raise
         outcome = finish(hub)
-        if world.transact("idle", lambda tx: _forget_idle(tx, hub)):
+        if world.transact("idle", lambda tx: forget_idle(tx, hub)):
             hub.run = 0
         return outcome
 
@@ -352,17 +350,3 @@ class Pass:
         if app.error is not None:
             event |= {"error": type(app.error).__name__, "message": str(app.error)}
         (self._log.warning if app.error or held else self._log.info)("pass", **event)
-
-
-def _forget_idle(tx: Tx, hub: Hub) -> bool:
-    """Forget a run that found nothing to do, or a quiet hub would fill its store with them."""
-    if hub.held or any(app.error for app in hub.apps.values()) or any(tx.any_missed(app) for app in hub.apps):
-        return False
-    deleted = tx.connection.execute(
-        sa.delete(s.run).where(
-            s.run.c.id == hub.run,
-            ~sa.exists(sa.select(s.journal.c.id).where(s.journal.c.run == hub.run)),
-            ~sa.exists(sa.select(s.inbox.c.id).where(s.inbox.c.run == hub.run)),
-        )
-    )
-    return bool(deleted.rowcount)

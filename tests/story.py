@@ -18,8 +18,9 @@ from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 from syncd import registry
 from syncd.config import Config, load_config
 from syncd.engine import runs
+from syncd.engine.finish import Outcome
 from syncd.engine.resolve import Decision
-from syncd.engine.runs import Outcome, Session
+from syncd.engine.runs import Session
 from syncd.engine.seam import Transacting
 from syncd.engine.undo import Selection
 from syncd.model import Write

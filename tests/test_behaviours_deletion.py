@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from syncd.engine.runs import Outcome
+from syncd.engine.finish import Outcome
 from syncd.errors import TransientError
 from tests.story import TRIO, Story, agreed, given, held, raising, written
 

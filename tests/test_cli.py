@@ -253,8 +253,8 @@ def test_an_open_inbox_is_nothing_held(tmp_path: Path) -> None:
     said = hub.run("sync")
     assert (said.code, said.out.splitlines()[0]) == (4, "run 2: done; 1 case waits in the inbox")
     assert hub.json("sync", code=4)["outcome"] == "held"
-    said = hub.run("approve", "2")
-    assert (said.code, said.out) == (0, "run 2 held nothing: there is nothing to approve\n")
+    said = hub.run("approve", "3")
+    assert (said.code, said.out) == (0, "run 3 held nothing: there is nothing to approve\n")
 
 
 def test_a_refused_decision_leaves_no_run(tmp_path: Path) -> None:

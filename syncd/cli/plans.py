@@ -27,7 +27,8 @@ from syncd.cli.telling import (
 from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
-    from syncd.engine.runs import Outcome, Session
+    from syncd.engine.finish import Outcome
+    from syncd.engine.runs import Session
 
 IN_MEMORY_BYTES: Final = 8 << 20
 BLOCK_BYTES: Final = 1 << 16

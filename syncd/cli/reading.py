@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 ENTRIES_SHOWN: Final = 50
 EXPLAINED_ENTRIES: Final = 100
+WITHOUT_COUNTS: Final = {
+    "in_sync": "nothing to do",
+    "partial": "nothing written; not everything could be done",
+    "held": "nothing written; something waits for a decision",
+}
+"""Outcome of a run that did nothing in any app -> what is to be said of it."""
 
 
 def status(
@@ -143,7 +149,9 @@ def _did(each: HistoryRun, *, waits: bool) -> str:
         done = [f"{count} {name}" for name, count in counts.items() if count and name != "read"]
         if done:
             parts.append(f"{app}: {', '.join(done)}")
-    return "; ".join(parts) or "nothing to do"
+    if each.held:
+        parts.append(f"held: {', '.join(held_word(held) for held in each.held)}")
+    return "; ".join(parts) or WITHOUT_COUNTS.get(each.outcome or "", "not ended")
 
 
 def _stream(lists: dict[str, Iterator[dict[str, Any]]]) -> None:

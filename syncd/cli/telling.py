@@ -12,7 +12,7 @@ from syncd.cli import show
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from syncd.engine.runs import Outcome
+    from syncd.engine.finish import Outcome
 
 OUTCOMES: Final = {"in_sync": "in sync", "partial": "partly in sync", "held": "held"}
 PREVIEW: Final = {
@@ -46,6 +46,11 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     doc = outcome.doc
     if outcome.preview:
         _tell_preview(doc, outcome.preview, file)
+        if outcome.errors:
+            show.line(
+                "Not every app could be asked: what these hold is in no figure, and nobody is created anywhere before all "
+                "were read."
+            )
         return
     show.line(f"run {doc['run']}: {_outcome(outcome)}")
     tell_counts(doc["apps"])
@@ -120,6 +125,8 @@ def _tell_preview(doc: Mapping[str, Any], preview: Mapping[str, int], file: Path
         show.line("Nothing would be written now.")
     show.line()
     show.line(f"Look closer: {next_command('plan', file)}")
+    if not held:
+        return
     show.line(f"Go ahead:    {next_command('sync --approve', file)}")
     run = doc.get("run")
     if run:

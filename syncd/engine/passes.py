@@ -151,13 +151,13 @@ def guard(hub: Hub) -> None:
 
 
 def planned(tx: Tx, hub: Hub) -> tuple[Counter[tuple[str, str]], dict[str, int]]:
-    """Count what is planned per app and guard verb, and the linked records of the apps it concerns."""
+    """Count what is planned, per app that can be written to and guard verb, and the linked records of these apps."""
     counts: Counter[tuple[str, str]] = Counter()
     linked: dict[str, int] = {}
     for index, kind, sent, flags, count in tx.intent_counts():
         app = hub.apps.get(index)
-        if app is None or sent:
-            continue
+        if app is None or sent or app.app is None or app.paused or app.error is not None:
+            continue  # nothing is written there in this run
         for verb in _verbs(kind, flags):
             counts[app.name, verb] += count
         if app.name not in linked:

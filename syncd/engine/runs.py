@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from syncd.config import AppConfig, Config
@@ -17,6 +17,7 @@ from syncd.core.plan import VERBS, Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
+from syncd.engine.finish import Outcome, approvals_of, errors_of, exit_code, finish
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
 from syncd.engine.plans import find_planned, list_intents
@@ -26,14 +27,13 @@ from syncd.engine.seam import World
 from syncd.engine.setup import make_hub
 from syncd.engine.undo import Selection, restored_docs
 from syncd.engine.undo import undo as take_back
-from syncd.errors import AccessError, ConfigError, SafetyStop
+from syncd.errors import ConfigError
 from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 
 Direction: TypeAlias = Literal["both", "pull", "push"]
 EVERYTHING: Final = 1 << 62
-PARKED_SHOWN: Final = 5
 APPROVED_BY_FLAG: Final = ("creates", "updates")
 """What `--approve` covers; the rest needs `approve RUN`."""
 
@@ -50,24 +50,6 @@ class Session:
     """Makes the copy of the store that a dry run may change."""
 
 
-@dataclass(slots=True, kw_only=True)
-class Outcome:
-    """What a run says. `doc` is the JSON document; `code` the exit code (DESIGN 5)."""
-
-    doc: dict[str, Any]
-    code: int
-    errors: dict[str, str] = field(default_factory=dict)
-    """app -> why it was set aside, for the operator."""
-    parked: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
-    """app -> the first few records that are set aside, each with its cause."""
-    preview: dict[str, int] = field(default_factory=dict)
-    """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
-    later: int = 0
-    """Cases that a dry run found and the inbox cannot show yet."""
-    missed: list[str] = field(default_factory=list)
-    """Apps in which records are missing that are not believed to be gone yet."""
-
-
 def sync(session: Session, *, approve: bool = False) -> Outcome:
     """Run passes until quiescent. The first run on filled apps is a preview until somebody approves it."""
     if not approve and session.world.transact("first", lambda tx: tx.meta("first")) is None:
@@ -77,7 +59,7 @@ def sync(session: Session, *, approve: bool = False) -> Outcome:
     with _run(session, "sync", approve=approve) as hub:
         hub.world.transact("first done", note_first, hub.run)
         passes.sync(hub)
-        return finish(hub)
+        return finish(hub, once=True)
 
 
 def resync(
@@ -138,7 +120,7 @@ def plan(
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
             doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox}
             errors = errors_of(hub)
-            code = _exit_code(hub, inbox=len(inbox), stuck=False)
+            code = exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
             known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
             later = sum(case["id"] not in known for case in inbox)
@@ -263,24 +245,11 @@ def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]
         close(hub)
 
 
-def errors_of(hub: Hub) -> dict[str, str]:
-    """Say of each app that was set aside why."""
-    errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
-    lost = {app.name: f"no longer there: {', '.join(app.lost)}" for app in hub.apps.values() if app.lost}
-    moved = {app.name: app.moved for app in hub.apps.values() if app.moved}
-    return {**lost, **moved, **errors}
-
-
 def close(hub: Hub) -> None:
     """Let go of every app."""
     for app in hub.apps.values():
         if app.app is not None:
             app.app.close()
-
-
-def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
-    stored = json.loads(tx.meta("approvals") or "{}")
-    return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
 
 
 def note_first(tx: Tx, run: int) -> None:
@@ -298,45 +267,6 @@ def note_rules(tx: Tx, now: str) -> None:
         tx.set_meta("rules", now)
 
 
-def finish(hub: Hub) -> Outcome:
-    """Close a run: its outcome, its document, its exit code."""
-    world = hub.world
-    now_ms = world.now_ms()
-
-    def step(tx: Tx) -> Outcome:
-        inbox = tx.open_cases()
-        stuck = any(tx.parked_count(app.index) for app in hub.apps.values()) or bool(tx.refused_count())
-        working = {app.index for app in hub.apps.values() if app.usable}
-        doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
-        for app in hub.apps.values():
-            app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
-        code = _exit_code(hub, inbox=inbox, stuck=stuck or doubt)
-        words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
-        doc = report(hub, words[code], inbox)
-        tx.end_run(hub.run, now_ms, doc["outcome"], doc)
-        used = {(held.app, held.verb) for held in hub.held}
-        left = {f"{app}:{verb}": n for (app, verb), n in approvals_of(tx).items() if (app, verb) in used}
-        tx.set_meta("approvals", json.dumps(left, sort_keys=True))
-        errors = errors_of(hub)
-        parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
-        missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
-        parked = {name: rows for name, rows in parked.items() if rows}
-        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed)
-
-    return world.transact("finish", step)
-
-
-def _exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:
-    errors = [app.error for app in hub.apps.values() if app.error is not None]
-    if any(isinstance(error, ConfigError) for error in errors):
-        return 2
-    if any(isinstance(error, AccessError) for error in errors):
-        return 5
-    if hub.held or inbox or any(isinstance(error, SafetyStop) for error in errors):
-        return 4
-    return 3 if errors or stuck else 0
-
-
 # -- the first run
 
 
@@ -348,7 +278,8 @@ def _first_preview(session: Session) -> Outcome | None:
             hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
             passes.sync(hub, write=False)
             filled = _filled(hub)
-            hub.held = [*_first_holds(hub), *hub.held]
+            if filled > 1:
+                hub.held = [*_first_holds(hub), *hub.held]
             inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
             preview = _preview(hub)
         finally:
@@ -359,7 +290,7 @@ def _first_preview(session: Session) -> Outcome | None:
 
     def step(tx: Tx) -> Outcome:
         hub.run = tx.begin_run("sync", world.now_ms())
-        code = _exit_code(hub, inbox=0, stuck=False)
+        code = exit_code(hub, inbox=0, stuck=False)
         doc = report(hub, "held" if hub.held else "partial", inbox)
         doc["preview"] = preview
         tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True})

@@ -42,6 +42,8 @@ class Run:
 
     doc: dict[str, Any]
     first: bool
+    outcome: str | None
+    held: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +64,7 @@ def runs(tx: Tx, chosen: Selection, before: int | None, count_max: int = PAGE) -
         where.append(c.at_ms >= chosen.since_ms)
     if chosen.contact is not None:
         where.append(c.id.in_(select(s.journal.c.run).where(s.journal.c.contact == chosen.contact)))
-    query = select(c.id, c.at_ms, c.kind, c.doc).where(*where).order_by(c.id.desc()).limit(count_max)
+    query = select(c.id, c.at_ms, c.kind, c.outcome, c.doc).where(*where).order_by(c.id.desc()).limit(count_max)
     return [_run(row) for row in tx.connection.execute(query)]
 
 
@@ -70,7 +72,10 @@ def _run(row: Any) -> Run:
     doc = orjson.loads(row.doc) if row.doc else {}
     apps = doc.get("apps")
     listed = {"run": row.id, "at": iso(row.at_ms), "kind": row.kind, "apps": apps if isinstance(apps, dict) else {}}
-    return Run(doc=listed, first=bool(doc.get("first")))
+    held = doc.get("held")
+    return Run(
+        doc=listed, first=bool(doc.get("first")), outcome=row.outcome, held=held if isinstance(held, list) else []
+    )
 
 
 def entries(tx: Tx, chosen: Selection, before: int | None) -> Page:

@@ -1,0 +1,119 @@
+"""Finish: what a run came to, for its row in the store, its document and its exit code (DESIGN 5)."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from syncd.engine.hub import Hub, report
+from syncd.errors import AccessError, ConfigError, SafetyStop
+from syncd.store import schema as s
+from syncd.store.tx import Tx
+
+PARKED_SHOWN: Final = 5
+IDLE: Final = "idle run"
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What a run says. `doc` is the JSON document; `code` the exit code (DESIGN 5)."""
+
+    doc: dict[str, Any]
+    code: int
+    errors: dict[str, str] = field(default_factory=dict)
+    """app -> why it was set aside, for the operator."""
+    parked: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    """app -> the first few records that are set aside, each with its cause."""
+    preview: dict[str, int] = field(default_factory=dict)
+    """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
+    later: int = 0
+    """Cases that a dry run found and the inbox cannot show yet."""
+    missed: list[str] = field(default_factory=list)
+    """Apps in which records are missing that are not believed to be gone yet."""
+
+
+def errors_of(hub: Hub) -> dict[str, str]:
+    """Say of each app that was set aside why."""
+    errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+    lost = {app.name: f"no longer there: {', '.join(app.lost)}" for app in hub.apps.values() if app.lost}
+    moved = {app.name: app.moved for app in hub.apps.values() if app.moved}
+    return {**lost, **moved, **errors}
+
+
+def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
+    stored = json.loads(tx.meta("approvals") or "{}")
+    return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
+
+
+def finish(hub: Hub, *, once: bool = False) -> Outcome:
+    """Close a run: its outcome, its document, its exit code. `once`: of those that found nothing to do the last one is
+    remembered, or a hub that is synced from cron would fill its store with them.
+    """
+    world = hub.world
+    now_ms = world.now_ms()
+
+    def step(tx: Tx) -> Outcome:
+        inbox = tx.open_cases()
+        stuck = any(tx.parked_count(app.index) for app in hub.apps.values()) or bool(tx.refused_count())
+        working = {app.index for app in hub.apps.values() if app.usable}
+        doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
+        for app in hub.apps.values():
+            app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
+        code = exit_code(hub, inbox=inbox, stuck=stuck or doubt)
+        words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
+        doc = report(hub, words[code], inbox)
+        tx.end_run(hub.run, now_ms, doc["outcome"], doc)
+        used = {(held.app, held.verb) for held in hub.held}
+        left = {f"{app}:{verb}": n for (app, verb), n in approvals_of(tx).items() if (app, verb) in used}
+        tx.set_meta("approvals", json.dumps(left, sort_keys=True))
+        if once and _is_idle(tx, hub):
+            _keep_last(tx, hub.run)
+        errors = errors_of(hub)
+        parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
+        missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
+        parked = {name: rows for name, rows in parked.items() if rows}
+        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed)
+
+    return world.transact("finish", step)
+
+
+def exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:
+    errors = [app.error for app in hub.apps.values() if app.error is not None]
+    if any(isinstance(error, ConfigError) for error in errors):
+        return 2
+    if any(isinstance(error, AccessError) for error in errors):
+        return 5
+    if hub.held or inbox or any(isinstance(error, SafetyStop) for error in errors):
+        return 4
+    return 3 if errors or stuck else 0
+
+
+def forget_idle(tx: Tx, hub: Hub) -> bool:
+    """Forget a run that found nothing to do, or a quiet hub would fill its store with them."""
+    idle = _is_idle(tx, hub)
+    if idle:
+        _forget(tx, hub.run)
+    return idle
+
+
+def _keep_last(tx: Tx, run: int) -> None:
+    """Forget the idle run before this one."""
+    before = tx.meta(IDLE)
+    if before is not None and int(before) != run:
+        _forget(tx, int(before))
+    tx.set_meta(IDLE, str(run))
+
+
+def _is_idle(tx: Tx, hub: Hub) -> bool:
+    """Say whether a run left nothing that anybody would want to find again."""
+    if hub.held or any(app.error for app in hub.apps.values()) or any(tx.any_missed(app) for app in hub.apps):
+        return False
+    traces = (sa.select(table.c.run).where(table.c.run == hub.run).limit(1) for table in (s.journal, s.inbox))
+    return not any(tx.connection.execute(trace).first() for trace in traces)
+
+
+def _forget(tx: Tx, run: int) -> None:
+    tx.connection.execute(sa.delete(s.run).where(s.run.c.id == run))
