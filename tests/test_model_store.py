@@ -154,6 +154,7 @@ def _of_runs(c: Chance) -> dict[str, Ask]:
         "begin_run": lambda tx: tx.begin_run(kind, now),
         "end_run": lambda tx: tx.end_run(run, now, outcome, {"at": now}),
         "forget_run": lambda tx: tx.forget_run(run),
+        "left_traces": lambda tx: tx.left_traces(run),
         "run": lambda tx: tx.run(run),
         "last_run": lambda tx: tx.last_run(outcome),
         "apps": lambda tx: tx.apps(),
@@ -320,6 +321,6 @@ FILLING: Final = ("insert_records", "insert_contacts", "save_links", "replace_in
 """Drawn more often, or there is little to ask for."""
 LOOKS: Final = (
     "apps", "cases", "contacts", "dirty_contacts", "has_latches", "holders", "intent_counts", "journal_contacts",
-    "last_run", "latches", "link_apps", "links_in", "links_of", "marks", "missing", "new_intents", "next_contact",
+    "last_run", "latches", "left_traces", "link_apps", "links_in", "links_of", "marks", "missing", "new_intents", "next_contact",
     "open_cases", "parked", "sent", "sent_of", "spread", "struck", "unlinked", "versions",
 )  # fmt: skip

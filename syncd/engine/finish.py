@@ -6,11 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from syncd.engine.hub import Hub, report
 from syncd.errors import AccessError, ConfigError, SafetyStop
-from syncd.store import schema as s
 from syncd.store.tx import Tx
 
 PARKED_SHOWN: Final = 5
@@ -95,7 +92,7 @@ def forget_idle(tx: Tx, hub: Hub) -> bool:
     """Forget a run that found nothing to do, or a quiet hub would fill its store with them."""
     idle = _is_idle(tx, hub)
     if idle:
-        _forget(tx, hub.run)
+        tx.forget_run(hub.run)
     return idle
 
 
@@ -103,7 +100,7 @@ def _keep_last(tx: Tx, run: int) -> None:
     """Forget the idle run before this one."""
     before = tx.meta(IDLE)
     if before is not None and int(before) != run:
-        _forget(tx, int(before))
+        tx.forget_run(int(before))
     tx.set_meta(IDLE, str(run))
 
 
@@ -111,9 +108,4 @@ def _is_idle(tx: Tx, hub: Hub) -> bool:
     """Say whether a run left nothing that anybody would want to find again."""
     if hub.held or any(app.error for app in hub.apps.values()) or any(tx.any_missed(app) for app in hub.apps):
         return False
-    traces = (sa.select(table.c.run).where(table.c.run == hub.run).limit(1) for table in (s.journal, s.inbox))
-    return not any(tx.connection.execute(trace).first() for trace in traces)
-
-
-def _forget(tx: Tx, run: int) -> None:
-    tx.connection.execute(sa.delete(s.run).where(s.run.c.id == run))
+    return not tx.left_traces(hub.run)

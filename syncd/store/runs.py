@@ -48,6 +48,11 @@ class Runs(Base):
     def forget_run(self, run: int) -> None:
         self._c.execute(sa.delete(s.run).where(s.run.c.id == run))
 
+    def left_traces(self, run: int) -> bool:
+        """Say whether the journal or the inbox refers to a run."""
+        traces = (select(table.c.run).where(table.c.run == run).limit(1) for table in (s.journal, s.inbox))
+        return any(self._c.execute(trace).first() is not None for trace in traces)
+
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         """Read (kind, outcome, document) of a run."""
         row = self._c.execute(select(s.run.c.kind, s.run.c.outcome, s.run.c.doc).where(s.run.c.id == run)).first()

@@ -60,6 +60,9 @@ class ModelRuns(ModelBase, Runs):
     def forget_run(self, run: int) -> None:
         self._t.drop(self._t.run, run)
 
+    def left_traces(self, run: int) -> bool:
+        return any(row.run == run for row in (*reversed(self._t.journal), *self._t.inbox.values()))
+
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         row = self._t.run.get(run)
         return None if row is None else (row.kind, row.outcome, orjson.loads(row.doc) if row.doc else {})
