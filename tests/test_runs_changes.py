@@ -192,6 +192,31 @@ def test_a_duplicate_that_goes_away_leads_to_a_match(tmp_path: Path, removed: st
     assert story.cases() == []
 
 
+@pytest.mark.parametrize("kind", ["csv", "sql", "memory"])
+@pytest.mark.parametrize("removed", ["twin", "original", "swapped"])
+def test_duplicates_that_are_merged_in_their_app_are_no_deletion(tmp_path: Path, kind: str, removed: str) -> None:
+    story = given(tmp_path, {"crm": "memory", "books": kind})
+    story.configure(app_books={"on_delete": "archive"})
+    story["crm"].put("1", **ANN)
+    story["books"].put("original", email="ann@x.org", company="Acme")
+    story.sync(approve=True)
+    if removed != "swapped":
+        story["books"].put("twin", email="ann@x.org", job_title="Clerk")
+        assert story.sync().code == 4
+    else:
+        story["books"].put("twin", email="ann@x.org", job_title="Clerk")
+    story["books"].remove("twin" if removed == "twin" else "original")
+    story["crm"].put("1", phone="+49 171 7654321")
+
+    assert story.sync().code == 0
+    assert story.cases() == []
+    assert [len(app.rows()) for app in story.apps.values()] == [1, 1]
+    assert story["books"].one("ann@x.org")["phone"] == "+491717654321"
+    assert story["crm"].one("ann@x.org")["company"] == "Acme"
+    assert story.contact("crm", "1") == story.contact("books", "original" if removed == "twin" else "twin")
+    assert story.settle().code == 0
+
+
 def test_a_duplicate_that_gets_its_own_address_is_a_person(tmp_path: Path) -> None:
     story = agreed(tmp_path)
     story["books"].put("twin", email="ann@x.org", first_name="Twin")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncd.core.match import record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
@@ -18,6 +19,8 @@ from syncd.model import Record
 from syncd.store.tx import Tx
 
 SUSPECTS_MAX = 1_000_000
+REMOVED = "removed in the app; unlinked, never created there again by itself"
+MERGED = "removed in the app, which has another record of this person"
 
 
 def confirm_gone(hub: Hub, app: OpenApp) -> None:
@@ -27,7 +30,7 @@ def confirm_gone(hub: Hub, app: OpenApp) -> None:
     """
     assert app.app is not None
     reader = app.app
-    suspects = hub.world.transact("suspects", lambda tx: tx.struck(app.index, STRIKES, SUSPECTS_MAX))
+    suspects = hub.world.transact("suspects", _suspects, hub, app)
     if not suspects:
         return
     lost: list[str] = []
@@ -51,6 +54,38 @@ def confirm_gone(hub: Hub, app: OpenApp) -> None:
         app.counts["unlinked"] += hub.world.transact("unlink", unlink, hub, app, lost[start : start + PAGE])
 
 
+def _suspects(tx: Tx, hub: Hub, app: OpenApp) -> list[str]:
+    """List what is to be asked for: what was missed twice, and at once what people merge away, duplicates."""
+    missed = tx.struck(app.index, 1, SUSPECTS_MAX)
+    if not missed:
+        return []
+    suspects = tx.struck(app.index, STRIKES, SUSPECTS_MAX)
+    once = sorted(set(missed) - set(suspects))
+    for start in range(0, len(once), PAGE):
+        marks = tx.marks(app.index, once[start : start + PAGE])
+        owners = tx.links_of({mark.contact for mark in marks.values() if mark.contact})
+        links = [link for mine in owners.values() for link in mine if link.app == app.index and link.id in marks]
+        undecided = {contact.id for contact in tx.contacts(owners).values() if contact.review}
+        twins = _twins(tx, hub, app, links)
+        suspects += [link.id for link in links if link.contact in undecided or link.id in twins]
+    return suspects
+
+
+def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
+    """Find records beside which the app has another one with the same key that nobody knows the owner of yet: where one of
+    the two goes, they were merged there, and the other one takes its place.
+    """
+    shown = {link.id: link.base or (link.seen.fields if link.seen else {}) for link in links}
+    keys = {id_: set(record_keys(fields, app.rule, hub.rules)) - {None} for id_, fields in shown.items()}
+    holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
+    here = {key: [h for h in held if h.app == app.index and h.record not in shown] for key, held in holders.items()}
+    owners = tx.contacts({h.contact for held in here.values() for h in held if h.contact})
+    undecided = {
+        key for key, held in here.items() if any(h.contact not in owners or owners[h.contact].review for h in held)
+    }
+    return {id_ for id_, mine in keys.items() if not undecided.isdisjoint(mine)}
+
+
 def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
     tx.clear_misses(app.index, there)
     observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0)
@@ -64,6 +99,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
     contacts = tx.contacts(link.contact for link in links if link.contact)
     others = tx.links_of(contacts)
+    merged = _twins(tx, hub, app, links)
     journal: list[tuple[Contact, list[Entry]]] = []
     freed: set[bytes] = set()
     for link in links:
@@ -76,7 +112,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             continue
         rest = [other for other in others[contact.id] if other.app != app.index]
         contact.tombs[app.index] = now_ms
-        journal.append((contact, [_entry(link)]))
+        journal.append((contact, [_entry(link, MERGED if link.id in merged else REMOVED)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
         if not rest and contact.review:
@@ -84,6 +120,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             del contacts[contact.id]
             journal.pop()
             continue
+        if link.id in merged:
+            continue  # what is left there takes its place, with every edit
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
             tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
@@ -104,7 +142,7 @@ def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link]
             tx.plan_archive(link.app, contact.id)
 
 
-def _entry(link: Link) -> Entry:
+def _entry(link: Link, why: str) -> Entry:
     return Entry(
         kind="unlink",
         app=link.app,
@@ -112,5 +150,5 @@ def _entry(link: Link) -> Entry:
         field=None,
         old=link.base,
         new=None,
-        reason="removed in the app; unlinked, never created there again by itself",
+        reason=why,
     )
