@@ -2,6 +2,7 @@
 PYTHON ?= python3
 JOBS   ?= 2
 SEEDS  ?= 1000
+SECONDS_EACH ?= 60
 PYTEST_ARGS ?=
 
 BIN   := .venv/bin
@@ -48,9 +49,11 @@ sim: setup
 	$(SIMULATOR)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
+# As long as you like: SECONDS_EACH for each fuzz target, then SEEDS worlds.
 soak: setup
-	$(SIMULATOR)
-	$(BIN)/python -m tests.sim --soak
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-soak.txt
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH)
+	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
 mutants: setup
 	$(SIMULATOR)
@@ -68,6 +71,7 @@ lock:
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
+	$(COMPILE) --group soak --constraints requirements-dev.txt --output-file requirements-soak.txt
 
 clean:
 	rm -rf .venv .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

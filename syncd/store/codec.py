@@ -46,12 +46,16 @@ def _with_checksum(doc: Any) -> bytes:
     return text + crc32(text).to_bytes(CHECKSUM_BYTES, "big")
 
 
+def has_checksum(raw: bytes) -> bool:
+    """Say whether a document is as it was written."""
+    return crc32(raw[:-CHECKSUM_BYTES]).to_bytes(CHECKSUM_BYTES, "big") == raw[-CHECKSUM_BYTES:]
+
+
 def _checked(raw: bytes) -> Any:
     """Decode. Raises ValueError when it is not what was written."""
-    text = bytes(raw[:-CHECKSUM_BYTES])
-    if crc32(text).to_bytes(CHECKSUM_BYTES, "big") != raw[-CHECKSUM_BYTES:]:
+    if not has_checksum(raw):
         raise ValueError
-    return orjson.loads(text)
+    return orjson.loads(raw[:-CHECKSUM_BYTES])
 
 
 def link_doc(link: Link) -> bytes:
