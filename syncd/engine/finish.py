@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncd.engine.hub import Hub, report
+from syncd.engine.texts import storable
 from syncd.errors import AccessError, ConfigError, SafetyStop
 from syncd.store.tx import Tx
 
@@ -34,7 +35,7 @@ class Outcome:
 
 def errors_of(hub: Hub) -> dict[str, str]:
     """Say of each app that was set aside why."""
-    errors = {app.name: str(app.error) for app in hub.apps.values() if app.error is not None}
+    errors = {app.name: storable(str(app.error)) for app in hub.apps.values() if app.error is not None}
     lost = {app.name: f"no longer there: {', '.join(app.lost)}" for app in hub.apps.values() if app.lost}
     moved = {app.name: app.moved for app in hub.apps.values() if app.moved}
     return {**lost, **moved, **errors}

@@ -11,6 +11,7 @@ from syncd.connector import App
 from syncd.core.plan import Held, Limit
 from syncd.core.rules import AppRule, Rules
 from syncd.engine.seam import World
+from syncd.engine.texts import storable
 from syncd.errors import AccessError, ConfigError, SyncdError
 from syncd.model import Record
 
@@ -73,12 +74,12 @@ class Hub:
     def fail(self, app: OpenApp, error: SyncdError) -> None:
         """Set one app aside for this run; the others go on."""
         app.error = error
-        now_ms = self.world.now_ms()
+        now_ms, why = self.world.now_ms(), storable(str(error))
         kind = (
             "access" if isinstance(error, AccessError) else "config" if isinstance(error, ConfigError) else "transient"
         )
         self.world.transact(
-            "app failed", lambda tx: tx.save_app(app.index, error=str(error), error_kind=kind, failed_ms=now_ms)
+            "app failed", lambda tx: tx.save_app(app.index, error=why, error_kind=kind, failed_ms=now_ms)
         )
 
     def hold(self, held: Held, app: OpenApp) -> None:

@@ -19,6 +19,7 @@ from syncd.core.plan import Held, Limit
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
 from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.texts import is_broken, storable
 from syncd.errors import SyncdError
 from syncd.model import Page, Record
 from syncd.store import codec
@@ -26,10 +27,8 @@ from syncd.store.tx import AppState, Mark, Tx
 
 STRIKES = 2
 SHRUNK = Limit(absolute=5, percent=20)
-NUL = "\0"
-"""No text of PostgreSQL's may hold it. In fields it does no harm: they are stored as bytes."""
-NUL_IN_ID = "its id holds a NUL character"
-NUL_IN_VERSION = "its version holds a NUL character"
+NUL_IN_ID = "its id holds a NUL character, or half of a character"
+NUL_IN_VERSION = "its version holds a NUL character, or half of a character"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,14 +89,14 @@ def reading_of(app: App, cursor: str | None) -> Iterator[Iterator[Page]]:
 
 
 def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]:
-    return tx.versions(app.index, [id_ for id_ in ids if NUL not in id_])
+    return tx.versions(app.index, [id_ for id_ in ids if not is_broken(id_)])
 
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     app = reading.app
     records = {record.id: record for record in page.records}  # twice in a page: the connector's last word
-    ids = [without_nul(id_) for id_ in (*records, *page.same)]
-    if page.cursor is not None and NUL in page.cursor:
+    ids = [storable(id_) for id_ in (*records, *page.same)]
+    if page.cursor is not None and is_broken(page.cursor):
         page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
@@ -110,7 +109,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         if records:
             observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
         if page.gone:
-            _note_gone(tx, app, [without_nul(id_) for id_ in page.gone])
+            _note_gone(tx, app, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
@@ -183,24 +182,19 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     return len(fresh) + len(seen)
 
 
-def without_nul(text: str) -> str:
-    """Show a NUL character as U+FFFD."""
-    return text.replace(NUL, "\ufffd")
-
-
 def _storable(records: dict[str, Record]) -> dict[str, Record]:
-    """Park what PostgreSQL could not store, under an id that it can; a record that has this very id goes first."""
+    """Park what no store could keep, under an id that it can; a record that has this very id goes first."""
     found = {}
     for id_, record in records.items():
         version, problem = record.version, record.problem
-        if NUL in id_ or NUL in record.id:
-            name = without_nul(record.id)
+        if is_broken(id_) or is_broken(record.id):
+            name = storable(record.id)
             if name not in records:
                 found[name] = replace(record, id=name, version=None, problem=NUL_IN_ID)
-        elif version is not None and NUL in version:
+        elif version is not None and is_broken(version):
             found[id_] = replace(record, version=None, problem=NUL_IN_VERSION)
-        elif problem is not None and NUL in problem:
-            found[id_] = replace(record, problem=without_nul(problem))
+        elif problem is not None and is_broken(problem):
+            found[id_] = replace(record, problem=storable(problem))
         else:
             found[id_] = record
     return found

@@ -19,6 +19,7 @@ from syncd.core.transforms import Lens, make_lens
 from syncd.engine.account import check_account
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
+from syncd.engine.texts import clean
 from syncd.errors import ConfigError, SyncdError
 from syncd.model import FieldMap, Spec
 from syncd.store.tx import AppState, Tx
@@ -95,7 +96,7 @@ def _open(
             last,
             ConfigError(f"{settings.name}: there is nothing at the path of {named}; correct `fields:` or the file"),
         )
-    return opened, opened.fields, None
+    return clean(opened), opened.fields, None
 
 
 def _app_rule(
