@@ -63,7 +63,7 @@ def _suspects(tx: Tx, hub: Hub, app: OpenApp) -> list[str]:
     once = sorted(set(missed) - set(suspects))
     for start in range(0, len(once), PAGE):
         marks = tx.marks(app.index, once[start : start + PAGE])
-        owners = tx.links_of({mark.contact for mark in marks.values() if mark.contact})
+        owners = tx.links_of(sorted({mark.contact for mark in marks.values() if mark.contact}))
         links = [link for mine in owners.values() for link in mine if link.app == app.index and link.id in marks]
         undecided = {contact.id for contact in tx.contacts(owners).values() if contact.review}
         twins = _twins(tx, hub, app, links)
@@ -79,7 +79,7 @@ def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
     keys = {id_: set(record_keys(fields, app.rule, hub.rules)) - {None} for id_, fields in shown.items()}
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
     here = {key: [h for h in held if h.app == app.index and h.record not in shown] for key, held in holders.items()}
-    owners = tx.contacts({h.contact for held in here.values() for h in held if h.contact})
+    owners = tx.contacts(sorted({h.contact for held in here.values() for h in held if h.contact}))
     undecided = {
         key for key, held in here.items() if any(h.contact not in owners or owners[h.contact].review for h in held)
     }

@@ -58,7 +58,7 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
         tx.save_links(mine)
         tx.save_contacts([contact])
         others = {number for _, _, number in doc.get("candidates", ()) if number}
-        tx.mark_dirty([contact.id, *tx.contacts(others)])  # whom it stood in the way of
+        tx.mark_dirty([contact.id, *tx.contacts(sorted(others))])  # whom it stood in the way of
         return [_note("decided: a person of its own")]
     if decision.contact is None:
         raise ConfigError(

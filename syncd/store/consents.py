@@ -14,7 +14,9 @@ from syncd.store.base import Base
 from syncd.store.bulk import Keyed, inserting
 
 _L = s.latch.c
-_LATCHES = Keyed(select(_L.subject, _L.channel, _L.out_ms, _L.in_ms, _L.app, _L.doc), _L.subject)
+_LATCHES = Keyed(
+    select(_L.subject, _L.channel, _L.out_ms, _L.in_ms, _L.app, _L.doc).order_by(_L.subject, _L.channel), _L.subject
+)
 _SAVE_LATCH = inserting(s.latch, "channel subject out_ms in_ms app doc", clash="changes")
 _LOG_CONSENT = inserting(s.consent_log, "run at_ms channel subject state app doc")
 

@@ -33,7 +33,10 @@ _MARKED = (
     .order_by(s.dirty.c.contact)
     .limit(bindparam("count"))
 )
-_CONTACTS = Keyed(select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc), s.contact.c.id)
+_CONTACTS = Keyed(
+    select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc).order_by(s.contact.c.id),
+    s.contact.c.id,
+)
 _SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bindparam("ids", expanding=True)))
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
 _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")

@@ -30,7 +30,11 @@ class ModelContacts(ModelBase, Contacts):
 
     def contacts(self, ids: Iterable[int]) -> dict[int, Contact]:
         rows = self._t.contact
-        return {id_: codec.read_contact(id_, row.review, row.secret, row.doc) for id_ in ids if (row := rows.get(id_))}
+        return {
+            id_: codec.read_contact(id_, row.review, row.secret, row.doc)
+            for id_ in sorted({*ids})
+            if (row := rows.get(id_))
+        }
 
     def spread(self) -> tuple[int, int, int]:
         sizes = [len(apps) for id_, apps in self._t.link.items() if (c := self._t.contact.get(id_)) and not c.review]
@@ -211,9 +215,9 @@ class ModelConsents(ModelBase, Consents):
         return {
             subject: {
                 channel: Latch(out_ms=row.out_ms, in_ms=row.in_ms, evidence=row.evidence, app=row.app)
-                for channel, row in mine.items()
+                for channel, row in sorted(mine.items())
             }
-            for subject in subjects
+            for subject in sorted({*subjects})
             if (mine := rows.get(subject))
         }
 

@@ -61,7 +61,7 @@ class ModelRuns(ModelBase, Runs):
         self._t.drop(self._t.run, run)
 
     def left_traces(self, run: int) -> bool:
-        return any(row.run == run for row in (*reversed(self._t.journal), *self._t.inbox.values()))
+        return any(row.run == run for row in self._t.journal) or any(row.run == run for row in self._t.inbox.values())
 
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         row = self._t.run.get(run)
