@@ -293,7 +293,8 @@ def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, 
     for key in old:
         if key not in new:
             out.old_keys.append({"k_key": key, "k_app": link.app, "k_record": link.id})
-            out.new_keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
+            if not contact.review:  # who is undecided is taken apart right below, and nobody could be found any more
+                out.new_keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
     out.new_keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
 
 
