@@ -305,3 +305,29 @@ def test_status_keeps_the_last_error_of_an_app(tmp_path: Path) -> None:
     doc = hub.json("status")
     assert "no such file" in doc["apps"]["news"]["last_error"]
     assert doc["apps"]["crm"]["last_error"] is None
+
+
+def test_status_counts_records_with_a_cell_that_cannot_be_read(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1, phone="ask at reception"), person(2, phone="+4930123456"), person(3)])
+    hub.csv("news", [person(2)])
+    hub.synced()
+    apps = hub.json("status")["apps"]
+    assert (apps["crm"]["unreadable"], apps["crm"]["in_sync"], apps["crm"]["parked"]) == (1, 3, 0)
+    assert "unreadable" not in apps["news"]
+    assert "crm: 1 record has a cell that cannot be read" in hub.run("status").out
+    rows = hub.rows("news")
+    rows["p2@example.com"]["phone"] = "call the shop"
+    hub.write("news", rows.values())
+    rows = hub.rows("crm")
+    rows["p1@example.com"]["company"] = "Acme"
+    hub.write("crm", rows.values())
+    hub.json("sync")
+    apps = hub.json("status")["apps"]
+    assert (apps["crm"]["unreadable"], apps["news"]["unreadable"]) == (1, 1)
+    rows["p1@example.com"]["phone"] = ""
+    hub.write("crm", rows.values())
+    hub.json("sync")
+    apps = hub.json("status")["apps"]
+    assert "unreadable" not in apps["crm"]
+    assert apps["news"]["unreadable"] == 1

@@ -107,6 +107,9 @@ def _tell_status(found: Status) -> None:
     for app in found.apps:
         for reason, count in app.reasons.most_common():
             show.line(f"{app.name}: {count} excluded: {reason}")
+        if app.unreadable:
+            records = "1 record has a cell" if app.unreadable == 1 else f"{app.unreadable} records have a cell"
+            show.line(f"{app.name}: {records} that cannot be read; it stays there and goes nowhere (explain names it)")
         if app.last_error:
             error = app.last_error
             show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))

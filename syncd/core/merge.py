@@ -120,7 +120,9 @@ class _Merge:
             if raw is None or not lens.reads:
                 continue
             value = lens.parse(raw)
-            if value is not None and type(value) is not Invalid:
+            if type(value) is Invalid:
+                link.unread |= {name}
+            elif value is not None:
                 golden[name] = value
                 stamps[name] = stamp
         link.base = {**link.base, **base} if link.base else base
@@ -142,7 +144,10 @@ class _Merge:
             base[name] = raw
             value = lens.parse(raw)
             if type(value) is Invalid:
-                continue  # `explain` flags it; it has no say
+                link.unread |= {name}
+                continue  # it has no say
+            if link.unread:
+                link.unread -= {name}
             if old is not MISSING:
                 was = lens.parse(old)
                 if type(was) is not Invalid and value_key(rules, name, value) == value_key(rules, name, was):

@@ -52,7 +52,9 @@ class Link:
     gave the app its own value back, and it keeps that).
     """
     flaws: dict[str, str] = field(default_factory=dict)
-    """field -> why it is set aside in this app (unreadable, too long, refused)."""
+    """field -> why it is set aside in this app (too long, refused)."""
+    unread: frozenset[str] = frozenset()
+    """Fields whose cell holds no value of their type: it stays there and goes nowhere."""
     seen: Seen | None = None
 
 

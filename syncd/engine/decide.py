@@ -204,7 +204,7 @@ def unmerged(link: Link, now_ms: int) -> None:
         link.seen = Seen(fields=link.base, version=link.version, at_ms=now_ms, since_ms=0)
     else:
         link.seen.fields = {**link.base, **link.seen.fields}
-    link.base, link.acks, link.flaws = {}, {}, {}
+    link.base, link.acks, link.flaws, link.unread = {}, {}, {}, frozenset()
 
 
 def codec_kind(sent: Sent) -> int:

@@ -36,6 +36,8 @@ class AppStatus:
     excluded: int = 0
     failed: int = 0
     conflicts: int = 0
+    unreadable: int = 0
+    """Linked records of which a cell holds no value of its type; in sync but for that."""
     cursor_age_seconds: float | None = None
     last_error: str | None = None
     paused: bool = False
@@ -55,6 +57,9 @@ class Status:
         """Make the document that `syncd status --json` prints."""
         names = (*COUNTS, "cursor_age_seconds", "last_error")
         apps = {app.name: {name: getattr(app, name) for name in names} for app in self.apps}
+        for app in self.apps:
+            if app.unreadable:
+                apps[app.name]["unreadable"] = app.unreadable
         return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps}
 
 
@@ -81,6 +86,7 @@ def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules,
         found.reasons[NO_CREATE] = found.excluded
     elif found.linked < contacts:
         _without_record(tx, rule, rules, found)
+    found.unreadable = _unreadable(tx, state.id)
     found.cursor_age_seconds = round((now_ms - state.read_ms) / 1000, 3) if state.read_ms else None
     found.last_error, found.paused = state.error, bool(state.paused)
     return found
@@ -88,6 +94,11 @@ def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules,
 
 def _pending(tx: Tx, app: int) -> int:
     query = select(func.count(s.intent.c.contact.distinct())).where(s.intent.c.app == app)
+    return int(tx.connection.execute(query).scalar_one())
+
+
+def _unreadable(tx: Tx, app: int) -> int:
+    query = select(func.count()).where(s.record.c.app == app, s.record.c.flawed == 2)
     return int(tx.connection.execute(query).scalar_one())
 
 

@@ -64,6 +64,8 @@ def link_doc(link: Link) -> bytes:
         doc["k"] = link.acks
     if link.flaws:
         doc["x"] = link.flaws
+    if link.unread:
+        doc["u"] = sorted(link.unread)
     return _with_checksum(doc)
 
 
@@ -87,6 +89,8 @@ def read_link(
         if doc is not None:
             loaded = _checked(doc)
             link.base, link.acks, link.flaws = _mapping(loaded["b"]), loaded.get("k", {}), loaded.get("x", {})
+            if "u" in loaded:
+                link.unread = frozenset(loaded["u"])
     except _UNREADABLE:
         raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
     return link

@@ -154,7 +154,7 @@ class Records(Base):
                 "contact": link.contact or None,
                 "version": link.version,
                 "at_ms": link.at_ms,
-                "flawed": int(bool(link.flaws)),
+                "flawed": 1 if link.flaws else 2 if link.unread else 0,
                 "doc": codec.link_doc(link),
                 "seen": codec.seen_doc(link.seen) if link.seen else None,
             }

@@ -89,7 +89,7 @@ record = Table(
     Column("misses", SMALL, nullable=False, server_default="0"),
     Column("missed_run", BIG, nullable=False, server_default="0"),
     Column("problem", TEXT),
-    Column("flawed", SMALL, nullable=False, server_default="0"),  # a field cannot be written there
+    Column("flawed", SMALL, nullable=False, server_default="0"),  # 1 a field cannot be written, 2 one not read
     Column("doc", LargeBinary),
     Column("seen", LargeBinary),  # an observation that is not merged yet
     sqlite_strict=True,
