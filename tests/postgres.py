@@ -6,6 +6,7 @@ these tests ask what is committed, not what survives a power cut.
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import itertools
 import os
@@ -33,6 +34,13 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Give the URL of a running server, without a database in it."""
+    with server() as url:
+        yield url
+
+
+@contextlib.contextmanager
+def server() -> Iterator[str]:
+    """Run one for the block."""
     account = _account()
     folder = _reachable_folder(account)
     try:
