@@ -6,7 +6,7 @@ they hold edits, opt-outs, deletions, lost and late answers, crashes and lost le
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -14,12 +14,15 @@ from typing import Any, Final
 import pytest
 import sqlalchemy as sa
 
+from syncd.core.consent import Latch
 from syncd.store.codec import Sealer
 from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 from tests.sim import stores
 from tests.sim.listening import played
+from tests.sim.model_store import ModelStore, ModelTx
+from tests.sim.model_store import throwaway as model_throwaway
 from tests.stores import STORES, empty_store
 from tests.story import ANN, BOB, Story, given, written
 
@@ -65,6 +68,26 @@ def test_a_history_is_the_same_on_the_model_and_on_sqlite(openings: dict[str, st
     found, others, other = played(seed, openings["sqlite"])
     assert (found.story, others) == (expected.story, calls)
     assert other == memory
+
+
+class _Forgetful(ModelTx):
+    """A transaction that loses every opt-out."""
+
+    def save_latches(self, latches: Mapping[tuple[str, bytes], Latch]) -> None:
+        """Do nothing."""
+
+
+def test_a_store_that_forgets_something_is_noticed() -> None:
+    @contextmanager
+    def forgetful() -> Iterator[stores.Kept]:
+        store = ModelStore(Sealer(stores.KEY))
+        store._tx = _Forgetful(store.tables, store.sealer)
+        yield stores.Kept(store, model_throwaway)
+
+    _, _, memory = played(0, stores.memory)
+    _, _, other = played(0, forgetful)
+    assert memory["latches"]
+    assert {what for what in memory if memory[what] != other[what]} >= {"latches"}
 
 
 # -- full against incremental
