@@ -33,7 +33,8 @@ from tests.sim.world import Clock, Crash, SimWorld
 
 REST_RUNS_MAX: Final = 24
 """Within so many runs after the last fault everything must have come to rest."""
-REST_PAUSE_MS: Final = 600_000
+RUN_BOUNDARIES_MAX: Final = 3_000
+REST_PAUSE_MS: Final = 661_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +62,8 @@ class Play:
     round: int = -1
     boundary: int = 0
     total: int = 0
+    spent: int = 0
+    """Boundaries of this run."""
     calls: Counter[int] = field(default_factory=Counter)
     written: Counter[int] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
@@ -145,7 +148,7 @@ class Play:
 
     def run(self, kind: str) -> Any:
         """Let a new process do one run; None when it died."""
-        session = self.session()
+        session, self.spent = self.session(), 0
         self.tell(f"syncd {kind}")
         try:
             outcome = runs.sync(session) if kind == "sync" else runs.resync(session)
@@ -171,8 +174,8 @@ class Play:
         try:
             runs.approve(session, outcome.doc["run"])
             self.tell("the operator approves")
-        except Crash:
-            self.tell("   the process dies")
+        except (Crash, LeaseLost) as end:
+            self.tell("   the process dies" if isinstance(end, Crash) else "   it has lost the lease and stops")
 
     def _load(self, settings: AppConfig) -> Connector:
         vendor = next(v for v in self.vendors if v.name == settings.name)
@@ -224,6 +227,9 @@ class Play:
     def cross(self, kind: str, app: str, what: str, *, after: bool) -> None:
         """A boundary of the engine."""
         self.total += 1
+        self.spent += 1
+        if self.spent > RUN_BOUNDARIES_MAX:
+            raise AssertionError(f"a run does not end: {what}")
         for vendor in self.vendors:
             vendor.tick()
         if self.peace or self.nested:
@@ -305,6 +311,10 @@ class Play:
     def answered(self, app: int, write: Write, result: Result) -> None:
         self.tell(f"   {APPS[app]} -> {type(result).__name__} {getattr(result, 'why', '')}".rstrip())
         self.monitors.answered(app, write, result)
+
+    def silent(self, app: int, write: Write) -> None:
+        self.tell(f"   {APPS[app]} -> no answer to {write.kind} {write.id or '(new)'}")
+        self.monitors.doubted(app, write)
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
         self.ghost.show(app, records)
