@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unicodedata import normalize
 
+from syncd.core.settle import degraded
 from tests.story import given
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
@@ -21,3 +23,9 @@ def test_an_undecided_record_gets_another_address_and_is_decided(tmp_path: Path)
     story.settle()
     assert story.cases() == []
     assert story.contact("crm", "1") == story.contact("news", "12") != story.contact("news", "11") != 0
+
+
+def test_capitals_whose_accents_are_apart_are_no_edit() -> None:
+    """Seed 410: the answer to "Zoë" was late, the app showed "ZOE" and a combining mark, and that went everywhere."""
+    assert degraded("Zoë", normalize("NFD", "ZOË"))
+    assert not degraded("Zoë", "ZOE")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import unescape
 from typing import Final
+from unicodedata import normalize
 
 from syncd.core.atoms import MISSING, digest_key, same_raw, value_key
 from syncd.core.rules import AppRule, Rules
@@ -75,10 +76,12 @@ def refuse(link: Link, sent: Sent, names: Sequence[str], why: str) -> None:
 
 
 def degraded(want: Raw, raw: Raw) -> bool:
-    """Say whether `raw` is a poorer spelling of the text `want`: cut, other case, other white space, escaped, digits."""
+    """Say whether `raw` is a poorer spelling of the text `want`: cut, other case, other white space, escaped, digits, and
+    accents apart from their letters.
+    """
     if not (isinstance(want, str) and isinstance(raw, str)):
         return False
-    a, b = "".join(want.split()).casefold(), "".join(raw.split()).casefold()
+    a, b = (normalize("NFC", "".join(text.split()).casefold()) for text in (want, raw))
     if not b:
         return False
     if a.startswith(b) or a == unescape(b):
