@@ -20,6 +20,7 @@ from syncd.cli.telling import (
     tell_errors,
     tell_inbox,
     tell_intent,
+    tell_paused,
     tell_skipped,
     tell_wrong,
     would_hold,
@@ -117,6 +118,7 @@ def _tell_plan(outcome: Outcome, file: Path | None) -> None:
         show.table(["app", *kinds], rows, right=range(1, len(kinds) + 1))
     else:
         show.line("nothing to write")
+    tell_paused(outcome)
     for name, count in outcome.preview.items():
         show.line(f"{name}: {count} {PREVIEW[name]}")
     for held in doc["held"]:
@@ -142,9 +144,8 @@ def tell_undo(outcome: Outcome) -> int:
     show.line(NOT_UNDONE)
     if intents:
         show.line()
-        show.line(
-            f"{len(intents)} writes would take this back; nothing was done. The same command with --approve does it."
-        )
+        writes = "1 write" if len(intents) == 1 else f"{len(intents)} writes"
+        show.line(f"{writes} would take this back; nothing was done. The same command with --approve does it.")
     else:
         show.line("there is nothing to take back")
     return outcome.code

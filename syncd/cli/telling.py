@@ -55,6 +55,7 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     show.line(f"run {doc['run']}: {_outcome(outcome)}")
     tell_counts(doc["apps"])
     tell_skipped(doc.get("skipped"))
+    tell_paused(outcome)
     for app in outcome.missed:
         show.line(
             f"{app}: records are missing that were there; what the next sync does not find either counts as removed"
@@ -81,6 +82,12 @@ def tell_errors(outcome: Outcome) -> None:
             show.complain(f"{app}: {place} is set aside: {why}")
     for app, why in outcome.errors.items():
         show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
+
+
+def tell_paused(outcome: Outcome) -> None:
+    """Say which apps took no part."""
+    if outcome.paused:
+        show.line(f"paused, neither read nor written: {', '.join(outcome.paused)}")
 
 
 def tell_wrong(outcome: Outcome, file: Path | None) -> None:
@@ -201,7 +208,8 @@ def tell_intent(intent: Mapping[str, Any]) -> None:
     """Show one intent of a plan: what, where, and every field with its reason."""
     where = intent["record"] or "a new record"
     show.line(show.plain(f"{intent['app']}: {intent['kind']} {where} ({intent['contact']})"))
-    rows = [[name, _from(each), "->", each["to"], each["reason"]] for name, each in intent["fields"].items()]
+    fields = intent["fields"].items()
+    rows = [[name, _side(each["from"]), "->", _side(each["to"]), each["reason"]] for name, each in fields]
     width_ = [max((show.width(show.plain(row[i])) for row in rows), default=0) for i in range(4)]
     for row in rows:
         cells = [show.plain(cell) for cell in row]
@@ -209,5 +217,5 @@ def tell_intent(intent: Mapping[str, Any]) -> None:
         show.line(f"    {'  '.join(padded)}  ({cells[4]})")
 
 
-def _from(each: Mapping[str, Any]) -> Any:
-    return "(blank)" if each["from"] in (None, "") else each["from"]
+def _side(value: Any) -> Any:
+    return "(blank)" if value in (None, "") else value

@@ -260,7 +260,7 @@ class _Merge:
         merged.disagreed += not agreed
         known = not contact.golden.keys().isdisjoint(atom.fields)
         if agreed and not known:  # whatever the policy: there is one value
-            self._take(atom, min(candidates, key=lambda c: c.rank))
+            self._take_first(atom, min(candidates, key=lambda c: c.rank))
             return
         golden = self._golden(atom) if known else None
         standing = {}
@@ -290,22 +290,24 @@ class _Merge:
         if winner is None or (golden is not None and winner.key == golden.key):
             return
         if golden is None:
-            self._take(atom, winner)
+            self._take_first(atom, winner)
             return
         if fights.alternates(contact, atom, golden.key, winner.key, winner.app, self.rules, self.now_ms):
             merged.entries.append(_lost(atom, winner, golden, fights.WHY))
             self._hold(atom, fights.WHY)
             return
-        entry = Entry(
-            kind="value",
-            app=winner.app,
-            record=winner.record,
-            field=atom.name,
-            old=golden.value,
-            new=winner.value,
-            reason=verdict.reason,
-        )
-        merged.entries.append(entry)
+        self._change(atom, golden.value, winner, verdict.reason)
+        self._take(atom, winner)
+
+    def _change(self, atom: Atom, old: Value, winner: Candidate, reason: str) -> None:
+        app, record, new = winner.app, winner.record, winner.value
+        entry = Entry(kind="value", app=app, record=record, field=atom.name, old=old, new=new, reason=reason)
+        self.merged.entries.append(entry)
+
+    def _take_first(self, atom: Atom, winner: Candidate) -> None:
+        """Take the contact's first value. Typed into a blank that was known, it is a change that can be undone."""
+        if winner.has_base and winner.key is not None:
+            self._change(atom, None, winner, "changed")
         self._take(atom, winner)
 
     def _take(self, atom: Atom, winner: Candidate) -> None:

@@ -27,6 +27,8 @@ class Outcome:
     """app -> the first few records that are set aside, each with its cause."""
     preview: dict[str, int] = field(default_factory=dict)
     """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
+    paused: list[str] = field(default_factory=list)
+    """Apps that took no part because somebody paused them."""
     later: int = 0
     """Cases that a dry run found and the inbox cannot show yet."""
     missed: list[str] = field(default_factory=list)
@@ -44,6 +46,11 @@ def errors_of(hub: Hub) -> dict[str, str]:
 def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
     stored = json.loads(tx.meta("approvals") or "{}")
     return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
+
+
+def paused_of(hub: Hub) -> list[str]:
+    """List the apps that are paused."""
+    return [app.name for app in hub.apps.values() if app.paused]
 
 
 def finish(hub: Hub, *, once: bool = False) -> Outcome:
@@ -73,7 +80,7 @@ def finish(hub: Hub, *, once: bool = False) -> Outcome:
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
         missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
         parked = {name: rows for name, rows in parked.items() if rows}
-        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed)
+        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused_of(hub))
 
     return world.transact("finish", step)
 

@@ -17,7 +17,7 @@ from syncd.core.plan import VERBS, Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
-from syncd.engine.finish import Outcome, approvals_of, errors_of, exit_code, finish
+from syncd.engine.finish import Outcome, approvals_of, errors_of, exit_code, finish, paused_of
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
 from syncd.engine.plans import find_planned, list_intents
@@ -124,7 +124,8 @@ def plan(
             code = 4 if held and not code else code
             known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
             later = sum(case["id"] not in known for case in inbox)
-            return Outcome(doc=doc, code=code, errors=errors, preview=_preview(hub) if first else {}, later=later)
+            preview = _preview(hub) if first else {}
+            return Outcome(doc=doc, code=code, errors=errors, preview=preview, later=later, paused=paused_of(hub))
         finally:
             close(hub)
 
