@@ -45,6 +45,7 @@ class Hub:
         self.folder = folder
         self.apps: dict[str, str] = {}
         self.extra = ""
+        self.store = "sqlite:///var/syncd.db"
 
     @property
     def config(self) -> Path:
@@ -99,7 +100,7 @@ class Hub:
         """Write the configuration."""
         self.extra = self.extra if extra is None else extra
         apps = "".join(f"  {name}: {text}\n" for name, text in self.apps.items())
-        self.config.write_text(f"version: 1\nstore: sqlite:///var/syncd.db\napps:\n{apps}{self.extra}", "utf-8")
+        self.config.write_text(f"version: 1\nstore: {self.store}\napps:\n{apps}{self.extra}", "utf-8")
 
     # -- commands
 
@@ -116,9 +117,9 @@ class Hub:
         )
         return Said(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
 
-    def start(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
-        """Start a command; what it says goes into files `out` and `err` of the folder."""
-        with (self.folder / "out").open("wb") as out, (self.folder / "err").open("wb") as err:
+    def start(self, *words: str, env: Mapping[str, str] | None = None, name: str = "") -> subprocess.Popen[bytes]:
+        """Start a command; what it says goes into files `out` and `err` of the folder, with a name before if there is one."""
+        with (self.folder / f"{name}out").open("wb") as out, (self.folder / f"{name}err").open("wb") as err:
             return subprocess.Popen(
                 [*COMMAND, *words, *self._config(words)], stdout=out, stderr=err, cwd=self.folder, env=environment(env)
             )

@@ -34,6 +34,7 @@ _SQLITE: Final[dict[int, tuple[type[SyncdError], str]]] = {
     14: (ConfigError, NOT_WRITABLE),  # SQLITE_CANTOPEN
     15: (TransientError, LOCKED),  # SQLITE_PROTOCOL
     26: (ConfigError, NO_STORE),  # SQLITE_NOTADB
+    4874: (TransientError, DISK_FULL),  # SQLITE_IOERR_SHMSIZE: no room for the index beside the log
 }
 _POSTGRESQL: Final[dict[str, tuple[type[SyncdError], str]]] = {  # the longest beginning of a code that is here counts
     "08": (TransientError, "the server is out of reach; it is tried again"),
@@ -74,7 +75,7 @@ def reaction(error: BaseException, url: sa.URL) -> SyncdError | None:
     original = getattr(error, "orig", None) or error
     lost = bool(getattr(error, "connection_invalidated", False))
     code = getattr(original, "sqlite_errorcode", None)
-    found = _SQLITE.get(code & 0xFF) if code is not None else _of_postgresql(original, lost=lost)
+    found = _SQLITE.get(code, _SQLITE.get(code & 0xFF)) if code is not None else _of_postgresql(original, lost=lost)
     if found is None:
         return None
     kind, text = found
