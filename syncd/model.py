@@ -39,6 +39,7 @@ class Page:
     """One page of a read. `cursor` is what may be stored once everything up to here has been stored."""
 
     records: list[Record]
+    """One that is named twice counts as it was named last, or, where versions are ordered, in its latest state."""
     same: tuple[str, ...] = ()
     """Ids that are there with the version the hub holds already, so that their content was not fetched."""
     gone: tuple[str, ...] = ()

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from unicodedata import normalize
 
+import pytest
+
 from syncd.core.settle import degraded
-from tests.story import given
+from syncd.engine import pull
+from syncd.model import Record
+from tests.core_world import simple
+from tests.sim.model_store import ModelStore
+from tests.story import agreed, given
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
 
@@ -29,3 +36,32 @@ def test_capitals_whose_accents_are_apart_are_no_edit() -> None:
     """Seed 410: the answer to "Zoë" was late, the app showed "ZOE" and a combining mark, and that went everywhere."""
     assert degraded("Zoë", normalize("NFD", "ZOË"))
     assert not degraded("Zoë", "ZOE")
+
+
+def test_nobody_is_created_beside_an_undecided_record_with_the_address_of_before(tmp_path: Path) -> None:
+    """Seed 226: the contact had another address by now, so that the record with the old one was not looked for."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    story.configure(app_news={"writes": {"create": True, "update": False}})  # it goes on to show the old address
+    story["news"].put("twin", email="ann@x.org")
+    story["crm"].put(story["crm"].id_of("ann@x.org"), email="ann@new.org")
+    story.add_app("desk", "memory").put("7", email="ann@x.org")
+    story.sync(approve=True)
+    assert story["desk"].one("ann@x.org")
+    assert not [write for write in story.log("desk") if write.fields.get("email") == "ann@new.org"]
+
+
+@pytest.mark.parametrize("size", [1, 10], ids=["on a later page", "in one page"])
+def test_an_older_state_behind_a_newer_one_is_not_the_last_word(tmp_path: Path, size: int) -> None:
+    """Seed 399: a feed named a record twice, the older state last, and the newer one was lost for good."""
+    newer = Record(id="1", fields={"email": "a@x.org", "email_consent": "opted_out"}, version="3")
+    older = Record(id="1", fields={"email": "a@x.org", "email_consent": None}, version="2")
+    rules = simple("email_consent", apps=1)
+    app = replace(rules.apps[1], spec=replace(rules.apps[1].spec, versions="ordered"))
+    store = ModelStore()
+    store.transact(lambda tx: tx.add_app("crm"))
+    for start in range(0, 2, size):
+        page = pull._folded(app, [newer, older][start : start + size])
+        store.transact(lambda tx, page=page: pull.observe(tx, rules, app, page, 1_000, 0))
+    [link] = store.transact(lambda tx: tx.unlinked(1, "", 10))
+    assert link.seen is not None
+    assert link.seen.version == "3"

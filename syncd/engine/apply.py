@@ -105,6 +105,10 @@ def undecided(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[int, Mapping[str,
     if not records or not tx.review_contacts(0, 1):
         return set()
     keys = {contact: record_keys(fields, app.rule, hub.rules) for contact, fields in records.items()}
+    for contact, links in tx.links_of(sorted(keys)).items():  # its records may still show the key that they had before
+        for link in links:
+            rule = hub.rules.app(link.app)
+            keys[contact] += record_keys(link.base, rule, hub.rules) if rule is not None else []
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
     here = {key: {h.contact for h in held if h.app == app.index} for key, held in holders.items()}
     owners = tx.contacts(sorted({c for mine in here.values() for c in mine if c is not None}))

@@ -94,7 +94,7 @@ def _versions(tx: Tx, app: OpenApp, ids: Sequence[str]) -> dict[str, str | None]
 
 def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     app = reading.app
-    records = {record.id: record for record in page.records}  # twice in a page: the connector's last word
+    records = _folded(app.rule, page.records)
     ids = [storable(id_) for id_ in (*records, *page.same)]
     if page.cursor is not None and is_broken(page.cursor):
         page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
@@ -216,10 +216,22 @@ def _is_known(record: Record, mark: Mark) -> bool:
 
 
 def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
-    """Say whether an app that counts its versions shows an older state than one that was merged (VERSION-MONOTONE)."""
-    if app.spec.versions != "ordered" or record.version is None or mark.version is None:
+    """Say whether an app that counts its versions shows an older state than one that was read (VERSION-MONOTONE)."""
+    if app.spec.versions != "ordered" or record.version is None:
         return False
-    return record.version < mark.version
+    waiting = codec.read_seen(mark.seen)
+    return any(record.version < known for known in (mark.version, waiting and waiting.version) if known is not None)
+
+
+def _folded(app: AppRule, records: Sequence[Record]) -> dict[str, Record]:
+    """Take each record once: of several states the latest, where the app counts them; else its last word."""
+    found: dict[str, Record] = {}
+    for record in records:
+        other = found.get(record.id)
+        older = other is not None and (record.version or "") < (other.version or "") and app.spec.versions == "ordered"
+        if not older:
+            found[record.id] = record
+    return found
 
 
 def _fresh(app: AppRule, record: Record, digest: bytes, now_ms: int) -> dict[str, object]:

@@ -24,6 +24,8 @@ class Mark(NamedTuple):
     problem: str | None
     misses: int
     at_ms: int
+    seen: bytes | None
+    """What was read and is not merged yet."""
 
 
 _R = s.record.c
@@ -35,7 +37,9 @@ _VERSIONS = Keyed(
     _R.id,
 )
 _MARKS = Keyed(
-    select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms).where(_R.app == bindparam("app")),
+    select(_R.id, _R.version, _R.digest, _R.contact, _R.problem, _R.misses, _R.at_ms, _R.seen).where(
+        _R.app == bindparam("app")
+    ),
     _R.id,
 )
 _INSERT_RECORD = inserting(s.record, "app id contact version digest at_ms problem doc seen")

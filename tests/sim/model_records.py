@@ -97,7 +97,7 @@ class ModelRecords(ModelBase, Records):
     def marks(self, app: int, ids: Sequence[str]) -> dict[str, Mark]:
         rows = self._t.record[app]
         return {
-            id_: Mark(row.version, row.digest, row.contact, row.problem, row.misses, row.at_ms)
+            id_: Mark(row.version, row.digest, row.contact, row.problem, row.misses, row.at_ms, row.seen)
             for id_ in ids
             if (row := rows.get(id_))
         }
