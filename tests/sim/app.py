@@ -8,7 +8,7 @@ prove that the monitors notice.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 from syncd.connector import Connector, Opening
@@ -32,6 +32,9 @@ class Watcher(Protocol):
 
     def answered(self, app: int, write: Write, result: Result) -> None:
         """It was, with this result, whether or not syncd hears of it."""
+
+    def silent(self, app: int, write: Write) -> None:
+        """Syncd is not told what became of this."""
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
         """Syncd gets to see these."""
@@ -206,12 +209,15 @@ class Connection:
         if fate == "invalid":
             return Rejected(why="invalid", message="the app does not like it")
         if fate == "never":
+            self.watcher.silent(self.vendor.index, write)
             return Unknown(message="no answer")
         if fate == "late":
+            self.watcher.silent(self.vendor.index, write)
             self.vendor.after(LATE_MS, lambda: self._carry_out(write, late=True))
             return Unknown(message="no answer in time")
         result = self._carry_out(write, late=False)
         if fate in ("lost", "short"):
+            self.watcher.silent(self.vendor.index, write)
             return Unknown(message="short" if fate == "short" else "the answer was lost")
         if isinstance(result, Applied) and result.record is not None:
             self.watcher.shown(self.vendor.index, [result.record], "reply")
@@ -219,7 +225,10 @@ class Connection:
 
     def _carry_out(self, write: Write, *, late: bool) -> Result:
         self.watcher.asked(self.vendor.index, write, late=late)
-        result = self.vendor.apply(write)
+        asked = write
+        if write.kind == "create" and self.vendor.quirks.subscribes and "vendor default" not in self.blunders:
+            asked = replace(write, fields={"email_consent": "unknown", **write.fields})  # said, lest the app decides
+        result = self.vendor.apply(asked)
         self.watcher.answered(self.vendor.index, write, result)
         return result
 

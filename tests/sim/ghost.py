@@ -22,7 +22,7 @@ IN: Final = "opted_in"
 
 
 Node: TypeAlias = tuple[Any, ...]
-"""A record (app, id) or an address (text,)."""
+"""A record (app, id), or whoever is to get one (0, "" , address)."""
 
 
 @dataclass(slots=True)
@@ -60,7 +60,13 @@ class Ghost:
     outs: dict[tuple[int, str], int] = field(default_factory=dict)
     """Record -> when somebody last opted out there, of what syncd got to see."""
     same: dict[Node, Node] = field(default_factory=dict)
-    """What syncd can know to be one person: records, by every address that it saw in them, and by its own links."""
+    """Records that syncd has linked, sometime."""
+    ended: set[tuple[int, str]] = field(default_factory=set)
+    """Records that were the last that syncd knew of a person: what appears later is somebody new."""
+    emails: dict[Node, str] = field(default_factory=dict)
+    """Record -> the address that syncd saw in it last."""
+    undecided: set[tuple[int, str]] = field(default_factory=set)
+    """Records that were deleted while they waited for a person's decision."""
     unknowable: Counter[str] = field(default_factory=Counter)
     addresses: dict[str, int] = field(default_factory=dict)
     """Every address that anybody ever had -> the person."""
@@ -91,13 +97,23 @@ class Ghost:
         return node
 
     def join(self, one: Node, other: Node) -> None:
-        """Note that two records or addresses are one person's."""
+        """Note that two records are one person's."""
         a, b = self.root(one), self.root(other)
         if a != b:
             self.same[max(a, b, key=repr)] = min(a, b, key=repr)
 
-    def together(self, one: Node, other: Node) -> bool:
-        return self.root(one) == self.root(other)
+    def group(self, node: Node) -> set[Node]:
+        """Name all records that are one person's with this one: linked by syncd, or of one address now."""
+        found, waiting = {node}, [node]
+        while waiting:
+            root, mail = self.root(waiting[-1]), self.emails.get(waiting.pop())
+            for other in self.known:
+                if other not in found and (
+                    self.root(other) == root or (mail is not None and self.emails.get(other) == mail)
+                ):
+                    found.add(other)
+                    waiting.append(other)
+        return found
 
     # -- what syncd sees
 
@@ -131,7 +147,7 @@ class Ghost:
             if raw not in mine:
                 mine.append(raw)
         if record.fields.get("email"):
-            self.join((app, record.id), address(record.fields["email"]))
+            self.emails[app, record.id] = str(record.fields["email"]).casefold()
         if record.fields.get("email_consent") == OUT:
             said = [s.at_ms for s in self.said if s.state == OUT and (s.app, s.id) == (app, record.id)]
             if said:
@@ -162,19 +178,14 @@ class Ghost:
 
     def must_be_out(self, node: Node) -> bool:
         """Say whether the last word that syncd could hear of whoever this is was an opt-out."""
-        root = self.root(node)
-        outs = [at_ms for record, at_ms in self.outs.items() if self.root(record) == root]
-        ins = [s.at_ms for s in self.said if s.state == IN and self.root((s.app, s.id)) == root]
+        mine = self.group(node)
+        outs = [at_ms for record, at_ms in self.outs.items() if record in mine]
+        ins = [s.at_ms for s in self.said if s.state == IN and (s.app, s.id) in mine]
         return bool(outs) and not any(at_ms > max(outs) for at_ms in ins)
 
     def agreed(self, person: int) -> bool:
         """Say whether a person ever opted in with evidence."""
         return any(s.state == IN and self.person(s.person) == self.person(person) for s in self.said)
-
-
-def address(email: Any) -> Node:
-    """Give the node of an address, however it is spelled."""
-    return (str(email).casefold(),)
 
 
 def plain(raw: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -16,7 +17,7 @@ from syncd.core.match import address_hash
 from syncd.engine.seam import Transacting
 from syncd.model import Applied, Rejected, Result, Write
 from syncd.store.tx import Tx
-from tests.sim.ghost import IN, OUT, Ghost, Node, address, plain, squashed
+from tests.sim.ghost import IN, OUT, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
 from tests.sim.vendor import Person, Vendor
 
@@ -41,9 +42,8 @@ class Doubt:
     """A create of which nobody told syncd what became of it."""
 
     app: int
-    person: int
+    email: str
     at_ms: int
-    id: str
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ class Monitors:
         if app not in self.indexes:
             states = self.ask(lambda tx: tx.apps())
             self.indexes = {place: states[name].id for place, name in enumerate(APPS) if name in states}
-        return self.indexes[app]
+        return self.indexes.get(app, 0)
 
     # -- a request arrives
 
@@ -120,8 +120,8 @@ class Monitors:
         """Note which records syncd takes for one person."""
         mine = self.ask(lambda tx: tx.links_of([contact]))[contact]
         places = {number: place for place, number in self.indexes.items()}
-        for one, other in pairwise(mine):
-            self.ghost.join((places[one.app], one.id), (places[other.app], other.id))
+        for link in mine:
+            self.ghost.join((f"contact {contact}",), (places[link.app], link.id))
 
     # -- creates
 
@@ -132,10 +132,8 @@ class Monitors:
             self.blame("NO-ECHO", f"a record with an address that nobody ever had was created in {APPS[app]}")
             return
         self._covered(app)
-        node = address(email)
-        places = {number: place for place, number in self.indexes.items()}
-        for link in self.ask(lambda tx: tx.links_of([contact]))[contact]:
-            self.ghost.join(node, (places[link.app], link.id))
+        node = (f"contact {contact}",)
+        self.ghost.emails[node] = str(email).casefold()
         for other in self.vendors[app].people.values():
             if self.ghost.person(other.person) == self.ghost.person(who) and other.id != write.id:
                 self._second(app, write, node, other)
@@ -143,21 +141,25 @@ class Monitors:
         for name, new in write.fields.items():
             if name not in CONSENT:
                 self._typed(app, who, name, new)
-        self._twice_in_doubt(app, write, who)
+        self._twice_in_doubt(app, write)
 
     def _second(self, app: int, write: Write, node: Node, other: Person) -> None:
         """Judge a create where the person has, or had, another record."""
-        known = self.ghost.knows(app, other.id) and self.ghost.together(node, (app, other.id))
+        known = self.ghost.knows(app, other.id) and (app, other.id) in self.ghost.group(node)
         same = squashed(other.props.get("email")) == squashed(write.fields.get("email"))
-        where = f"{node[0]} in {APPS[app]}"
+        where = f"{write.fields.get('email')} in {APPS[app]}"
         if other.live and (known or (other.by == "syncd" and same)):
             self.blame("NO-DUPLICATE-CREATE", f"{where} has record {other.id} already")
         elif other.live:
             self.ghost.unknowable["another record of the same person that could not be known of"] += 1
         elif known and (app, other.id) in self.ghost.gone:
             since = self.ghost.gone[app, other.id]
-            mine = [p for p in self.vendors[app].people.values() if self.ghost.together(node, (app, p.id))]
-            if not any(p.born_ms > since and p.by == "people" for p in mine):
+            mine = [p for p in self.vendors[app].people.values() if (app, p.id) in self.ghost.group(node)]
+            if (app, other.id) in self.ghost.undecided:
+                self.ghost.unknowable["a record that waited for a decision was deleted"] += 1
+            elif (app, other.id) in self.ghost.ended:
+                self.ghost.unknowable["the last record of a person was deleted before another one was seen"] += 1
+            elif not any(p.born_ms > since and p.by == "people" for p in mine):
                 self.blame("NO-RESURRECTION", f"{where} was deleted by somebody ({other.id})")
 
     def _covered(self, app: int) -> None:
@@ -170,15 +172,19 @@ class Monitors:
                     "CREATE-AFTER-COVERAGE", f"created in {APPS[app]} before {APPS[place]} was listed completely"
                 )
 
-    def _twice_in_doubt(self, app: int, write: Write, who: int) -> None:
+    def _twice_in_doubt(self, app: int, write: Write) -> None:
         quirks = self.vendors[app].quirks
-        if not quirks.own_ids:
-            return
         horizon_ms = HORIZON_MS + quirks.lag_ms
+        email = str(write.fields.get("email")).casefold()
         for doubt in self.doubts:
-            if doubt.app == app and doubt.person == who and self.now_ms() - doubt.at_ms < horizon_ms:
-                self.blame("IN-DOUBT-BOUNDED", f"p{who} was created again in {APPS[app]} before the horizon")
-        self.doubts.append(Doubt(app=app, person=who, at_ms=self.now_ms(), id=write.id))
+            if quirks.own_ids and (doubt.app, doubt.email) == (app, email) and self.now_ms() - doubt.at_ms < horizon_ms:
+                self.blame("IN-DOUBT-BOUNDED", f"{email} was created again in {APPS[app]} before the horizon")
+
+    def doubted(self, app: int, write: Write) -> None:
+        """Note that syncd gets no answer to this."""
+        if write.kind == "create":
+            email = str(write.fields.get("email")).casefold()
+            self.doubts.append(Doubt(app=app, email=email, at_ms=self.now_ms()))
 
     # -- changes
 
@@ -295,6 +301,20 @@ class Monitors:
         """Judge that syncd believes these records to be gone."""
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
-            there = self.vendors[app].people.get(id_)
+            there, number = self.vendors[app].people.get(id_), self.number(app)
+            waits, last = self.ask(partial(_owner, number, id_))
+            if waits:
+                self.ghost.undecided.add((app, id_))
+            if last:
+                self.ghost.ended.add((app, id_))
             if there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")
+
+
+def _owner(app: int, id_: str, tx: Tx) -> tuple[bool, bool]:
+    """Say whether a record's contact waits for a person's decision, and whether this is all that is left of it."""
+    link = tx.link(app, id_)
+    if link is None or not link.contact:
+        return False, True
+    contact = tx.contacts([link.contact]).get(link.contact)
+    return contact is not None and contact.review, len(tx.links_of([link.contact])[link.contact]) < 2

@@ -100,9 +100,10 @@ def _known(play: Play, rest: Rest) -> None:
 def _one_entity(play: Play, rest: Rest) -> None:
     """ONE-ENTITY: two contacts with one address, and nobody is asked about it."""
     owners: dict[str, int] = {}
+    linked = {link.contact for link in rest.links.values()}
     for contact in rest.contacts.values():
         email = contact.golden.get("email")
-        if email is None or contact.review or "email" in contact.held:
+        if email is None or contact.review or "email" in contact.held or contact.id not in linked:
             continue
         key = str(email).casefold()
         if key in owners:

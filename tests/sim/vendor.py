@@ -191,11 +191,11 @@ class Vendor:
         if not isinstance(raw, str):
             return raw
         q = self.quirks
+        if name in q.escape and "&amp;" not in raw.lower():
+            raw = escape(raw, quote=False)
         raw = raw.upper() if name in q.upper else raw
         raw = raw.lower() if name in q.lower else raw
         raw = normalize("NFD", raw) if name in q.decompose else raw
-        if name in q.escape and "&" in raw and "&amp;" not in raw:
-            raw = escape(raw, quote=False)
         return raw[: q.cut].rstrip() if q.cut and name == "company" else raw
 
     def _taken(self, write: Write) -> str | None:
