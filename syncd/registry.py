@@ -1,4 +1,5 @@
-"""Connectors by name: found by folder, loaded by path, one well-known name in each (`CONNECTOR`).
+"""Connectors by name: found by folder, loaded by path: a `connector.py` with one well-known name (`CONNECTOR`), or a
+`manifest.yaml` (where both are there, the Python one is asked, and may use the manifest).
 
 Must not know what a connector does. Hard rule: finding imports nothing; loading runs no more than the one folder asked
 for; a broken connector is a ConfigError that says which file and why, whatever its code did.
@@ -22,6 +23,7 @@ from syncd.errors import ConfigError
 from syncd.model import Spec
 
 MODULE: Final = "connector"
+MANIFEST: Final = "manifest.yaml"
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 PACKAGES: Final = "syncd_connectors"
 """Connector folders are packages `syncd_connectors.<name>`: relative imports inside of them work, and collide with nothing."""
@@ -54,7 +56,7 @@ def catalogue(folders: Sequence[Path] = ()) -> dict[str, Path]:
 
 def _is_connector(folder: Path) -> bool:
     try:
-        return (folder / f"{MODULE}.py").is_file()
+        return any((folder / file).is_file() for file in (f"{MODULE}.py", MANIFEST))
     except OSError:  # a name that is too long
         return False
 
@@ -73,7 +75,7 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
         raise ConfigError(f'no connector "{shown(name_or_path)}"{near or f"; there are: {choose_from(known)}"}')
     folder = Path(name_or_path)
     if not _is_connector(folder):
-        raise ConfigError(f"no connector at {shown(str(folder), most=200)}: it has no {MODULE}.py")
+        raise ConfigError(f"no connector at {shown(str(folder), most=200)}: it has no {MODULE}.py and no {MANIFEST}")
     folder = folder.resolve()
     if not NAME.fullmatch(folder.name):
         raise ConfigError(
@@ -88,8 +90,16 @@ def load(name_or_path: str, folders: Sequence[Path] = ()) -> Connector:
     """Return a connector; import its folder the first time. Raise ConfigError where there is none, or it is broken."""
     folder = find(name_or_path, folders)
     if folder not in _loaded:
-        _loaded[folder] = _checked(folder, _import(folder))
+        _loaded[folder] = (
+            _checked(folder, _import(folder)) if (folder / f"{MODULE}.py").is_file() else _from_manifest(folder)
+        )
     return _loaded[folder]
+
+
+def _from_manifest(folder: Path) -> Connector:
+    from syncd.http.app import connector
+
+    return connector(folder / MANIFEST, folder.name)
 
 
 def spec(name_or_path: str, folders: Sequence[Path] = ()) -> Spec:

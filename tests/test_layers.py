@@ -19,7 +19,8 @@ ROOT = Path(__file__).parent.parent
 ROWS = (
     {"errors", "model"},
     {"connector", "core"},
-    {"http", "store", "config", "logs"},
+    {"store", "config", "logs"},
+    {"http"},
     {"registry", "engine", "ops"},
     {"daemon", "scale", "web", "docs", "demo"},
     {"cli"},
@@ -27,7 +28,10 @@ ROWS = (
 )
 ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 
-CONNECTORS_MAY = ("syncd.errors", "syncd.model", "syncd.connector", "syncd.http.client")
+CONNECTORS_MAY = (
+    *("syncd.errors", "syncd.model", "syncd.connector"),
+    *("syncd.http.client", "syncd.http.app", "syncd.http.sandbox"),
+)
 
 HTTPX_HOME = "syncd/http/client.py"
 HTTPX = {"httpx", "httpcore"}

@@ -82,8 +82,8 @@ def test_what_is_not_there_is_told_with_the_near_miss(tmp_path: Path) -> None:
     make(tmp_path, "helpdesk")
     assert wrong("helpdsk", tmp_path) == 'no connector "helpdsk", did you mean "helpdesk"?'
     assert wrong("zzz", tmp_path).startswith('no connector "zzz"; there are: ')
-    assert wrong(f"{tmp_path}/none") == f"no connector at {tmp_path}/none: it has no connector.py"
-    assert wrong(f"{tmp_path}/" + "x" * 300).endswith("it has no connector.py")
+    assert wrong(f"{tmp_path}/none") == f"no connector at {tmp_path}/none: it has no connector.py and no manifest.yaml"
+    assert wrong(f"{tmp_path}/" + "x" * 300).endswith("it has no connector.py and no manifest.yaml")
     assert wrong("csv", tmp_path / "none").endswith("none cannot be read: No such file or directory")
     make(tmp_path / "odd", "My-App")
     assert wrong(f"{tmp_path}/odd/My-App").endswith("it names the connector")

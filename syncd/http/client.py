@@ -150,6 +150,46 @@ class Client:
                 raise
             return last
 
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        judge: Callable[[Reply], None],
+        *,
+        body: bytes = b"",
+        headers: Sequence[Header] = (),
+        repeatable: bool,
+        before: Callable[[], Sequence[Header]] = tuple,
+        body_max: int = BODY_MAX,
+    ) -> Reply:
+        """Ask, and give the reply that `judge` lets pass: it raises the reaction to any other, Overloaded to try again.
+
+        `judge` raises Overloaded only where nothing was executed, or where doing it twice is harmless (`repeatable`: also
+        a lost answer is asked for again). `before` is called before each attempt and gives more headers. OutcomeUnknown: it
+        may have been done.
+        """
+
+        def once() -> Reply:
+            wanted = [*headers, *before(), (b"Accept-Encoding", b"gzip")]
+            try:
+                reply = self._send(method, target, wanted, body, body_max)
+            except _LostError as lost:
+                if not repeatable:
+                    raise OutcomeUnknown(f"{self.place(target)}: {lost}") from lost
+                reaction = Overloaded if lost.again else TransientError
+                raise reaction(f"{self.place(target)}: {lost}") from lost
+            except TooLarge as error:
+                if not repeatable:
+                    raise OutcomeUnknown(f"{self.place(target)}: {error}") from error
+                raise TooLarge(f"{self.place(target)}: {error}") from None
+            judge(reply)
+            return reply
+
+        try:
+            return once()
+        except Overloaded as error:
+            return self._again(error, once)
+
     def place(self, target: str) -> str:
         """Name app and address for a message, without a query."""
         return f"{self._app}: {self.origin}{target.partition('?')[0]}"

@@ -1,0 +1,237 @@
+"""A manifest as an app: what any connector does, done by what the manifest says.
+
+Knows records and fields; requests are made by `Session`, writes by `Writer`. A connector in Python may be a class of this
+one that does single steps otherwise. Hard rules: what cannot be read is never left out; an id is proven gone only by an
+answer that says so.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path as File
+from typing import Any, Final
+
+from syncd.connector import App, Connector, Opening
+from syncd.errors import ConfigError, TransientError
+from syncd.http.coding import KINDS
+from syncd.http.compiling import load_manifest
+from syncd.http.faults import Answer
+from syncd.http.feed import Feed
+from syncd.http.paths import Path, compile_path, find, reader, shown
+from syncd.http.session import Session
+from syncd.http.terms import Field, Manifest
+from syncd.http.texts import fill
+from syncd.http.writing import Writer
+from syncd.model import FieldMap, Finding, Page, Raw, Record, Result, Write
+
+ID_MAX: Final = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """One field in effect: the manifest's, with what the operator says of it."""
+
+    field: Field
+    map: FieldMap
+    read: Callable[[Any], Raw]
+
+
+class HttpApp:
+    """One account."""
+
+    def __init__(
+        self,
+        manifest: Manifest,
+        opening: Opening,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.spec, self.manifest = manifest.spec, manifest
+        self.known = _fields(manifest, opening)
+        self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
+        self.session = Session(manifest, opening, sleep=sleep, now=now)
+        self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
+        self._under = reader(manifest.shape.under)
+        self._id = reader(manifest.shape.id)
+        self._version = reader(manifest.shape.version) if manifest.shape.version is not None else None
+        self._whole = not manifest.shape.under.steps
+        self._readers = [(name, known.read) for name, known in self.known.items()]
+        self.feed = Feed(self)
+        self.writer = Writer(self)
+        self._account: str | None = None
+
+    # What the hub asks ----------------------------------------------------------------------------------------------
+
+    def check(self) -> list[Finding]:
+        answer = self.session.read(self.manifest.check, {})
+        if answer.status not in self.manifest.check.empty and not answer.is_json:
+            raise TransientError(f"{self.session.app}: the check got no JSON; a login page or a proxy in between?")
+        return []
+
+    def fingerprint(self) -> str:
+        address = f"{self.spec.name}:{self.session.origin}{self.session.client.path}"
+        if self.manifest.account is None:
+            return address
+        if self._account is None:
+            call, path = self.manifest.account
+            found = find(self.session.read(call, {}).doc, path.steps)
+            if found is None or isinstance(found, dict | list):
+                raise TransientError(f"{self.session.app}: the app does not say which account this is")
+            self._account = shown(found)
+        return f"{address}#{self._account}"
+
+    def read(self, cursor: str | None) -> Iterator[Page]:
+        return self.feed.read(cursor)
+
+    def get(self, ids: Sequence[str]) -> dict[str, Record]:
+        return {id_: self.record(item) for id_, item in self.items(ids).items()}
+
+    def write(self, writes: Sequence[Write]) -> list[Result]:
+        return self.writer.write(writes)
+
+    def new_id(self, token: str) -> str:
+        return ""
+
+    def find(self, field: str, value: Any) -> list[Record]:
+        """Look it up by the app's own search where it has one, else in the listing; what is found is read again."""
+        there = self.manifest.find
+        if there is not None and field in there.fields:
+            found: Iterable[Any] = self._search(field, value)
+        else:
+            found = (item for page in self.session.pages(self.manifest.list, {}) for item in page.items)
+        ids = [id_ for item in found if (id_ := self.id_of(item)) is not None]
+        return [record for record in self.get(ids).values() if _same(record.fields.get(field), value)]
+
+    def close(self) -> None:
+        self.session.close()
+
+    # What reading and writing share ---------------------------------------------------------------------------------
+
+    def items(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Fetch records as the app shows them. An id that is not in the answer is gone."""
+        wanted = [id_ for id_ in dict.fromkeys(ids) if self.is_id(id_)]
+        batch = self.manifest.get.batch
+        found: dict[str, Any] = {}
+        if batch is not None and (len(wanted) > 1 or self.manifest.get.call is None):
+            for start in range(0, len(wanted), batch.size):
+                some = wanted[start : start + batch.size]
+                values = {"ids": some, "items": [fill(batch.item, {"id": id_}) for id_ in some], "size": len(some)}
+                answer = self.session.read(batch.call, values)
+                self._take(found, self._list(answer, batch.items), batch.answer, frozenset(some))
+            return found
+        for id_ in wanted:
+            call = self.manifest.get.call
+            assert call is not None, "the compiler asks for one of both"
+            answer = self.session.read(call, {"id": id_}, gone=True)
+            if 200 <= answer.status < 300 and answer.status not in call.empty:
+                if not answer.is_json:
+                    raise TransientError(f"{self.session.app}: a record came as no JSON; a proxy in between?")
+                self._take(found, [answer.doc], self.manifest.get.answer, frozenset({id_}))
+        return found
+
+    def id_of(self, item: Any) -> str | None:
+        """Give the id of an item; None for one that is deleted."""
+        if self.is_gone(item):
+            return None
+        return self.any_id(item)
+
+    def any_id(self, item: Any) -> str:
+        """Give the id of an item, be it deleted."""
+        found = self._id(item)
+        if found is None or isinstance(found, dict | list | bool) or found == "":
+            raise TransientError(f"{self.session.app}: an item without {self.manifest.shape.id.text}")
+        return shown(found)
+
+    def is_gone(self, item: Any) -> bool:
+        gone = self.manifest.shape.gone
+        return gone is not None and find(item, gone.path.steps) in gone.words
+
+    def is_id(self, id_: str) -> bool:
+        """Say whether this can be an id at all; what cannot is never sent."""
+        pattern = self.manifest.shape.id_pattern
+        if pattern is not None:
+            return pattern.fullmatch(id_) is not None
+        sound = 0 < len(id_) <= ID_MAX and id_.isprintable() and id_ not in {".", ".."}
+        return sound and not any("\ud800" <= letter <= "\udfff" for letter in id_)
+
+    def record(self, item: Any) -> Record:
+        """Read one item."""
+        id_ = self.any_id(item)
+        doc = item if self._whole else self._under(item)
+        if not isinstance(doc, dict):
+            return Record(id=id_, fields={}, problem=f"it holds no {self.manifest.shape.under.text}")
+        version = self._version(item) if self._version is not None else None
+        return Record(
+            id=id_,
+            fields={name: read(doc) for name, read in self._readers},
+            version=None if version is None else shown(version),
+        )
+
+    def _search(self, field: str, value: Any) -> Iterator[Any]:
+        there = self.manifest.find
+        assert there is not None
+        values = {"value": shown(value), "field": self.known[field].field.path.text if field in self.known else field}
+        call = there.listing.call
+        if not there.listing.page.by:
+            answer = self.session.read(call, {**values, "size": there.listing.page.size}, gone=True)
+            if answer.status in call.empty or not 200 <= answer.status < 300:
+                return
+            yield from self._list(answer, there.listing.items)
+            return
+        for page in self.session.pages(there.listing, values):
+            yield from page.items
+
+    def _list(self, answer: Answer, where: Path) -> list[Any]:
+        found = find(answer.doc, where.steps)
+        if isinstance(found, dict):
+            return list(found.values()) if where.steps else [found]
+        if isinstance(found, list):
+            return found
+        raise TransientError(f"{self.session.app}: an answer without the list {where.text}")
+
+    def _take(self, found: dict[str, Any], items: Iterable[Any], where: Path, wanted: frozenset[str]) -> None:
+        for each in items:
+            item = find(each, where.steps)
+            if item is None:
+                continue
+            id_ = self.id_of(item)
+            if id_ in wanted:  # another id: what was asked for has been merged into it
+                found[id_] = item
+
+
+def _same(held: Raw, value: Raw) -> bool:
+    if isinstance(held, str) and isinstance(value, str):
+        return held.casefold() == value.casefold()
+    return bool(held == value)
+
+
+def _fields(manifest: Manifest, opening: Opening) -> dict[str, Known]:
+    """Lay the operator's map over the manifest's; what lies at a path that it knows is read as it says."""
+    by_path = {field.path.text: field for field in manifest.fields.values()}
+    maps = {name: field.map for name, field in manifest.fields.items() if name in (opening.known or manifest.fields)}
+    taken = {where.path for name, where in opening.fields.items() if where.direction != "none"}
+    maps = {name: where for name, where in maps.items() if name not in opening.fields and where.path not in taken}
+    maps |= {name: where for name, where in opening.fields.items() if where.direction != "none"}
+    found = {}
+    for name, where in maps.items():
+        field = by_path.get(where.path) or _unlisted(manifest, where, opening.app, name)
+        read, raw = reader(field.path), field.kind.read
+        found[name] = Known(field=field, map=where, read=lambda doc, read=read, raw=raw: raw(read(doc)))  # type: ignore[misc]
+    return found
+
+
+def _unlisted(manifest: Manifest, where: FieldMap, app: str, name: str) -> Field:
+    try:
+        path = compile_path(where.path)
+    except ValueError as error:
+        raise ConfigError(f"{app}: field {name}: {error}") from None
+    return Field(map=where, path=path, kind=KINDS["text"], blank=manifest.shape.blank)
+
+
+def connector(file: File, name: str, app: Callable[[Manifest, Opening], App] = HttpApp) -> Connector:
+    """Make a connector of a manifest; `app` is a class of HttpApp's that does single steps in Python."""
+    manifest = load_manifest(file, name)
+    return Connector(spec=manifest.spec, open=lambda opening: app(manifest, opening))

@@ -1,0 +1,295 @@
+"""A manifest's text -> a checked `Manifest`, or every problem in it with file, line and column.
+
+Must not open or ask anything. Hard rules: a manifest with a problem is never returned; every {name} is known here; a body
+that creates or changes a record never holds the word that opts somebody in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path as File
+from typing import Any, Final, Literal
+
+from syncd.config.near import choose_from, did_you_mean, shown
+from syncd.config.shapes import INVALID, Spot, TooManyProblems
+from syncd.config.text import read_tree
+from syncd.core.fields import STANDARD
+from syncd.errors import ConfigError, Problem
+from syncd.http import operations
+from syncd.http.coding import KINDS, joined
+from syncd.http.terms import Auth, Bucket, Consent, Field, Gone, Limits, Manifest, Quota, Rule, Shape, Texts
+from syncd.http.texts import Template, compile_text, constants_in
+from syncd.http.vocabulary import AUTH, ERROR, FIELD, LIMIT, LIMITS, MANIFEST, OAUTH, QUOTA, RECORD, SECRET, SETTING
+from syncd.model import FieldMap, Setting, Spec
+
+BLANKS: Final[Mapping[str, Any]] = {"null": None, "empty": ""}
+OPTED_IN: Final = "opted_in"
+DEFAULT_RULES: Final = (
+    Rule(then="access", status=(401,)),
+    Rule(then="access", status=(403,)),
+    Rule(then="gone", status=(404, 410)),
+    Rule(then="moved", status=(412,)),
+    Rule(then="busy", status=(429,)),
+)
+
+
+def load_manifest(file: File, name: str) -> Manifest:
+    """Return the checked manifest, or raise ConfigError with every problem in it."""
+    tree, problems = read_tree(file)
+    manifest = None
+    try:
+        manifest = _compiled(Spot.top(tree, problems), name)
+    except TooManyProblems:
+        manifest = None
+    if problems or manifest is None:
+        raise ConfigError("the manifest is wrong", problems=tuple(sorted(dict.fromkeys(problems), key=_place)))
+    return manifest
+
+
+def _place(problem: Problem) -> tuple[Any, ...]:
+    file, *numbers = problem.place.rsplit(":", 2)
+    return (file, *(int(number) for number in numbers), problem.path)
+
+
+def _compiled(top: Spot, name: str) -> Manifest | None:
+    read = MANIFEST.read(top)
+    if read is INVALID or top.problems:
+        return None  # what the words mean together is asked when each of them is right
+    values = MANIFEST.filled(read)
+    settings = {each: SETTING.filled(said) for each, said in values["settings"].items()}
+    record = RECORD.filled(values["record"])
+    scope = operations.Scope(
+        top=top, settings=frozenset(settings), fields=frozenset(values["fields"]), versioned="version" in record
+    )
+    blank = BLANKS[record["blank"]]
+    _check_names(top, values)
+    address = values["address"]
+    scope.check(top.down("address"), address.names, operations.NOTHING)
+    fields = {each: _field(each, said, blank, scope) for each, said in values["fields"].items()}
+    made = operations.read_operations(values, scope)
+    _check_consent(top, values, fields)
+    rules = tuple(_rule(spot, scope) for spot in top.down("errors").items())
+    return Manifest(
+        name=name,
+        spec=_spec(name, values, settings, record, fields, made),
+        address=address,
+        headers=_texts(top.down("headers"), values["headers"], scope),
+        auth=_auth(top.child("auth"), values, scope),
+        shape=Shape(
+            id=record["id"],
+            id_pattern=operations.pattern(top.down("record", "id_pattern"), record.get("id_pattern"), groups=0),
+            under=record["under"],
+            version=record.get("version"),
+            gone=Gone(path=record["gone"]["path"], words=tuple(record["gone"]["is"])) if "gone" in record else None,
+            blank=blank,
+        ),
+        fields=fields,
+        rules=(*rules, *DEFAULT_RULES),
+        limits=_limits(top, values["limits"], made),
+        **made,
+    )
+
+
+def _check_names(top: Spot, values: Mapping[str, Any]) -> None:
+    for part in ("settings", "secrets"):
+        for each in values[part]:
+            if part == "settings" and (each in values["fields"] or each in operations.RESERVED):
+                top.down(part).key_problem(each, "is the name of something else in a manifest; take another")
+            if part == "secrets" and each in values["settings"]:
+                top.down(part).key_problem(each, "is also the name of a setting")
+    for part, names in (
+        ("unique", values["claims"].get("unique", [])),
+        ("fields", values.get("find", {}).get("fields", [])),
+    ):
+        at = top.down("claims" if part == "unique" else "find", part)
+        for item, each in zip(at.items(), names, strict=True):
+            if each not in values["fields"]:
+                item.problem(f"no such field{did_you_mean(each, values['fields'])}")
+    for each in values["fields"]:
+        if each not in STANDARD:
+            near = did_you_mean(each, STANDARD)
+            if near:
+                top.down("fields").key_problem(each, f"no standard field{near}")
+
+
+def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Scope) -> Field:
+    values = FIELD.filled(said)
+    kind = joined(values["separator"]) if values["type"] == "joined" else KINDS[values["type"]]
+    consent = None
+    if "consent" in values:
+        consent = _consent(name, values["consent"], scope)
+    elif STANDARD.get(name) == "consent":
+        spot = scope.top.down("fields", name)
+        if values["direction"] != "in":
+            spot.problem("is consent: say how it is written under `consent:`, or `direction: in`")
+    return Field(
+        map=FieldMap(
+            path=values["path"].text,
+            direction=values["direction"],
+            values=values.get("values"),
+            required=values["required"],
+            max_length=values.get("max_length"),
+        ),
+        path=values["path"],
+        kind=kind,
+        blank=BLANKS[values["blank"]] if "blank" in values else blank,
+        item=values["item"],
+        consent=consent,
+    )
+
+
+def _consent(name: str, said: Mapping[str, Any], scope: operations.Scope) -> Consent:
+    spot = scope.top.down("fields", name, "consent")
+    names = operations.WRITES | scope.fields
+    opt_in = operations.call("consent", said["opt_in"], spot.down("opt_in"), scope, names) if "opt_in" in said else None
+    return Consent(
+        opt_out=operations.call("consent", said["opt_out"], spot.down("opt_out"), scope, names),
+        opt_in=opt_in,
+        with_create=said["with_create"],
+    )
+
+
+def _check_consent(top: Spot, values: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
+    """Refuse a body that opts people in by itself: only the operation that is named so may."""
+    words = {
+        str((each.map.values or {}).get(OPTED_IN, OPTED_IN)).lower()
+        for each in fields.values()
+        if each.consent is not None
+    }
+    for kind in ("create", "update"):
+        said = values.get(kind, {})
+        for part, spot in ((said, top.down(kind)), (said.get("batch", {}), top.down(kind, "batch"))):
+            for key in ("body", "item"):
+                if words & {text.lower() for text in constants_in(part.get(key))}:
+                    spot.down(key).problem("holds the word for opted in; consent is written by `consent: opt_in` only")
+            if words & {text.lower() for each in part.get("query", {}).values() for text in constants_in(each)}:
+                spot.down("query").problem("holds the word for opted in; consent is written by `consent: opt_in` only")
+
+
+def _texts(spot: Spot, said: Mapping[str, Template], scope: operations.Scope) -> Texts:
+    for name, text in said.items():
+        scope.check(spot.down(name), text.names, operations.NOTHING)
+    return tuple(said.items())
+
+
+def _auth(spot: Spot | None, values: Mapping[str, Any], scope: operations.Scope) -> Auth:
+    if spot is None or "auth" not in values:
+        return Auth(kind="none")
+    [(kind, said)] = values["auth"].items()
+    known = frozenset(values["secrets"])
+    words: dict[str, str] = {}
+    texts: dict[str, Template] = {}
+    if isinstance(said, Template):
+        texts["value"] = said
+    else:
+        shape = AUTH.keys[kind].shape
+        filled = OAUTH.filled(said) if shape is OAUTH else said
+        for key, value in filled.items():
+            if isinstance(value, Template):
+                texts[key] = value
+            else:
+                words[key] = value
+    for key, text in texts.items():
+        place = spot.down(kind) if key == "value" and kind == "bearer" else spot.down(kind, key)
+        scope.check(place, text.names, known)
+    if kind == "oauth2" and words["grant"] == "refresh_token" and "refresh_token" not in texts:
+        spot.down(kind).problem('needs the key "refresh_token": where the first one comes from')
+    return Auth(kind=kind, texts=texts, words=words)
+
+
+def _rule(spot: Spot, scope: operations.Scope) -> Rule:
+    values = ERROR.filled(ERROR.read(Spot(spot.node, spot.path, spot.place, [])))
+    if "field" in values and values["field"] not in scope.fields:
+        spot.down("field").problem(f"no such field{did_you_mean(values['field'], scope.fields)}")
+    coded = "at" in values or "header" in values
+    if ("is" in values or "has" in values) and not coded:
+        spot.problem("says what the code is, but not where: add `at` or `header`")
+    if not coded and "status" not in values:
+        spot.problem("fits every answer: add `status`, or `at` and `is`")
+    return Rule(
+        then=values["then"],
+        status=tuple(values.get("status", ())),
+        at=values.get("at"),
+        header=values.get("header", "").lower().encode(),
+        words=tuple(str(word) for word in values.get("is", ())),
+        has=values.get("has", "").casefold(),
+        message=values.get("message", ""),
+        field=values.get("field"),
+        field_at=values.get("field_at"),
+        existing=values.get("existing"),
+        existing_in=operations.pattern(spot.down("existing_in"), values.get("existing_in"), groups=1),
+    )
+
+
+def _limits(top: Spot, said: Mapping[str, Any], made: Mapping[str, Any]) -> Limits:
+    values = LIMITS.filled(said)
+    buckets = []
+    for item, each in zip(top.down("limits", "buckets").items(), values["buckets"], strict=False):
+        bucket = LIMIT.filled(each)
+        for place, name in zip(item.down("calls").items(), bucket.get("calls", []), strict=False):
+            if name not in operations.NAMED:
+                place.problem(
+                    f"no operation{did_you_mean(name, operations.NAMED) or f'; there are: {choose_from(operations.NAMED)}'}"
+                )
+        buckets.append(
+            Bucket(
+                requests=max(1, bucket["requests"] * (100 - bucket["reserve"]) // 100),
+                per_seconds=bucket["per"],
+                calls=frozenset(bucket.get("calls", ())),
+            )
+        )
+    return Limits(
+        buckets=tuple(buckets),
+        quota=tuple(_quota(QUOTA.filled(each)) for each in values["quota"]),
+        retry_after=tuple(name.lower().encode() for name in values["retry_after"]),
+    )
+
+
+def _quota(values: Mapping[str, Any]) -> Quota:
+    return Quota(
+        remaining=values["remaining"].lower().encode(),
+        reset=values.get("reset", "").lower().encode(),
+        reset_in=values["reset_in"],
+        window_seconds=values["window"],
+    )
+
+
+def _spec(
+    name: str,
+    values: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    record: Mapping[str, Any],
+    fields: Mapping[str, Field],
+    made: Mapping[str, Any],
+) -> Spec:
+    """State what the manifest claims; what can be told from it need not be claimed."""
+    claims = values["claims"]
+    changes, update = made["changes"], made["update"]
+    batches = [writing.batch.size for each in ("create", "update") if (writing := made[each]) and writing.batch]
+    reports = changes is not None and (made["deleted"] is not None or "gone" in record)
+    versions: Literal["none", "opaque", "ordered"] = record["versions"] if "version" in record else "none"
+    return Spec(
+        name=name,
+        summary=values["summary"],
+        settings=tuple(Setting(name=each, **said) for each, said in settings.items()),
+        secrets=tuple(Setting(name=each, **SECRET.filled(said)) for each, said in values["secrets"].items()),
+        fields={each: field.map for each, field in fields.items()},
+        any_path=record["any_path"],
+        flat=record["flat"],
+        create=made["create"] is not None,
+        update=update is not None,
+        archive=made["archive"] is not None,
+        incremental=changes is not None,
+        proven_listing=values["list"].get("proven", False),
+        versions=versions,
+        lost_update="cas" if update is not None and "version" in update.names else "blind",
+        rung=claims.get("rung", "F"),
+        reports_gone=reports,
+        lag_seconds=claims.get("lag", 0.0),
+        unique=tuple(claims.get("unique", ())),
+        write_batch=max(batches, default=100),
+        network=True,
+    )
+
+
+__all__ = ["compile_text", "load_manifest", "shown"]

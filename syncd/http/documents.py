@@ -1,0 +1,73 @@
+"""The document of a write: the named fields at their paths, and nothing else.
+
+Pure. Hard rule (PATCH-ONLY): what is not named is not sent, but for lists and members that the vendor replaces whole; those
+are copied from the record as it is now.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from syncd.http.consents import word_of
+from syncd.http.paths import find, put
+from syncd.http.terms import Manifest
+from syncd.model import Raw, Write
+
+if TYPE_CHECKING:
+    from syncd.http.app import Known
+
+
+class BadValue(ValueError):
+    """The app cannot hold this value; the text does not repeat it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class Documents:
+    """Makes documents for one app."""
+
+    def __init__(self, known: Mapping[str, Known], manifest: Manifest) -> None:
+        self._known, self._under = known, manifest.shape.under
+
+    def listed(self, write: Write) -> bool:
+        """Say whether this write goes through a list, which must be known then."""
+        return any(self._known[name].field.path.listed for name in write.fields if name in self._known)
+
+    def make(self, fields: Mapping[str, Raw], present: Any, *, create: bool, keep: Sequence[str]) -> dict[str, Any]:
+        """Make the document; BadValue where a value cannot be sent."""
+        there = find(present, self._under.steps) if present is not None else None
+        doc: dict[str, Any] = {}
+        for name in keep:
+            if isinstance(there, dict) and name in there:
+                doc[name] = copy.deepcopy(there[name])
+        for name, raw in fields.items():
+            known = self._known[name]
+            if (raw is None and create) or (known.field.consent is not None and not self._carried(name, raw)):
+                continue
+            value = None if raw is None else self._value(name, raw)
+            put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
+        return doc
+
+    def _carried(self, name: str, raw: Raw) -> bool:
+        """Say whether a new record carries this word of consent in its body: an opt-out, or what opt_in could write too."""
+        known = self._known[name]
+        consent = known.field.consent
+        if consent is None or consent.with_create != "body":
+            return False
+        word = word_of(known.map, raw)
+        return word == "opted_out" or (word == "opted_in" and consent.opt_in is not None)
+
+    def _value(self, name: str, raw: Raw) -> Any:
+        known = self._known[name]
+        try:
+            value = known.field.kind.make(raw)
+        except ValueError as error:
+            raise BadValue(name, str(error)) from None
+        limit = known.map.max_length
+        if limit is not None and isinstance(value, str) and len(value) > limit:
+            raise BadValue(name, f"longer than the {limit} characters that the app holds")
+        return value

@@ -1,0 +1,312 @@
+"""The operations of a manifest, compiled: which requests are made, with which {names}, and how answers are read.
+
+Knows the words of one operation at a time. Hard rule: a {name} that will never have a value is a problem, not a surprise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from syncd.config.near import choose_from, did_you_mean
+from syncd.config.shapes import Keys, Spot
+from syncd.http.paths import Path
+from syncd.http.terms import (
+    Batch,
+    Call,
+    Changes,
+    Deleted,
+    Find,
+    Get,
+    GetBatch,
+    Listing,
+    Paging,
+    Results,
+    Since,
+    Writing,
+)
+from syncd.http.texts import SPREAD, Body, Template, compile_text, names_in
+from syncd.http.vocabulary import BATCH, CALL, CREATE, DELETED, GET, PAGE, PAGERS, SINCE
+
+NOTHING: Final[frozenset[str]] = frozenset()
+PAGED: Final = frozenset({"size", "cursor", "offset", "page", "last"})
+TIMED: Final = PAGED | {"since", "until", "token"}
+ONE: Final = frozenset({"id", "version", "record", "key", "n"})
+WRITES: Final = frozenset({"id", "version", "record", "key"})
+EVERYWHERE: Final = frozenset({"names"})
+"""The paths of the fields that are mapped, for vendors that must be told what to send."""
+RESERVED: Final = TIMED | ONE | EVERYWHERE | {"ids", "items", "value", "field"}
+NAMED: Final = (
+    "check",
+    "account",
+    "list",
+    "changes",
+    "deleted",
+    "get",
+    "find",
+    "create",
+    "update",
+    "archive",
+    "consent",
+)
+_ASKS: Final = {
+    "cursor": "cursor",
+    "header": "cursor",
+    "offset": "offset",
+    "number": "page",
+    "last": "last",
+}
+_MICRO: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What is known while one manifest is compiled."""
+
+    top: Spot
+    settings: frozenset[str]
+    fields: frozenset[str]
+    versioned: bool
+
+    def check(self, spot: Spot, names: Collection[str], allowed: Collection[str]) -> None:
+        """Note names that will never have a value here."""
+        known = {*self.settings, *allowed, *EVERYWHERE}
+        for name in dict.fromkeys(names):
+            if name not in known:
+                near = did_you_mean(name, known)
+                spot.problem(f"nothing is called {{{name}}} here{near or f'; there are: {choose_from(known)}'}")
+            elif name == "version" and not self.versioned:
+                spot.problem("{version} is not known: say under `record:` where a record has its version")
+
+
+def read_operations(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
+    """Compile everything that makes requests; problems are noted in the scope."""
+    top = scope.top
+    account = values.get("account")
+    made: dict[str, Any] = {
+        "check": call("check", values["check"], top.down("check"), scope, NOTHING),
+        "account": account and (call("account", account, top.down("account"), scope, NOTHING), account["id"]),
+        "list": listing("list", values["list"], top.down("list"), scope, PAGED),
+        "changes": _changes(values.get("changes"), scope),
+        "deleted": _deleted(values.get("deleted"), scope),
+        "get": _get(values["get"], scope),
+        "find": _find(values.get("find"), scope),
+    }
+    for kind in ("create", "update", "archive"):
+        made[kind] = _writing(kind, values.get(kind), scope)
+    if made["deleted"] is not None and made["changes"] is None:
+        top.down("deleted").problem("is read together with `changes`, which is missing")
+    return made
+
+
+def call(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: Collection[str]) -> Call:
+    """Compile one request."""
+    values = Keys(keys=CALL).filled(said)
+    method, _, target = values["call"].partition(" ")
+    path = _path(target, spot.down("call"))
+    query, headers = tuple(values["query"].items()), tuple(values["headers"].items())
+    body: Body = values.get("body")
+    scope.check(spot.down("call"), path.names, allowed)
+    for part, texts in (("query", query), ("headers", headers)):
+        for key, text in texts:
+            scope.check(spot.down(part, key), text.names, allowed)
+    scope.check(spot.down("body"), list(names_in(body)), allowed)
+    _check_spread(body, spot.down("body"))
+    if body is not None and method == "GET":
+        spot.down("body").problem("GET has no body")
+    used = {*path.names, *names_in(body), *(n for _, text in (*query, *headers) for n in text.names)}
+    return Call(
+        name=name,
+        method=method,
+        path=path,
+        query=query,
+        headers=headers,
+        body=body,
+        form=values["as"],
+        empty=frozenset(values["empty"]),
+        names=frozenset(used),
+    )
+
+
+def _path(text: str, spot: Spot) -> Template:
+    if "?" in text or "#" in text or "//" in text:
+        spot.problem("a path has no ?, # and //; parameters go under `query:`")
+    try:
+        return compile_text(text)
+    except ValueError as error:
+        spot.problem(str(error))
+        return Template(parts=("",))
+
+
+def _check_spread(body: Body, spot: Spot) -> None:
+    if isinstance(body, dict):
+        for key, part in body.items():
+            if key == SPREAD and not (isinstance(part, Template) and part.parts == ("", "record", "")):
+                spot.problem(f'"{SPREAD}" takes {{record}}')
+            _check_spread(part, spot)
+    elif isinstance(body, list):
+        for part in body:
+            _check_spread(part, spot)
+
+
+def listing(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: Collection[str]) -> Listing:
+    """Compile a request whose answer has items."""
+    made = call(name, said, spot, scope, allowed)
+    return Listing(call=made, items=said["items"], page=_paging(said.get("page", {}), spot.down("page"), made))
+
+
+def _paging(said: Mapping[str, Any], spot: Spot, made: Call) -> Paging:
+    values = PAGE.filled(said)
+    given = [each for each in PAGERS if values.get(each) not in (None, False)]
+    if len(given) > 1:
+        spot.problem(f"says it twice: take one of {' and '.join(given)}")
+    by: Any = given[0] if given else ""
+    if by in _ASKS and _ASKS[by] not in made.names:
+        spot.problem(f"the next page is never asked for: use {{{_ASKS[by]}}} in the request")
+    return Paging(
+        by=by,
+        size=values["size"],
+        path=values.get(by) if by in {"cursor", "next_url", "last"} else None,
+        header=values.get("header", ""),
+        start=values[by] if by in {"offset", "number"} else 0,
+        more=values.get("more"),
+        total=values.get("total"),
+        short=values["short"],
+        pages_max=values["pages_max"],
+    )
+
+
+def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | None:
+    if said is None:
+        return None
+    values = SINCE.filled(said)
+    if "stamp" not in values and "token" not in values and "next" not in values:
+        spot.problem("a cursor is made of `stamp`, `token` or `next`: say which")
+    for name in ("since", "token"):
+        if (name == "since" or "token" in values) and name not in made.names:
+            spot.problem(f"the request does not say since when: use {{{name}}} in it")
+    if values["ordered"] and "stamp" not in values:
+        spot.problem("what is ordered has a `stamp`")
+    return Since(
+        stamp=values.get("stamp"),
+        format=values["format"],
+        ordered=values["ordered"],
+        overlap_us=int(values["overlap"] * _MICRO),
+        token=values.get("token"),
+        next=values.get("next"),
+        forget_us=int(values["forget"] * _MICRO) if "forget" in values else None,
+        cap=values.get("cap"),
+    )
+
+
+def _changes(said: Mapping[str, Any] | None, scope: Scope) -> Changes | None:
+    if said is None:
+        return None
+    spot = scope.top.down("changes")
+    made = listing("changes", said, spot, scope, TIMED)
+    since = _since(said["since"], spot.down("since"), made.call)
+    assert since is not None
+    return Changes(listing=made, since=since, ids=said.get("ids"))
+
+
+def _deleted(said: Mapping[str, Any] | None, scope: Scope) -> Deleted | None:
+    if said is None:
+        return None
+    values = DELETED.filled(said)
+    spot = scope.top.down("deleted")
+    made = listing("deleted", said, spot, scope, TIMED)
+    return Deleted(
+        listing=made,
+        id=values["id"],
+        since=_since(values.get("since"), spot.down("since"), made.call),
+        every_us=int(values["every"] * _MICRO),
+    )
+
+
+def _get(said: Mapping[str, Any], scope: Scope) -> Get:
+    values = GET.filled(said)
+    spot = scope.top.down("get")
+    batch = None
+    if "call" not in values and "batch" not in values:
+        spot.problem("needs `call`, `batch`, or both")
+    if "batch" in values:
+        shape = GET.keys["batch"].shape
+        assert isinstance(shape, Keys)
+        inner = shape.filled(values["batch"])
+        place = spot.down("batch")
+        scope.check(place.down("item"), list(names_in(inner["item"])), {"id"})
+        batch = GetBatch(
+            call=call("get", values["batch"], place, scope, {"ids", "items", "size"}),
+            size=inner["size"],
+            item=inner["item"],
+            items=inner["items"],
+            answer=inner["answer"],
+        )
+    one = call("get", said, spot, scope, {"id"}) if "call" in values else None
+    return Get(call=one, answer=values["answer"], batch=batch)
+
+
+def _find(said: Mapping[str, Any] | None, scope: Scope) -> Find | None:
+    if said is None:
+        return None
+    made = listing("find", said, scope.top.down("find"), scope, PAGED | {"value", "field"})
+    return Find(listing=made, fields=tuple(said["fields"]))
+
+
+def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing | None:
+    if said is None:
+        return None
+    spot = scope.top.down(kind)
+    allowed = {"create": {"record", "key"}, "update": WRITES, "archive": {"id", "version", "key"}}[kind]
+    values = CREATE.filled(said)
+    one = call(kind, said, spot, scope, allowed)
+    batch = None
+    if "batch" in values:
+        inner = BATCH.filled(values["batch"])
+        place = spot.down("batch")
+        many = call(kind, values["batch"], place, scope, {"items", "key"})
+        scope.check(place.down("item"), list(names_in(inner["item"])), {*allowed, "n"})
+        _check_spread(inner["item"], place.down("item"))
+        used = many.names | set(names_in(inner["item"]))
+        if ("version" in used) != ("version" in one.names):
+            place.problem("{version} is used in one of `call` and `batch` only: both must be conditional, or none")
+        results = {
+            name: inner["results"].get(name) for name in ("items", "by", "status", "answer", "errors", "errors_by")
+        }
+        if results["errors"] is not None and results["errors_by"] is None:
+            place.down("results").problem("says where errors are, but not how one names its write: add `errors_by`")
+        batch = Batch(
+            call=Call(**{**{f: getattr(many, f) for f in Call.__slots__}, "names": frozenset(used)}),
+            size=inner["size"],
+            item=inner["item"],
+            results=Results(**results),
+        )
+    if kind == "create" and "answer" not in values and "id" not in values:
+        spot.problem("nothing says which record was made: add `answer` or `id`")
+    return Writing(
+        call=one,
+        answer=values.get("answer"),
+        id=values.get("id"),
+        keep=tuple(values.get("keep", ())),
+        repeatable=values["repeatable"] or "key" in one.names,
+        batch=batch,
+    )
+
+
+def pattern(spot: Spot, text: str | None, *, groups: int) -> re.Pattern[str] | None:
+    """Compile a regular expression; note one that is wrong."""
+    if text is None:
+        return None
+    try:
+        made = re.compile(text)
+    except re.error as error:
+        spot.problem(f"no regular expression: {error.msg}")
+        return None
+    if made.groups != groups:
+        spot.problem("expected one group in it: (...)" if groups else "expected no group in it; write (?:...)")
+    return made
+
+
+__all__ = ["NAMED", "NOTHING", "RESERVED", "WRITES", "Path", "Scope", "call", "pattern", "read_operations"]

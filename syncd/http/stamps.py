@@ -1,0 +1,74 @@
+"""Points in time as vendors write them, as whole microseconds since 1970 UTC, and back.
+
+Pure; sees no clock. Finer than the rest of syncd (milliseconds), because a cursor that is rounded loses changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+SECOND: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MS_DATE: Final = re.compile(r"/Date\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
+_FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
+
+
+def moment(us: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=us)
+
+
+def _iso(us: int, spec: str) -> str:
+    return moment(us).isoformat(timespec=spec)[:-6]
+
+
+def _http_date(us: int) -> str:
+    from email.utils import format_datetime
+
+    return format_datetime(moment(us).replace(microsecond=0), usegmt=True)
+
+
+FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
+    "rfc3339": lambda us: f"{_iso(us, 'microseconds')}Z",
+    "rfc3339_ms": lambda us: f"{_iso(us, 'milliseconds')}Z",
+    "rfc3339_s": lambda us: f"{_iso(us, 'seconds')}Z",
+    "offset_s": lambda us: f"{_iso(us, 'seconds')}+00:00",
+    "naive_s": lambda us: _iso(us, "seconds"),
+    "unix": lambda us: str(us // SECOND),
+    "unix_ms": lambda us: str(us // 1000),
+    "date": lambda us: _iso(us, "seconds")[:10],
+    "http_date": _http_date,
+}
+"""How a point in time is spelled in a request; it is always cut, never rounded up."""
+
+
+def read_stamp(value: Any, spelled: str) -> int | None:
+    """Read a stamp of a record, spelled as in requests or in ISO 8601; None where it is none."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return int(value * (1000 if spelled == "unix_ms" else SECOND))
+    if not isinstance(value, str):
+        return None
+    if match := _MS_DATE.fullmatch(value):
+        return int(match[1]) * 1000
+    if spelled in {"unix", "unix_ms"} and value.isdecimal() and value.isascii():
+        return int(value) * (1000 if spelled == "unix_ms" else SECOND)
+    return read_iso(value)
+
+
+def read_iso(text: str) -> int | None:
+    """Read ISO 8601; without an offset it is UTC."""
+    try:
+        at = datetime.fromisoformat(_FINE.sub(r"\1", text.strip()))
+    except ValueError:
+        return None
+    at = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return (at - _EPOCH) // timedelta(microseconds=1)
+
+
+def iso_text(us: int) -> str:
+    """Spell a point in time as syncd's fields do."""
+    return f"{_iso(us, 'seconds')}Z" if us % SECOND == 0 else f"{_iso(us, 'milliseconds')}Z"

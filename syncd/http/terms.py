@@ -1,0 +1,255 @@
+"""What a manifest says, compiled: the types that the engine runs. Nothing here is decided, opened or sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias
+
+from syncd.http.coding import Kind
+from syncd.http.paths import Path
+from syncd.http.texts import Body, Template
+from syncd.model import FieldMap, Spec
+
+Texts: TypeAlias = tuple[tuple[str, Template], ...]
+Form: TypeAlias = Literal["json", "form", "merge-patch"]
+Then: TypeAlias = Literal["access", "busy", "later", "invalid", "exists", "moved", "gone", "readonly", "unknown"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request. `name`: the operation it belongs to, for limits and messages."""
+
+    name: str
+    method: str
+    path: Template
+    query: Texts = ()
+    headers: Texts = ()
+    body: Body = None
+    form: Form = "json"
+    empty: frozenset[int] = frozenset()
+    names: frozenset[str] = frozenset()
+    """Every {name} that it uses."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paging:
+    """How a listing comes in pages; `by` is the one pager that is given."""
+
+    by: Literal["", "cursor", "header", "next_url", "link", "offset", "number", "last"]
+    size: int
+    path: Path | None = None
+    """Of cursor, next_url, last."""
+    header: str = ""
+    start: int = 0
+    more: Path | None = None
+    total: Path | None = None
+    short: bool = False
+    pages_max: int = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listing:
+    """A request whose answer has items, in pages."""
+
+    call: Call
+    items: Path
+    page: Paging
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """What a cursor is made of."""
+
+    stamp: Path | None
+    format: str
+    ordered: bool
+    overlap_us: int
+    token: Path | None
+    next: Path | None
+    forget_us: int | None
+    cap: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    listing: Listing
+    since: Since
+    ids: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deleted:
+    listing: Listing
+    id: Path
+    since: Since | None
+    every_us: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GetBatch:
+    call: Call
+    size: int
+    item: Body
+    items: Path
+    answer: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Get:
+    call: Call | None
+    answer: Path
+    batch: GetBatch | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Find:
+    listing: Listing
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """How the answer to a batch tells of each write."""
+
+    items: Path | None
+    by: Path | None
+    status: Path | None
+    answer: Path | None
+    errors: Path | None
+    errors_by: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    call: Call
+    size: int
+    item: Body
+    results: Results
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How one kind of write is done."""
+
+    call: Call
+    answer: Path | None = None
+    id: Path | None = None
+    keep: tuple[str, ...] = ()
+    repeatable: bool = False
+    batch: Batch | None = None
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.call.names | (self.batch.call.names if self.batch else frozenset())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consent:
+    opt_out: Call
+    opt_in: Call | None
+    with_create: Literal["body", "before", "after"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field as the manifest knows it."""
+
+    map: FieldMap
+    path: Path
+    kind: Kind
+    blank: Any
+    item: Mapping[str, Any] = field(default_factory=dict)
+    consent: Consent | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    path: Path
+    words: tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What a record looks like."""
+
+    id: Path
+    id_pattern: re.Pattern[str] | None
+    under: Path
+    version: Path | None
+    gone: Gone | None
+    blank: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What one kind of answer means."""
+
+    then: Then
+    status: tuple[int, ...] = ()
+    at: Path | None = None
+    header: bytes = b""
+    words: tuple[str, ...] = ()
+    has: str = ""
+    message: str = ""
+    field: str | None = None
+    field_at: Path | None = None
+    existing: Path | None = None
+    existing_in: re.Pattern[str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bucket:
+    requests: int
+    per_seconds: float
+    calls: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    remaining: bytes
+    reset: bytes
+    reset_in: Literal["seconds", "ms", "unix", "date"]
+    window_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    buckets: tuple[Bucket, ...] = ()
+    quota: tuple[Quota, ...] = ()
+    retry_after: tuple[bytes, ...] = (b"retry-after",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Auth:
+    """How we show who we are: one kind and its texts."""
+
+    kind: Literal["none", "header", "query", "bearer", "basic", "oauth2"]
+    texts: Mapping[str, Template] = field(default_factory=dict)
+    words: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """A connector in YAML, compiled."""
+
+    name: str
+    spec: Spec
+    address: Template
+    headers: Texts
+    auth: Auth
+    check: Call
+    account: tuple[Call, Path] | None
+    shape: Shape
+    fields: Mapping[str, Field]
+    list: Listing
+    changes: Changes | None
+    deleted: Deleted | None
+    get: Get
+    find: Find | None
+    create: Writing | None
+    update: Writing | None
+    archive: Writing | None
+    rules: tuple[Rule, ...]
+    limits: Limits

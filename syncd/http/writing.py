@@ -1,0 +1,330 @@
+"""Writing: what the hub asks for, as requests of the manifest; one result each, and nothing raised.
+
+Knows kinds of writes and what their answers mean. Hard rules: a body holds the named fields and what the manifest says must
+be kept, nothing else; what nobody answered for is Unknown; consent is written by its own requests, an opt-out first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from syncd.errors import AccessError, ConfigError, OutcomeUnknown, SyncdError, TransientError
+from syncd.http.answers import Pending, batch_results, fault_result
+from syncd.http.consents import Consents
+from syncd.http.documents import BadValue, Documents
+from syncd.http.faults import Answer, Fault
+from syncd.http.paths import find, shown
+from syncd.http.terms import Batch, Writing
+from syncd.http.texts import fill
+from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+
+if TYPE_CHECKING:
+    from syncd.http.app import HttpApp
+
+UNKNOWNS_MAX: Final = 3
+
+
+class _Halt(Exception):
+    """Nothing more is sent: the app refuses us, is busy, or is out of reach."""
+
+
+class Writer:
+    """The writes of one app."""
+
+    def __init__(self, app: HttpApp) -> None:
+        self._app = app
+        self._manifest = app.manifest
+        self._docs = Documents(app.known, app.manifest)
+        self._consents = Consents(app)
+        self._ids: dict[int, str] = {}
+        """The ids that answers gave to what was made."""
+
+    def write(self, writes: Sequence[Write]) -> list[Result]:
+        results: list[Result | None] = [None] * len(writes)
+        self._ids = {}
+        try:
+            for kind, places in _groups(writes):
+                self._group(kind, [(place, writes[place]) for place in places], results)
+        except _Halt as halt:
+            message = f"not sent any more: {halt}"
+            return [Rejected(why="busy", message=message) if result is None else result for result in results]
+        return self._read_back(writes, results)
+
+    def _group(self, kind: str, asked: Sequence[tuple[int, Write]], results: list[Result | None]) -> None:
+        """Do the writes of one kind."""
+        how = {
+            "create": self._manifest.create,
+            "update": self._manifest.update,
+            "consent": self._manifest.update,
+            "archive": self._manifest.archive,
+        }[kind]
+        ready: list[Pending] = []
+        for place, write in asked:
+            refused = self._refused(write, how)
+            if refused is not None:
+                results[place] = refused
+            else:
+                ready.append(Pending(place=place, write=write))
+        if how is None or not ready:
+            return
+        ready = self._with_present(how, ready, results)
+        if kind == "consent":
+            ready = [each for each in ready if self._consented(each, results)]
+        ready = [each for each in ready if self._documented(how, each, results)]
+        self._send(how, ready, results)
+
+    def _refused(self, write: Write, how: Writing | None) -> Rejected | None:
+        """Say what is wrong with a write before anything is sent."""
+        if how is None:
+            return Rejected(why="readonly", message=f"this connector does not {write.kind} records")
+        if write.kind != "create" and not self._app.is_id(write.id):
+            return Rejected(why="gone", message="no id of this app")
+        for name, value in write.fields.items():
+            known = self._app.known.get(name)
+            if known is None:
+                return Rejected(why="invalid", field=name, message="no such field here")
+            if known.map.direction == "in":
+                return Rejected(why="readonly", field=name, message="is only read here")
+            if known.field.consent is not None and write.kind == "update":
+                return Rejected(why="readonly", field=name, message="consent is no part of an ordinary change")
+            if known.map.required and value is None and known.field.consent is None:
+                return Rejected(why="invalid", field=name, message="is required")
+        if write.kind == "create":
+            for name, known in self._app.known.items():
+                if known.map.required and write.fields.get(name) is None:
+                    return Rejected(why="invalid", field=name, message="is required")
+        return None
+
+    def _with_present(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> list[Pending]:
+        """Fetch the records as they are, where a write needs them; compare what was expected."""
+        conditional = "version" in how.names
+        needy = [each for each in ready if self._needs_present(how, each.write, conditional)]
+        if not needy:
+            return list(ready)
+        try:
+            there = self._app.items([each.write.id for each in needy])
+        except SyncdError as error:
+            raise _Halt(str(error)) from error
+        kept = []
+        for each in ready:
+            if each not in needy:
+                kept.append(each)
+                continue
+            item = there.get(each.write.id)
+            result = self._moved(each.write, item, conditional)
+            if result is not None:
+                results[each.place] = result
+                continue
+            each.present = item
+            each.version = self._app.record(item).version
+            kept.append(each)
+        return kept
+
+    def _needs_present(self, how: Writing, write: Write, conditional: bool) -> bool:
+        if write.kind == "create":
+            return False
+        if conditional and write.version is None:
+            return True
+        if write.kind == "archive":
+            return False
+        return bool(how.keep) or self._docs.listed(write) or (write.kind == "consent" and self._consents.needs(write))
+
+    def _moved(self, write: Write, item: Any, conditional: bool) -> Rejected | None:
+        if item is None:
+            return Rejected(why="gone")
+        if not conditional:
+            return None
+        record = self._app.record(item)
+        if write.version is not None and write.version != record.version:
+            return Rejected(why="moved", message="the record has changed")
+        for name, old in write.expect.items():
+            if record.fields.get(name) != old:
+                return Rejected(why="moved", message="the record has changed", field=name)
+        return None
+
+    def _consented(self, each: Pending, results: list[Result | None]) -> bool:
+        """Do the requests of consent; say whether other fields are left to be written."""
+        with _halting():
+            result, rest = self._consents.write(each.write, each.present)
+        if result is not None and not isinstance(result, Applied):
+            results[each.place] = result
+            return False
+        if not rest and result is not None:
+            results[each.place] = result
+            return False
+        each.fields = rest
+        return True
+
+    def _documented(self, how: Writing, each: Pending, results: list[Result | None]) -> bool:
+        """Make the document of a write; say whether there is something to send."""
+        write = each.write
+        if write.kind == "archive":
+            return True
+        fields: Mapping[str, Any] = write.fields if each.fields is None else each.fields
+        if write.kind != "create" and not fields:
+            results[each.place] = Applied(record=None)
+            return False
+        try:
+            each.doc = self._docs.make(fields, each.present, create=write.kind == "create", keep=how.keep)
+        except BadValue as bad:
+            results[each.place] = Rejected(why="invalid", field=bad.field, message=str(bad))
+            return False
+        if write.kind == "create":
+            with _halting():
+                refused = self._consents.before_create(write)
+            if refused is not None:
+                results[each.place] = refused
+                return False
+        return True
+
+    # Sending --------------------------------------------------------------------------------------------------------
+
+    def _send(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> None:
+        if how.batch is None or len(ready) == 1:
+            self._singly(how, ready, results)
+            return
+        for some in _batches(ready, how.batch.size):
+            self._batch(how, how.batch, some, results)
+
+    def _singly(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> None:
+        unknown = 0
+        for each in ready:
+            with _halting():
+                results[each.place] = self._one(how, each)
+            unknown = unknown + 1 if isinstance(results[each.place], Unknown) else 0
+            if unknown == UNKNOWNS_MAX:
+                raise _Halt("several answers were lost or not understood")
+
+    def _one(self, how: Writing, each: Pending) -> Result:
+        values = self._values(each)
+        try:
+            answer, fault = self._app.session.write(how.call, values, repeatable=how.repeatable)
+        except OutcomeUnknown as error:
+            return Unknown(message=str(error))
+        if fault is not None:
+            return self._faulty(each, fault)
+        if each.write.kind == "archive":
+            return Applied(record=None)
+        return self._applied(how, each, answer)
+
+    def _applied(self, how: Writing, each: Pending, answer: Answer) -> Result:
+        """Read a success: the record in it, or its id."""
+        item = find(answer.doc, how.answer.steps) if how.answer is not None else None
+        if isinstance(item, list):
+            item = item[0] if len(item) == 1 else None
+        if item is not None:
+            return self._made(each, item)
+        if how.answer is not None and answer.status not in how.call.empty:
+            return Unknown(message=f"the app answers {answer.status} without the record")
+        if each.write.kind != "create":
+            return Applied(record=None)
+        id_ = shown(find(answer.doc, how.id.steps)) if how.id is not None else ""
+        if not id_:
+            return Unknown(message=f"the app answers {answer.status} without the id of what it made")
+        self._ids[each.place] = id_
+        return Applied(record=None)
+
+    def _made(self, each: Pending, item: Any) -> Result:
+        try:
+            record = self._app.record(item)
+        except TransientError:
+            return Unknown(message="the app answers with something that is no record")
+        if each.write.kind != "create" and record.id != each.write.id:
+            return Unknown(message="the app answers with another record")
+        self._ids[each.place] = record.id
+        return self._consents.after_create(each.write, record)
+
+    def _faulty(self, each: Pending, fault: Fault) -> Result:
+        if fault.then == "access":
+            raise _Halt(fault.text())
+        if each.write.kind == "create" and fault.then == "gone":
+            return Rejected(why="busy", message=f"{fault.text()}; check the app's settings")
+        return fault_result(self._app, each, fault)
+
+    def _batch(self, how: Writing, batch: Batch, some: Sequence[Pending], results: list[Result | None]) -> None:
+        items = [fill(batch.item, {**self._values(each), "n": str(n)}) for n, each in enumerate(some)]
+        values = {"items": items, "key": uuid.uuid4().hex}
+        try:
+            with _halting():
+                answer, fault = self._app.session.write(batch.call, values, repeatable=how.repeatable)
+        except OutcomeUnknown as error:
+            for each in some:
+                results[each.place] = Unknown(message=str(error))
+            raise _Halt("the answer to a batch was lost") from error
+        if fault is None:
+            for each, result in zip(some, batch_results(self._app, batch, some, answer, self._made), strict=True):
+                results[each.place] = result
+            return
+        if fault.then == "access":
+            raise _Halt(fault.text())
+        if fault.then in {"unknown", "later", "busy"}:
+            for each in some:
+                results[each.place] = fault_result(self._app, each, fault)
+            raise _Halt(fault.text())
+        self._singly(
+            how, some, results
+        )  # all or nothing, and it was nothing: each on its own finds the one that is wrong
+
+    def _values(self, each: Pending) -> dict[str, Any]:
+        write = each.write
+        return {
+            "id": write.id or None,
+            "version": write.version if write.version is not None else each.version,
+            "record": each.doc,
+            "key": uuid.uuid4().hex,
+        }
+
+    def _read_back(self, writes: Sequence[Write], results: Sequence[Result | None]) -> list[Result]:
+        """Ask what the app now holds, where its answers did not say; a failure leaves it to the hub."""
+        found: list[Result] = [Unknown(message="not asked for") if each is None else each for each in results]
+        wanted = {
+            place: self._ids.get(place) or writes[place].id
+            for place, result in enumerate(found)
+            if isinstance(result, Applied) and result.record is None and writes[place].kind != "archive"
+        }
+        if not wanted:
+            return found
+        try:
+            records: Mapping[str, Record] = self._app.get(list(wanted.values()))
+        except SyncdError:
+            return found
+        for place, id_ in wanted.items():
+            if id_ in records:
+                found[place] = Applied(record=records[id_])
+        return found
+
+
+class _halting:  # noqa: N801 - reads as a statement
+    """Turn what was raised before anything left into the end of this write."""
+
+    def __enter__(self) -> None:
+        """Nothing to begin."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        if isinstance(error, TransientError | AccessError | ConfigError):
+            raise _Halt(str(error)) from error
+
+
+def _groups(writes: Sequence[Write]) -> Iterator[tuple[str, list[int]]]:
+    """Take writes of one kind together; consent comes first, as everywhere."""
+    for kind in ("consent", "create", "update", "archive"):
+        places = [place for place, write in enumerate(writes) if write.kind == kind]
+        if places:
+            yield kind, places
+
+
+def _batches(ready: Sequence[Pending], size: int) -> Iterator[list[Pending]]:
+    """Cut into batches; one record is in a batch once."""
+    some: list[Pending] = []
+    ids: set[str] = set()
+    for each in ready:
+        if len(some) == size or each.write.id in ids:
+            yield some
+            some, ids = [], set()
+        some.append(each)
+        if each.write.id:
+            ids.add(each.write.id)
+    if some:
+        yield some
