@@ -141,6 +141,7 @@ class Daemon:
         """The run that waits for the approval of the first look."""
         self._refused: set[str] = set()
         """Apps that refused our credentials: theirs are read anew before the next attempt."""
+        self._scheduler: Any = None
 
     # -- life
 
@@ -150,14 +151,14 @@ class Daemon:
         self._log = logs.logger()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
-        scheduler = self._schedule()
-        scheduler.start()
+        self._scheduler = self._schedule()
+        self._scheduler.start()
         self._log.info("started", apps=[app.name for app in self._config.apps], pid=os.getpid())
         try:
             while not self._stop.is_set():
                 self._turn()
         finally:
-            scheduler.shutdown(wait=False)
+            self._scheduler.shutdown(wait=False)
             self._kept.close()
             self._store.close()
         self._log.info("stopped")
@@ -248,6 +249,8 @@ class Daemon:
                 self._log.debug("waiting", note="another command is at work; what is due stays due")
                 return
             self._waiting.clear()
+            if self._follows():
+                return
             world = trapped(self._world, self._config)
             session = Session(config=self._config, store=self._store, world=world, load=self._kept.load)
             if self._approved_once(session):
@@ -272,16 +275,42 @@ class Daemon:
             log("first pass", **told, errors=outcome.errors, **note)
         return False
 
+    def _follows(self) -> bool:
+        """Take over the configuration that a command beside us put in force, or we would decide by turns with it.
+
+        What was only written, and nobody has synced by, waits for a restart.
+        """
+        rules = self._store.read(lambda tx: tx.meta("rules"))
+        if rules is None or rules == self._config.hash:
+            return False
+        fresh = self._read_anew()
+        if fresh is None or fresh.hash != rules:
+            return False
+        self._config, self._begun = fresh, False
+        self._kept.close()
+        self._kept = KeptApps(fresh)
+        self._scheduler.shutdown(wait=False)
+        self._scheduler = self._schedule()
+        self._scheduler.start()
+        self._log.info(
+            "follows", note="a command put the changed configuration in force", apps=[a.name for a in fresh.apps]
+        )
+        return True
+
+    def _read_anew(self) -> Config | None:
+        """Read the configuration as it is now; None where it is wrong."""
+        try:
+            return load_config(self._config.path, registry.spec, process=self._process)
+        except ConfigError as error:
+            self._log.warning("the configuration cannot be read anew", message=str(error))
+            return None
+
     def _renew_secrets(self, due: Mapping[str, bool]) -> None:
         """Read the configuration anew where an app refused us: only its secrets may be other ones."""
         if not self._refused & due.keys():
             return
-        try:
-            fresh = load_config(self._config.path, registry.spec, process=self._process)
-        except ConfigError as error:
-            self._log.warning("the configuration cannot be read anew", message=str(error))
-            return
-        if fresh.hash == self._config.hash:
+        fresh = self._read_anew()
+        if fresh is not None and fresh.hash == self._config.hash:
             secrets = {app.name: app.secrets for app in fresh.apps}
             apps = tuple(replace(app, secrets=secrets.get(app.name, app.secrets)) for app in self._config.apps)
             self._config = replace(self._config, apps=apps)

@@ -212,6 +212,32 @@ def test_commands_work_beside_it_and_a_pause_is_honoured(hub: Hub) -> None:
         assert stopped(daemon) == 0
 
 
+def test_a_changed_configuration_waits_until_somebody_puts_it_in_force(hub: Hub) -> None:
+    hub.synced()
+    with running(hub) as daemon:
+        until(lambda: events(hub, event="pass", app="news"), "the first pass", alive=daemon)
+        sound = hub.config.read_text()
+        hub.config.write_text("version: 1\napps: [\n")
+        hub.write("crm", [person(1, first_name="Zoe"), person(2)])
+        until(lambda: hub.rows("news")["p1@example.com"]["first_name"] == "Zoe", "it goes on as before", alive=daemon)
+        hub.config.write_text(sound)
+        hub.csv("more", [], more=", poll: 1s")
+        hub.configure("fields: {company: {policy: {owner: crm}}}\n")
+        hub.write("crm", [person(1, first_name="Zoe", company="Acme"), person(2)])
+        until(lambda: hub.rows("news")["p1@example.com"]["company"] == "Acme", "also now", alive=daemon)
+        assert hub.rows("more") == {}
+        hub.json("sync")
+        assert len(hub.rows("more")) == 2
+        until(lambda: events(hub, event="follows"), "it follows", alive=daemon)
+        rows = hub.rows("more")
+        rows["p1@example.com"] |= {"first_name": "Ada", "company": "Drift"}
+        hub.write("more", rows.values())
+        until(lambda: hub.rows("news")["p1@example.com"]["first_name"] == "Ada", "the new app is polled", alive=daemon)
+        until(lambda: hub.rows("more")["p1@example.com"]["company"] == "Acme", "by the new rule", alive=daemon)
+        assert stopped(daemon) == 0
+    assert len(events(hub, event="follows")) == 1
+
+
 def test_polls_and_sweeps_are_scheduled_as_configured(tmp_path: Path) -> None:
     from syncd import registry
     from syncd.config import load_config, process_settings
