@@ -12,7 +12,6 @@ import select
 import socket
 import ssl
 import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar
@@ -22,6 +21,7 @@ import httpx
 
 from syncd import __version__
 from syncd.errors import AccessError, ConfigError, OutcomeUnknown, TransientError
+from syncd.http.bodies import LostError, unpacked_body
 from syncd.http.places import Lookup, Network, Origin, parse_url, resolve
 from syncd.http.replies import Overloaded, Reply, TooLarge, refused, retry_after_seconds
 
@@ -96,28 +96,16 @@ class Client:
 
         `kind`: what the media type of a good (2xx) reply must contain, so that a proxy's login page is not taken for one.
         """
-        wanted = [*headers, (b"Accept-Encoding", b"gzip")]
 
-        def once() -> Reply:
-            try:
-                reply = self._send(method, target, wanted, body, body_max)
-            except _LostError as lost:
-                reaction = Overloaded if lost.again else TransientError
-                raise reaction(f"{self.place(target)}: {lost}") from lost
-            except TooLarge as error:
-                raise TooLarge(f"{self.place(target)}: {error}") from None
+        def judge(reply: Reply) -> None:
             if reply.status not in accept:
                 raise refused(self.place(target), reply, self._now())
             if kind and reply.status < 300 and kind not in reply.media_type:
                 raise TransientError(
                     f"{self.place(target)}: an answer of another kind (not {kind}); a login page or a proxy in between?"
                 )
-            return reply
 
-        try:
-            return once()
-        except Overloaded as error:
-            return self._again(error, once)
+        return self.exchange(method, target, judge, body=body, headers=headers, repeatable=True, body_max=body_max)
 
     def write(self, method: str, target: str, *, body: bytes, headers: Sequence[Header] = ()) -> Reply:
         """Ask for a change; give the reply whatever its status.
@@ -125,30 +113,24 @@ class Client:
         TransientError, AccessError, ConfigError: it never left. OutcomeUnknown: it may have been done. Only what was not
         executed is tried again: a connection that was refused, "too many requests", "come back in n seconds".
         """
-        last: Reply | None = None
+        last: list[Reply] = []
 
-        def once() -> Reply:
-            nonlocal last
-            last = None
-            try:
-                reply = self._send(method, target, headers, body, BODY_MAX)
-            except (_LostError, TooLarge) as lost:
-                raise OutcomeUnknown(f"{self.place(target)}: {lost}") from lost
+        def judge(reply: Reply) -> None:
             wait = retry_after_seconds(reply, self._now()) if reply.status in {429, 503} else None
             if reply.status == 429 or wait is not None:
-                last = reply
+                last.append(reply)
                 raise Overloaded(f"{self.place(target)}: too many requests", retry_after_seconds=wait)
-            return reply
+
+        def before() -> tuple[Header, ...]:
+            last.clear()
+            return ()
 
         try:
-            try:
-                return once()
-            except Overloaded as error:
-                return self._again(error, once)
+            return self.exchange(method, target, judge, body=body, headers=headers, repeatable=False, before=before)
         except Overloaded:
-            if last is None:
+            if not last:
                 raise
-            return last
+            return last[0]
 
     def exchange(
         self,
@@ -173,7 +155,7 @@ class Client:
             wanted = [*headers, *before(), (b"Accept-Encoding", b"gzip")]
             try:
                 reply = self._send(method, target, wanted, body, body_max)
-            except _LostError as lost:
+            except LostError as lost:
                 if not repeatable:
                     raise OutcomeUnknown(f"{self.place(target)}: {lost}") from lost
                 reaction = Overloaded if lost.again else TransientError
@@ -214,7 +196,7 @@ class Client:
             try:
                 raw = response.headers.raw
                 assert isinstance(response.stream, httpx.SyncByteStream)
-                return Reply(response.status_code, raw, _body(response.stream, raw, body_max))
+                return Reply(response.status_code, raw, unpacked_body(response.stream, raw, body_max))
             finally:
                 response.close()
         except httpx.ConnectError as error:
@@ -222,9 +204,9 @@ class Client:
         except (httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise TransientError(f"{self.place(target)}: no connection in time") from error
         except httpx.TimeoutException as error:
-            raise _LostError(f"no complete answer within {self._timeout:g} seconds") from error
+            raise LostError(f"no complete answer within {self._timeout:g} seconds") from error
         except httpx.TransportError as error:
-            raise _LostError("the connection broke before the answer was complete", again=True) from error
+            raise LostError("the connection broke before the answer was complete", again=True) from error
 
     def _again(self, first: TransientError, once: Callable[[], Result]) -> Result:
         """Try again, within bounds, what failed once: the first failure counts."""
@@ -252,52 +234,12 @@ class Client:
         return retrying(attempt)
 
 
-class _LostError(Exception):
-    """The request left, its answer did not come whole. `again`: the same once more may go better."""
-
-    def __init__(self, message: str, *, again: bool = False) -> None:
-        super().__init__(message)
-        self.again = again
-
-
 def _authorization(app: str, username: str, password: str) -> list[Header]:
     if not username and not password:
         return []
     if ":" in username:
         raise ConfigError(f"{app}: a user name for this kind of login holds no colon")
     return [(b"Authorization", b"Basic " + base64.b64encode(f"{username}:{password}".encode()))]
-
-
-def _body(stream: httpx.SyncByteStream, headers: Iterable[Header], limit: int) -> bytes:
-    """Read and unpack a body, both bounded."""
-    coding = next((value.strip().lower() for name, value in headers if name.lower() == b"content-encoding"), b"")
-    parts: list[bytes] = []
-    size = 0
-    for part in _unpacked(stream, coding, limit):
-        size += len(part)
-        if size > limit:
-            raise TooLarge(f"an answer of more than {limit >> 20} MiB")
-        parts.append(part)
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _unpacked(stream: Iterable[bytes], coding: bytes, limit: int) -> Iterable[bytes]:
-    if coding in {b"", b"identity"}:
-        yield from stream
-        return
-    if coding not in {b"gzip", b"x-gzip", b"deflate"}:
-        raise _LostError("the answer is packed in a way that was not asked for")
-    unpacker, empty = zlib.decompressobj(47), True
-    try:
-        for part in stream:
-            empty = False
-            yield unpacker.decompress(part, limit + 1)
-            if unpacker.unconsumed_tail:
-                raise TooLarge(f"an answer of more than {limit >> 20} MiB, unpacked")
-    except zlib.error:
-        raise _LostError("the answer cannot be unpacked") from None
-    if not (unpacker.eof or empty):
-        raise _LostError("the packed answer ends too early")
 
 
 def _trust() -> ssl.SSLContext:

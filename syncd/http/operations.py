@@ -13,6 +13,7 @@ from typing import Any, Final
 from syncd.config.near import choose_from, did_you_mean
 from syncd.config.shapes import Keys, Spot
 from syncd.http.paths import Path
+from syncd.http.requests import BATCH, CALL, CREATE, DELETED, GET, PAGE, PAGERS, SINCE
 from syncd.http.terms import (
     Batch,
     Call,
@@ -28,7 +29,6 @@ from syncd.http.terms import (
     Writing,
 )
 from syncd.http.texts import SPREAD, Body, Template, compile_text, names_in
-from syncd.http.vocabulary import BATCH, CALL, CREATE, DELETED, GET, PAGE, PAGERS, SINCE
 
 NOTHING: Final[frozenset[str]] = frozenset()
 PAGED: Final = frozenset({"size", "cursor", "offset", "page", "last"})

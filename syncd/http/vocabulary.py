@@ -6,249 +6,41 @@ manifest. What the words mean together is checked in `compiling`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from syncd.config.shapes import (
-    INVALID,
     Flag,
-    JsonSchema,
     Key,
     Keys,
     ListOf,
     MapOf,
     Number,
     Scalar,
-    Spot,
     Text,
     Word,
 )
 from syncd.config.vocabulary import DURATION, FIELD_NAME, NAME, PLAIN, SETTING_TYPES
 from syncd.http.coding import KINDS
-from syncd.http.paths import compile_path
-from syncd.http.stamps import FORMATS
-from syncd.http.texts import compile_text
+from syncd.http.requests import (
+    ARCHIVE,
+    CALL,
+    CHANGES,
+    CREATE,
+    DELETED,
+    FIND,
+    GET,
+    HEADER,
+    HEADERS,
+    LIST,
+    PATH,
+    PATTERN,
+    STATUS,
+    TEMPLATE,
+    UPDATE,
+)
 
 REACTIONS: Final = ("access", "busy", "later", "invalid", "exists", "moved", "gone", "readonly", "unknown")
 
-
-@dataclass(frozen=True, slots=True)
-class BodyShape:
-    """JSON as it is sent, with {names} in its texts."""
-
-    def read(self, spot: Spot) -> Any:
-        value = spot.node.value
-        if isinstance(value, dict):
-            made = {key: self.read(child) for key, child in spot.children()}
-            return INVALID if any(each is INVALID for each in made.values()) else made
-        if isinstance(value, list):
-            items = [self.read(item) for item in spot.items()]
-            return INVALID if any(each is INVALID for each in items) else items
-        return TEMPLATE.read(spot) if isinstance(value, str) else value
-
-    def schema(self) -> JsonSchema:
-        return {}
-
-
-# ---- single texts -------------------------------------------------------------------------------------------------
-
-PATH: Final = Text(what="a path such as a.b or phones[type=work].number", parse=compile_path)
-TEMPLATE: Final = Text(what="a text, with {name} for what is known when the request is made", parse=compile_text)
-QUERY_TEXT: Final = replace(TEMPLATE, numbers=True)
-CALL_LINE: Final = Text(
-    what="a method and a path, such as GET /contacts/{id}", pattern=r"(?:GET|POST|PUT|PATCH|DELETE) /\S*"
-)
-HEADER: Final = r"[A-Za-z0-9-]{1,60}"
-BODY: Final = BodyShape()
-TEXTS: Final = MapOf(item=QUERY_TEXT, name=r"[^\s\x00]{1,100}", what="a name without spaces")
-HEADERS: Final = MapOf(item=QUERY_TEXT, name=HEADER, what="the name of a header")
-PATTERN: Final = Text(what="a regular expression with one group", pattern=r"[^\x00]{1,200}")
-STATUS: Final = Number(least=100, most=599)
-
-# ---- requests -----------------------------------------------------------------------------------------------------
-
-CALL: Final[dict[str, Key]] = {
-    "call": Key(shape=CALL_LINE, help="method and path, below the address", required=True),
-    "query": Key(shape=TEXTS, help="parameters; one with a {name} that has no value is left out", default={}),
-    "headers": Key(shape=HEADERS, help="headers of this request", default={}),
-    "body": Key(shape=BODY, help="what is sent; `...: {record}` puts the members of an object here"),
-    "as": Key(
-        shape=Word(("json", "form", "merge-patch")),
-        help="how the body is written: JSON, form, RFC 7396",
-        default="json",
-    ),
-    "empty": Key(
-        shape=ListOf(item=STATUS, hint="[204, 304]"), help="statuses that mean: nothing there", default=[204, 304]
-    ),
-}
-
-PAGE: Final = Keys(
-    keys={
-        "size": Key(shape=Number(least=1, most=100_000), help="{size}: how many at once", default=100),
-        "cursor": Key(shape=PATH, help="{cursor}: where the answer has the mark of the next page"),
-        "header": Key(shape=Text(what="a header", pattern=HEADER), help="{cursor}: the header that has it"),
-        "next_url": Key(shape=PATH, help="where the answer has the address of the next page (same origin only)"),
-        "link": Key(shape=Flag(), help="the next page is in the Link header, rel=next", default=False),
-        "offset": Key(shape=Number(most=1), help="{offset}: counted from here, 0 or 1"),
-        "number": Key(shape=Number(most=1), help="{page}: the number of the page, counted from here"),
-        "last": Key(shape=PATH, help="{last}: this member of the last item (pages by key, sorted by it)"),
-        "more": Key(shape=PATH, help="where the answer says whether more follows"),
-        "total": Key(shape=PATH, help="where the answer counts all items"),
-        "short": Key(shape=Flag(), help="a page that is not full is the last one", default=False),
-        "pages_max": Key(
-            shape=Number(least=1, most=10_000_000), help="more pages than this are endless", default=100_000
-        ),
-    }
-)
-PAGERS: Final = ("cursor", "header", "next_url", "link", "offset", "number", "last")
-
-LISTING: Final[dict[str, Key]] = {
-    **CALL,
-    "items": Key(
-        shape=PATH, help="where the answer has the list (. where it is the list; an object: its values)", required=True
-    ),
-    "page": Key(shape=PAGE, help="how it comes in pages; without it one answer is all", default={}),
-}
-
-SINCE: Final = Keys(
-    keys={
-        "stamp": Key(shape=PATH, help="where an item has the time of its last change"),
-        "format": Key(shape=Word(tuple(FORMATS)), help="how {since} and {until} are spelled", default="rfc3339"),
-        "ordered": Key(
-            shape=Flag(),
-            help="items come oldest change first, each with a stamp of its own; what changes meanwhile comes last",
-            default=False,
-        ),
-        "overlap": Key(
-            shape=DURATION, help="how far the next read goes back: precision and lag of the filter", default="0s"
-        ),
-        "token": Key(shape=PATH, help="{token}: where the last answer has what the next read begins with"),
-        "next": Key(shape=PATH, help="where the answer says itself up to when it is complete"),
-        "forget": Key(shape=DURATION, help="a cursor older than this is no longer good; everything is read again"),
-        "cap": Key(
-            shape=Number(least=1, most=10_000_000),
-            help="an answer of so many items may be cut: the window is halved if {until} is used, else all is read again",
-        ),
-    }
-)
-
-GONE: Final = Keys(
-    keys={
-        "path": Key(shape=PATH, help="the member that tells", required=True),
-        "is": Key(shape=ListOf(item=Scalar(), least=1, hint="[true]"), help="what it says then", required=True),
-    }
-)
-
-LIST: Final = Keys(
-    keys={
-        **LISTING,
-        "proven": Key(
-            shape=Flag(),
-            help="a listing that ends is complete for certain (a snapshot, or pages by key)",
-            default=False,
-        ),
-    }
-)
-CHANGES: Final = Keys(
-    keys={
-        **LISTING,
-        "since": Key(shape=SINCE, help="what a cursor is made of", required=True),
-        "ids": Key(shape=PATH, help="items are no records: here is the id, the record is fetched"),
-    }
-)
-DELETED: Final = Keys(
-    keys={
-        **LISTING,
-        "id": Key(shape=PATH, help="where an item has the id of what is gone", required=True),
-        "since": Key(shape=SINCE, help="what its own cursor is made of; without it everything is listed each time"),
-        "every": Key(shape=DURATION, help="how often it is asked", default="0s"),
-    }
-)
-
-# ---- looking up ---------------------------------------------------------------------------------------------------
-
-GET: Final = Keys(
-    keys={
-        **{name: replace(key, required=False) for name, key in CALL.items()},
-        "answer": Key(shape=PATH, help="where the answer has the record", default="."),
-        "batch": Key(
-            shape=Keys(
-                keys={
-                    **CALL,
-                    "size": Key(shape=Number(least=1, most=10_000), help="{ids}: at most so many", default=100),
-                    "item": Key(shape=BODY, help="{items}: what stands for one record", default="{id}"),
-                    "items": Key(shape=PATH, help="where the answer has the list", required=True),
-                    "answer": Key(shape=PATH, help="where an item has the record", default="."),
-                }
-            ),
-            help="many at once; what is not in the answer is gone",
-        ),
-    }
-)
-FIND: Final = Keys(
-    keys={
-        **LISTING,
-        "items": Key(shape=PATH, help="where the answer has the list, or the one record", required=True),
-        "fields": Key(
-            shape=ListOf(item=FIELD_NAME, least=1, hint="[email]"),
-            help="what can be looked up so: {value}, {field}; other fields are looked for in the listing",
-            required=True,
-        ),
-    }
-)
-
-# ---- writing ------------------------------------------------------------------------------------------------------
-
-RESULTS: Final = Keys(
-    keys={
-        "items": Key(shape=PATH, help="where the answer has one result for each write"),
-        "by": Key(
-            shape=PATH,
-            help="the member of a result that names its write: its {id} or its {n}; without it they come in order",
-        ),
-        "status": Key(shape=PATH, help="the status of one result, as if it were an answer of its own"),
-        "answer": Key(shape=PATH, help="where a result has the record"),
-        "errors": Key(shape=PATH, help="a list beside it, of what was refused"),
-        "errors_by": Key(shape=PATH, help="the member of an error that names its write; may be a list"),
-    }
-)
-BATCH: Final = Keys(
-    keys={
-        **CALL,
-        "size": Key(shape=Number(least=1, most=10_000), help="at most so many", default=100),
-        "item": Key(shape=BODY, help="{items}: what stands for one write", required=True),
-        "results": Key(shape=RESULTS, help="how the answer tells of each", required=True),
-    }
-)
-_WRITE: Final[dict[str, Key]] = {
-    **CALL,
-    "answer": Key(shape=PATH, help="where the answer has the record; without it the record is read back"),
-    "id": Key(shape=PATH, help="where the answer has the id, if it has no record"),
-    "keep": Key(
-        shape=ListOf(item=Text(what="the name of a member", pattern=r"[^.\[\]\x00]+"), hint="[lists]"),
-        help="members of the present record that must be sent again, or they are erased",
-        default=[],
-    ),
-    "repeatable": Key(
-        shape=Flag(), help="done twice is the same as done once: a lost answer is asked for again", default=False
-    ),
-    "batch": Key(shape=BATCH, help="many at once"),
-}
-CREATE: Final = Keys(keys=_WRITE)
-UPDATE: Final = Keys(keys=_WRITE)
-ARCHIVE: Final = Keys(keys={name: _WRITE[name] for name in (*CALL, "repeatable", "batch")})
-
-CONSENT: Final = Keys(
-    keys={
-        "opt_out": Key(shape=Keys(keys=CALL), help="the request that opts a person out", required=True),
-        "opt_in": Key(shape=Keys(keys=CALL), help="the request that opts in, by evidence only; without it: never"),
-        "with_create": Key(
-            shape=Word(("body", "before", "after")),
-            help="how a new record carries an opt-out: in its body, or by opt_out before or after it",
-            required=True,
-        ),
-    }
-)
 
 # ---- what an answer means -----------------------------------------------------------------------------------------
 
@@ -357,6 +149,17 @@ SECRET: Final = Keys(keys={name: SETTING.keys[name] for name in ("help", "requir
 
 # ---- fields -------------------------------------------------------------------------------------------------------
 
+CONSENT: Final = Keys(
+    keys={
+        "opt_out": Key(shape=Keys(keys=CALL), help="the request that opts a person out", required=True),
+        "opt_in": Key(shape=Keys(keys=CALL), help="the request that opts in, by evidence only; without it: never"),
+        "with_create": Key(
+            shape=Word(("body", "before", "after")),
+            help="how a new record carries an opt-out: in its body, or by opt_out before or after it",
+            required=True,
+        ),
+    }
+)
 FIELD: Final = Keys(
     keys={
         "path": Key(shape=PATH, help="where it lies, below record.under", required=True),
@@ -369,6 +172,12 @@ FIELD: Final = Keys(
         "separator": Key(shape=PLAIN, help="what stands between the parts of type joined", default=";"),
         "item": Key(shape=MapOf(item=Scalar()), help="what a new item of a list holds besides", default={}),
         "consent": Key(shape=CONSENT, help="this is consent: how it is written; never by create or update"),
+    }
+)
+GONE: Final = Keys(
+    keys={
+        "path": Key(shape=PATH, help="the member that tells", required=True),
+        "is": Key(shape=ListOf(item=Scalar(), least=1, hint="[true]"), help="what it says then", required=True),
     }
 )
 RECORD: Final = Keys(
