@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
 import pytest
 
+from syncd.core.rules import AppRule, Rules
 from syncd.core.settle import degraded
 from syncd.engine import pull
 from syncd.model import Record
+from syncd.store.tx import Tx
 from tests.core_world import simple
 from tests.sim.model_store import ModelStore
 from tests.story import agreed, given
@@ -50,6 +53,10 @@ def test_nobody_is_created_beside_an_undecided_record_with_the_address_of_before
     assert not [write for write in story.log("desk") if write.fields.get("email") == "ann@new.org"]
 
 
+def _observe(rules: Rules, app: AppRule, page: dict[str, Record], tx: Tx) -> int:
+    return pull.observe(tx, rules, app, page, 1_000, 0)
+
+
 @pytest.mark.parametrize("size", [1, 10], ids=["on a later page", "in one page"])
 def test_an_older_state_behind_a_newer_one_is_not_the_last_word(tmp_path: Path, size: int) -> None:
     """Seed 399: a feed named a record twice, the older state last, and the newer one was lost for good."""
@@ -61,7 +68,7 @@ def test_an_older_state_behind_a_newer_one_is_not_the_last_word(tmp_path: Path, 
     store.transact(lambda tx: tx.add_app("crm"))
     for start in range(0, 2, size):
         page = pull._folded(app, [newer, older][start : start + size])
-        store.transact(lambda tx, page=page: pull.observe(tx, rules, app, page, 1_000, 0))
+        store.transact(partial(_observe, rules, app, page))
     [link] = store.transact(lambda tx: tx.unlinked(1, "", 10))
     assert link.seen is not None
     assert link.seen.version == "3"

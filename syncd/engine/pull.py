@@ -220,7 +220,8 @@ def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
     if app.spec.versions != "ordered" or record.version is None:
         return False
     waiting = codec.read_seen(mark.seen)
-    return any(record.version < known for known in (mark.version, waiting and waiting.version) if known is not None)
+    known = (mark.version, waiting.version if waiting is not None else None)
+    return any(version is not None and record.version < version for version in known)
 
 
 def _folded(app: AppRule, records: Sequence[Record]) -> dict[str, Record]:

@@ -44,7 +44,7 @@ def _fields(base: Mapping[str, FieldConfig], scenario: Scenario) -> dict[str, Fi
     policy = Policy(kind="owner", apps=(APPS[0],)) if scenario.policy == "owner" else Policy()
     own: dict[str, Any] = {name: replace(base[name], blank=scenario.blank) for name in EDITABLE}
     own["company"] = replace(own["company"], policy=policy)
-    return {**base, **own}
+    return {name: own.get(name, base[name]) for name in FIELDS}  # the other standard fields lie nowhere here
 
 
 def _app(base: AppConfig, name: str, quirks: Quirks) -> AppConfig:

@@ -222,6 +222,8 @@ class Vendor:
 
     def tick(self) -> None:
         """Let what is due happen."""
+        if not self.later:
+            return
         now_ms = self.now_ms()
         due = [later for later in self.later if later.at_ms <= now_ms]
         if due:
