@@ -180,3 +180,60 @@ def test_one_word_says_what_a_blank_does(tmp_path: Path, blank: str, cleared: li
     edit(hub, "news", 1, company="New")
     hub.json("sync")
     assert held_by(hub, 1) == typed
+
+
+# -- scope
+
+
+@pytest.fixture
+def scoped(tmp_path: Path) -> Hub:
+    """A table for leads only, in which one was there before who is none."""
+    hub = Hub(tmp_path)
+    columns = ("id", "email", "company", "lifecycle")
+    people = [{"id": str(n), "email": f"p{n}@example.com", "lifecycle": "lead"} for n in range(1, 9)]
+    hub.csv("crm", [*people, {"id": "9", "email": "p9@example.com", "lifecycle": "other"}], columns=columns)
+    hub.table("books", [{"id": "b9", "email": "p9@example.com"}])
+    hub.sql("books", "ALTER TABLE people ADD COLUMN deleted_at TEXT")
+    settings = "{url: 'sqlite:///books.db', table: people, key: id, deleted: deleted_at}"
+    scope = "scope: 'contact.lifecycle == \"lead\"', on_leave: archive"
+    hub.app("books", f"{{connector: sql, settings: {settings}, {scope}}}")
+    return hub.synced()
+
+
+def lifecycle(hub: Hub, word: str, *numbers: int) -> None:
+    rows = hub.rows("crm")
+    for number in numbers:
+        rows[f"p{number}@example.com"]["lifecycle"] = word
+    hub.write("crm", rows.values(), columns=("id", "email", "company", "lifecycle"))
+
+
+def there(hub: Hub) -> list[str]:
+    rows = hub.sql("books", "SELECT email FROM people WHERE deleted_at IS NULL ORDER BY email")
+    return [email[1] for (email,) in rows]
+
+
+def test_who_leaves_the_scope_is_put_away_and_who_never_was_in_it_is_kept(scoped: Hub) -> None:
+    assert there(scoped) == list("123456789")
+    lifecycle(scoped, "lost", 1)
+    assert [i["kind"] for i in scoped.json("plan")["intents"]] == ["archive"]
+    doc = scoped.json("sync")
+    assert doc["apps"]["books"]["archived"] == 1
+    assert there(scoped) == list("23456789")
+    entries = scoped.json("history", "--run", str(doc["run"]))["entries"]
+    assert "archive: it left the scope" in {e["reason"] for e in entries}
+    assert scoped.json("sync")["apps"]["books"] == {**doc["apps"]["books"], "archived": 0, "read": 8}
+    lifecycle(scoped, "lead", 1)
+    assert scoped.json("sync")["apps"]["books"]["created"] == 1
+    assert there(scoped) == list("123456789")
+
+
+def test_many_who_leave_at_once_are_held_and_who_comes_back_stays(scoped: Hub) -> None:
+    lifecycle(scoped, "lost", 1, 2, 3, 4, 5, 6)
+    doc = scoped.json("sync", code=4)
+    assert [(held["app"], held["verb"], held["count"]) for held in doc["held"]] == [("books", "archives", 6)]
+    assert there(scoped) == list("123456789")
+    lifecycle(scoped, "lead", 1, 2)
+    number = scoped.json("sync", code=4)["run"]
+    scoped.json("approve", str(number))
+    scoped.json("sync")
+    assert there(scoped) == list("12789")

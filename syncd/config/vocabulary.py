@@ -145,7 +145,9 @@ APP: Final = Keys(
         "writes": Key(shape=WRITES, help="what syncd may do here", default={"create": True, "update": True}),
         "scope": Key(shape=PLAIN, help="who may be created here (a CEL expression over contact); default: everyone"),
         "on_leave": Key(
-            shape=Word(("keep", "archive", "unsubscribe")), help="what happens to who leaves the scope", default="keep"
+            shape=Word(("keep", "archive", "unsubscribe")),
+            help="what happens to who leaves the scope (guarded)",
+            default="keep",
         ),
         "on_delete": Key(
             shape=Word(("unlink", "archive")), help="what a deletion here does in the other apps", default="unlink"

@@ -225,6 +225,23 @@ def create_intent(contact: Contact, app: AppRule, rules: Rules) -> Intent | None
     return Intent(app=app.index, kind="create", contact=contact.id, record="", fields=fields)
 
 
+def left(contact: Contact, before: Mapping[str, Value], links: Collection[int], rules: Rules) -> list[int]:
+    """List the apps whose scope the contact had `before` and has no more, and which put away who leaves. A change of the
+    contact is meant: who was never in the scope, or is out of it by a change of the rules, is kept.
+    """
+    return [
+        index
+        for index, app in rules.apps.items()
+        if app.on_leave == "archive" and index in links and app.update and app.spec.archive
+        if app.scope is not None and not contact.review and app.scope(before) and not app.scope(contact.golden)
+    ]
+
+
+def is_to_go(contact: Contact, app: AppRule) -> bool:
+    """Say whether what was planned is still so: the contact's record in this app is put away."""
+    return app.index in contact.tombs or (app.scope is not None and not app.scope(contact.golden))
+
+
 def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     """Say why a contact gets no record in an app; None if it does."""
     golden, held = contact.golden, contact.held

@@ -191,7 +191,9 @@ class Done:
                 self.journal.append((contact, entries))
 
     def _why_archived(self, contact: Contact, link: Link) -> str:
-        """Look up what this archive follows from: a removal in another app, or the undo of its creation."""
+        """Look up what this archive follows from: a removal in another app, the undo of its creation, or the scope."""
+        if link.app not in contact.tombs:
+            return "it left the scope"
         for entry in reversed(self.tx.journal_entries([contact.id], None, None).get(contact.id, [])):
             if entry.kind == "unlink" and entry.app in self.hub.apps:
                 return f"removed in {self.hub.apps[entry.app].name}"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import consent_intents
 from syncd.core.match import record_keys
-from syncd.core.plan import create_intent, may_create, new_record, update_intent
+from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import record_results
 from syncd.engine.hub import Hub, OpenApp
@@ -170,6 +170,8 @@ def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Seque
     if KINDS[kind] == "consent":
         return next(iter(consent_intents(contact, {app.index: link}, hub.rules)), None)
     if KINDS[kind] == "archive":
+        if not is_to_go(contact, app.rule):
+            return None
         return Intent(
             app=app.index, kind="archive", contact=contact.id, record=link.id, fields={}, version=link.version
         )

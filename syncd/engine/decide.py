@@ -12,7 +12,7 @@ from typing import Any
 from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent
 from syncd.core.match import ALIAS, address_hash
 from syncd.core.merge import Conflict, merge
-from syncd.core.plan import by_app, intents_for, planned_creates
+from syncd.core.plan import by_app, intents_for, left, planned_creates
 from syncd.core.rules import Rules
 from syncd.core.settle import settle
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
@@ -57,6 +57,8 @@ class Outcome:
     events: list[tuple[bytes, Event]] = field(default_factory=list)
     addresses: set[bytes] = field(default_factory=set)
     """Addresses that were opted out just now: whoever else has them must hear of it."""
+    leaving: list[tuple[int, int]] = field(default_factory=list)
+    """(app, contact): left its scope, and is put away there."""
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
     fresh: set[int] = field(default_factory=set)
     """Contacts that are inserted by the caller."""
@@ -131,6 +133,7 @@ def merge_contact(
     hub.matched["disagreeing"] += bool(merged.disagreed)
     if contact.golden != golden:
         contact.refused.clear()
+        out.leaving += [(app, contact.id) for app in left(contact, golden, [link.app for link in links], rules)]
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
         addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
         _latch(contact, addresses, consented, known, out)
@@ -163,6 +166,8 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     else:
         tx.clear_dirty(ids)
     tx.replace_intents(ids, out.intents)
+    for app, number in out.leaving:
+        tx.plan_archive(app, number)
     tx.save_latches(out.latches)
     tx.log_consent(hub.run, out.now_ms, out.events)
     tx.write_journal(hub.run, out.now_ms, out.journal)

@@ -129,6 +129,7 @@ def _app_rule(
         update=settings.update,
         trusted=settings.trust == "high",
         on_delete=settings.on_delete,
+        on_leave=settings.on_leave,
         scope=predicate(settings.scope, config.fields) if settings.scope else None,
         poll_ms=int(settings.poll_seconds * 1000),
     )

@@ -40,6 +40,8 @@ class Checked:
     word: str = "ok"
     code: int = 0
     findings: list[Finding] = field(default_factory=list)
+    spec: Spec | None = None
+    """What holds for this very account, where it could be opened."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -90,7 +92,7 @@ def check_all(
     ]
     found = Found(apps=apps, store=[], findings=_unheeded(config))
     for app, checked in zip(config.apps, found.apps, strict=True):
-        checked.findings += _unheeded_of(app)
+        checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
     if not offline:
         _check_store(config, found)
     return found
@@ -107,6 +109,7 @@ def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
     opened: App | None = None
     try:
         opened = connector.open(opening(config, app))
+        checked.spec = opened.spec
         checked.findings += opened.check()
         checked.findings += misfits(config, app, opened.fields, complete=True)
         checked.findings += _rights(app, opened.spec)
@@ -130,12 +133,18 @@ def _unheeded(config: Config) -> list[Finding]:
     return [Finding(level="warning", message="alerts: has no effect in this version: nobody is told by it")]
 
 
-def _unheeded_of(app: AppConfig) -> list[Finding]:
-    """Say what the text asks for and this version does not do, for one app."""
+def _unheeded_of(app: AppConfig, spec: Spec) -> list[Finding]:
+    """Say what the text asks for in vain, for one app."""
     if app.on_leave == "keep":
         return []
-    message = f"on_leave: {app.on_leave} has no effect in this version: who leaves the scope is kept"
-    return [Finding(level="warning", message=message)]
+    why = ""
+    if app.on_leave == "unsubscribe":
+        why = "in this version: who leaves the scope is kept"
+    elif not spec.archive:
+        why = "in this app: it cannot archive, who leaves the scope is kept"
+    elif app.scope is None:
+        why = "without a scope: nobody can leave it"
+    return [Finding(level="warning", message=f"on_leave: {app.on_leave} has no effect {why}")] if why else []
 
 
 def opening(config: Config, app: AppConfig) -> Opening:
