@@ -133,6 +133,7 @@ class Daemon:
         self._lease = Lease(self._store, wait_seconds=0, command="syncd run")
         fenced = Fenced(self._store, self._lease)
         self._world = WatchedWorld(fenced, self._lease, self._beat, self._stop.is_set)
+        self._seam = trapped(self._world, config)
         self._beat_seconds = min(BEAT_SECONDS_MAX, min(app.poll_seconds for app in config.apps) / 3)
         self._beaten = 0.0
         self._deaf = False
@@ -251,8 +252,7 @@ class Daemon:
             self._waiting.clear()
             if self._follows():
                 return
-            world = trapped(self._world, self._config)
-            session = Session(config=self._config, store=self._store, world=world, load=self._kept.load)
+            session = Session(config=self._config, store=self._store, world=self._seam, load=self._kept.load)
             if self._approved_once(session):
                 if not self._begun:  # the first pass looks at all apps, so that every one's fields are known
                     due = {app.name: due.get(app.name, False) for app in self._config.apps}

@@ -72,3 +72,13 @@ def test_every_boundary_is_told(hub: Hub) -> None:
     assert told[-1] == "store.finish:1:after"
     assert "store.sent:1:inside" in told
     assert told.index("store.sent:1:after") < told.index("app.write:1:before")
+
+
+def test_the_daemon_dies_there_as_well(hub: Hub) -> None:
+    hub.run("sync", "--approve")
+    hub.write("crm", [person(1), person(2)])
+    assert hub.start("run", env={POINT: "app.write:1:after"}).wait(60) == -signal.SIGKILL
+    assert len(hub.rows("desk")) == 2
+    for _ in range(2):
+        assert hub.json("sync")["outcome"] == "in_sync"
+        assert len((hub.folder / "desk.csv").read_text("utf-8").splitlines()) == 3

@@ -24,6 +24,7 @@ from tests.crash.sweep import (
     firsts,
     in_source,
     kill,
+    kill_at_files,
     kill_on_the_wire,
     kill_twice,
     moments,
@@ -97,6 +98,13 @@ def test_it_dies_while_a_request_is_on_its_way(place: Path, zygote: Zygote) -> N
         assert figures.trials["wire_kills"] == 8
 
 
+def test_it_dies_right_before_it_touches_a_file(place: Path, zygote: Zygote) -> None:
+    with bench(place, SCENES["first"], zygote) as it:
+        figures = kill_at_files(it, step=5)
+        clean(figures)
+        assert figures.trials["file_kills"] >= 5
+
+
 def test_it_dies_again_while_it_picks_up_the_pieces(place: Path, zygote: Zygote) -> None:
     with bench(place, SCENES["day"], zygote) as it:
         writes = ["app.write:3:after", "app.write:5:after", "store.sent:1:after"]
@@ -111,7 +119,7 @@ def test_it_dies_again_while_it_picks_up_the_pieces(place: Path, zygote: Zygote)
 def test_the_store_fails_at_a_boundary(place: Path, zygote: Zygote) -> None:
     with bench(place, SCENES["day"], zygote) as it:
         places = [*failing(once(it, labels("day")))]
-        clean(fail(it, random.Random(4).sample(places, 9)))
+        clean(fail(it, random.Random(4).sample(places, 7)))
 
 
 @pytest.mark.skipif(library() is None, reason="the SQLite of this Python cannot be reached from outside")

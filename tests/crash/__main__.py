@@ -21,7 +21,7 @@ from tests.crash.disk import library
 from tests.crash.lab import in_memory
 from tests.crash.power import cut_power
 from tests.crash.scenes import SCENES, Scene
-from tests.crash.sweep import Figures, fail, failing, firsts, kill, kill_on_the_wire, kill_twice, moments
+from tests.crash.sweep import Figures, fail, failing, firsts, kill, kill_at_files, kill_on_the_wire, kill_twice, moments
 from tests.crash.trial import Bench, bench
 from tests.crash.zygote import Zygote
 from tests.postgres import server
@@ -39,6 +39,7 @@ def swept(it: Bench, *, everything: bool) -> Figures:
     figures.add(kill(it, places if everything else once))
     figures.add(fail(it, failing(once)))
     figures.add(kill_on_the_wire(it))
+    figures.add(kill_at_files(it))
     if it.scene.name != "preview":
         after_doubt = [place for place in once if place.split(":")[0] in DOUBT and not place.endswith("before")]
         figures.add(kill_twice(it, after_doubt, None if everything else chance, 20))

@@ -61,7 +61,10 @@ class Figures:
             "labels_elsewhere": len(labels & ELSEWHERE.keys()),
             **{f"hit_{when}": len(self.hit.get(when, ())) for when in ("before", "inside", "after", "again")},
             "labels_not_hit": sorted(labels - ELSEWHERE.keys() - set[str]().union(*self.hit.values())),
-            **{kind: self.trials[kind] for kind in ("kills", "wire_kills", "double_kills", "errors", "power_cuts")},
+            **{
+                kind: self.trials[kind]
+                for kind in ("kills", "wire_kills", "file_kills", "double_kills", "errors", "power_cuts")
+            },
             **{kind: kinds[kind] for kind in (*KINDS, "unsent")},
             "missed": self.missed,
             "wrong": self.wrong,
@@ -187,6 +190,19 @@ def kill_on_the_wire(bench: Bench) -> Figures:
                 return figures
             figures.trials["wire_kills"] += 1
             figures.wrong += [f"{bench.scene.name} PUT {number} {when}: {text}" for text in bench.verdict()]
+    raise AssertionError("it never ends")
+
+
+def kill_at_files(bench: Bench, step: int = 1) -> Figures:
+    """Die right before each (or each n-th) time that a file is touched: store, key, lock, backup, an app's own file."""
+    figures = Figures()
+    for number in range(1, 1000, step):
+        bench.renew()
+        if not is_killed(bench.syncd(*bench.scene.words, files=number)):
+            bench.renew()
+            return figures
+        figures.trials["file_kills"] += 1
+        figures.wrong += [f"{bench.scene.name} file {number}: {text}" for text in bench.verdict()]
     raise AssertionError("it never ends")
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 
@@ -39,13 +39,13 @@ class Bench:
     calm: Holdings = field(default_factory=dict)
     """How it ends when nobody dies."""
 
-    def syncd(self, *words: str, point: str = "", disk: Path | None = None, lazy: bool = False) -> Ended:
-        """Run a command. `point`: where it dies; `disk`, `lazy`: see disk.py."""
+    def syncd(self, *words: str, point: str = "", **more: Any) -> Ended:
+        """Run a command. `point`: where it dies; for `more` see `Zygote.run`."""
         env = {"STORE_AT": self.store, "DAV_USER": "sync"}
         if point:
             env["SYNCD_DEBUG_CRASH"] = point
         words = (*words, "--json", "-c", "syncd.yaml")
-        return self.zygote.run(self.three.folder, *words, env=env, disk=disk, lazy=lazy)
+        return self.zygote.run(self.three.folder, *words, env=env, **more)
 
     def drain(self) -> list[str]:
         """Sync until reading everything again writes nothing; say what hinders that, or that it took too long."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import traceback
@@ -25,6 +26,7 @@ sqlalchemy.dialects.sqlite.pysqlite httpcore._backends.sync syncd.cli.commands s
 syncd.engine.crashpoints syncd.engine.runs syncd.http.client syncd.store.copy syncd.store.migrations syncd.store.opening
 syncd_connectors.carddav.address_book syncd_connectors.csv.sheet syncd_connectors.sql.table tests.crash.disk
 """.split()
+TOUCHES = {"fcntl.flock", "os.link", "os.mkdir", "os.remove", "os.rename", "os.truncate", "os.chmod", "sqlite3.connect"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,27 @@ class Zygote:
         self._process.stdout.close()
 
     def run(
-        self, folder: Path, *words: str, env: Mapping[str, str], disk: Path | None = None, lazy: bool = False
+        self,
+        folder: Path,
+        *words: str,
+        env: Mapping[str, str],
+        disk: Path | None = None,
+        lazy: bool = False,
+        files: int = 0,
     ) -> Ended:
-        """Run one command in a folder. `disk`, `lazy`: a file that notes what reaches the disk (see disk.py)."""
+        """Run one command in a folder. `disk`, `lazy`: a file that notes what reaches the disk (see disk.py); `files`: it
+        dies right before it touches a file for the n-th time.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        order = {"folder": str(folder), "words": words, "env": {**env}, "disk": str(disk or ""), "lazy": lazy}
+        order = {
+            "folder": str(folder),
+            "words": words,
+            "env": {**env},
+            "disk": str(disk or ""),
+            "lazy": lazy,
+            "files": files,
+        }
         self._process.stdin.write(json.dumps(order).encode() + b"\n")
         self._process.stdin.flush()
         code = int(self._process.stdout.readline())
@@ -111,7 +128,7 @@ def _be(order: dict[str, Any]) -> None:
         os._exit(code)
 
 
-def _main(*, folder: str, words: Sequence[str], env: Mapping[str, str], disk: str, lazy: bool) -> int:
+def _main(*, folder: str, words: Sequence[str], env: Mapping[str, str], disk: str, lazy: bool, files: int) -> int:
     from syncd.__main__ import main
 
     os.chdir(folder)
@@ -124,8 +141,24 @@ def _main(*, folder: str, words: Sequence[str], env: Mapping[str, str], disk: st
         from tests.crash.disk import watch
 
         watch(Path(disk), lazy=lazy)
+    if files:
+        _count_files(files)
     sys.argv = ["syncd", *words]
     return main()
+
+
+def _count_files(left: int) -> None:
+    """Die before the n-th time that a file is made, opened for writing, locked, renamed, linked or removed."""
+
+    def touched(name: str, arguments: tuple[Any, ...]) -> None:
+        nonlocal left
+        writing = name == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if writing or name in TOUCHES:
+            left -= 1
+            if not left:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    sys.addaudithook(touched)
 
 
 if __name__ == "__main__":
