@@ -137,6 +137,7 @@ def _tell_cases(now: int, later: int, file: Path | None, *, first: bool) -> None
 
 def tell_undo(outcome: Outcome) -> int:
     """Show what an undo would do."""
+    tell_errors(outcome)
     intents = outcome.doc.get("intents", [])
     for intent in intents:
         tell_intent(intent)

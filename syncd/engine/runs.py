@@ -165,7 +165,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 doc = report(hub, "held", world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
                 close(hub)
-        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=4)
+        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=4, errors=errors_of(hub))
     with _run(session, "undo", approve=True) as hub:
         hub.approved.update({(app.name, verb): EVERYTHING for app in hub.apps.values() for verb in VERBS})
         passes.read_all(hub, list(hub.apps.values()))
