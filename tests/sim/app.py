@@ -94,6 +94,8 @@ class Connection:
             ids = sorted(rows, key=lambda id_: (-rows[id_].stamp_ms, id_)) if vendor.quirks.drift else sorted(rows)
             chosen = ids[place : place + size] if vendor.quirks.drift else [i for i in ids if i > last][:size]
             place, last = place + size, chosen[-1] if chosen else last
+            if "forgets people" in self.blunders:
+                chosen = [id_ for id_ in chosen if self.vendor.chance.random() < 0.7]
             records = [self._record(rows[id_]) for id_ in chosen]
             told += chosen
             done = place >= len(ids) if vendor.quirks.drift else not any(i > last for i in ids)
@@ -180,6 +182,8 @@ class Connection:
         self._reach()
         people = self.vendor.people
         there = {id_: self.vendor.shown(id_) for id_ in ids if id_ in people and people[id_].live}
+        if "forgets people" in self.blunders and self.vendor.chance.random() < 0.5:
+            there = {}
         self.watcher.shown(self.vendor.index, list(there.values()), "get")
         self.watcher.absent(self.vendor.index, [id_ for id_ in ids if id_ not in there])
         return there
@@ -220,6 +224,9 @@ class Connection:
             self.watcher.silent(self.vendor.index, write)
             return Unknown(message="short" if fate == "short" else "the answer was lost")
         if isinstance(result, Applied) and result.record is not None:
+            if "wrong reply" in self.blunders:  # what was asked for, not what is there
+                result = Applied(record=replace(result.record, fields={**result.record.fields, "company": None}))
+            assert result.record is not None
             self.watcher.shown(self.vendor.index, [result.record], "reply")
         return result
 

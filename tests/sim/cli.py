@@ -9,12 +9,16 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tests.sim.play import Played, play
-from tests.sim.scenario import draw
+from tests.sim.scenario import Scenario, draw
+from tests.sim.shrink import shrink
 from tests.sim.stores import STORES
+from tests.sim.tales import Tale, read_tale, words, write_tale
 
 CHUNK = 25
+SHRUNK_MAX = 2
 
 
 @dataclass(slots=True)
@@ -63,17 +67,26 @@ def many(first: int, count: int, store: str, jobs: int) -> Iterator[Sum]:
         yield from pool.map(play_seeds, *zip(*chunks, strict=True), [store] * len(chunks))
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Play what is asked for; 1 when an invariant did not hold."""
-    asked = _parser().parse_args(words)
+    asked = _parser().parse_args(arguments)
+    if asked.story is not None:
+        return _one(read_tale(asked.story).scenario, asked.store)
     if asked.seed is not None:
-        return _one(asked.seed, asked.store)
+        scenario = draw(asked.seed)
+        if asked.shrink or asked.keep:
+            scenario = shrunken(scenario, asked.store)
+        if asked.keep:
+            write_tale(asked.keep, Tale(title=f"seed {asked.seed}", scenario=scenario), asked.store)
+        return _one(scenario, asked.store)
     begun, total = time.perf_counter(), Sum()
     for part in many(asked.first, asked.seeds, asked.store, asked.jobs):
         total.join(part)
     seconds = time.perf_counter() - begun
-    for seed, violations in sorted(total.failed.items())[: asked.show]:
+    for place, (seed, violations) in enumerate(sorted(total.failed.items())[: asked.show]):
         print(f"seed {seed}: {violations[0]}\n    .venv/bin/python -m tests.sim --store {asked.store} --seed {seed}")
+        if place < SHRUNK_MAX and not asked.quick:
+            print("\n".join(f"    | {line}" for line in words(shrunken(draw(seed), asked.store), asked.store)))
     if asked.counters:
         for name, number in sorted((total.seen + total.unknowable).items()):
             print(f"{number:9}  {name}")
@@ -84,9 +97,21 @@ def main(words: Sequence[str] | None = None) -> int:
     return bool(total.failed)
 
 
-def _one(seed: int, store: str) -> int:
-    played = play(draw(seed), STORES[store])
-    print("\n".join(played.story))
+def shrunken(scenario: Scenario, store: str) -> Scenario:
+    """Shrink a history that fails; what it fails with stays the same."""
+    first = play(scenario, STORES[store]).violations
+    if not first:
+        return scenario
+
+    def fails(candidate: Scenario) -> bool:
+        return any(violation.name == first[0].name for violation in play(candidate, STORES[store]).violations)
+
+    return shrink(scenario, fails)
+
+
+def _one(scenario: Scenario, store: str) -> int:
+    played = play(scenario, STORES[store])
+    print("\n".join(words(scenario, store)))
     print(f"trace {played.trace}")
     for violation in played.violations:
         print(f"!! {violation}", file=sys.stderr)
@@ -98,6 +123,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=1000, metavar="N", help="how many histories")
     parser.add_argument("--from", dest="first", type=int, default=0, metavar="A", help="the first seed")
     parser.add_argument("--seed", type=int, metavar="S", help="one history, told line by line")
+    parser.add_argument("--shrink", action="store_true", help="shorten that history while it fails in the same way")
+    parser.add_argument("--keep", type=Path, metavar="FILE", help="write that history, shrunken, to tests/sim/stories")
+    parser.add_argument("--story", type=Path, metavar="FILE", help="play a kept history")
+    parser.add_argument("--quick", action="store_true", help="do not shorten failures")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--store", choices=sorted(STORES), default="memory")
     parser.add_argument("--show", type=int, default=20, help="how many failures to show")

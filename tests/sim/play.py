@@ -24,7 +24,7 @@ from tests.sim.app import connector
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
 from tests.sim.monitors import Monitors, Violation
-from tests.sim.rest import at_rest
+from tests.sim.rest import at_rest, told_by_feeds
 from tests.sim.scenario import APPS, Round, Scenario
 from tests.sim.setting import config_of
 from tests.sim.stores import Kept, Opening
@@ -184,25 +184,31 @@ class Play:
     def _rest(self) -> None:
         """Stop people and faults; everything must come to rest, and then hold still."""
         self.peace, self.round = True, len(self.scenario.rounds)
-        quiet = 0
-        for number in range(REST_RUNS_MAX):
+        if self._settled(("sync",), quiet=2, runs_max=REST_RUNS_MAX // 2):
+            told_by_feeds(self)  # before a full listing repairs what a feed did not tell
+        if self.monitors.violations:
+            return
+        if not self._settled(("sweep", "sync"), quiet=3, runs_max=REST_RUNS_MAX):
+            self.monitors.blame("QUIESCENCE", f"not at rest after {REST_RUNS_MAX} runs")
+        if not self.monitors.violations:
+            at_rest(self)
+            self._once_more()
+
+    def _settled(self, kinds: Sequence[str], *, quiet: int, runs_max: int) -> bool:
+        """Let runs follow until so many in a row did nothing and left nothing to do; the operator approves everything."""
+        still = 0
+        for number in range(runs_max):
             before = self.sends
             self._pause(REST_PAUSE_MS)
-            outcome = self.run("sync" if number % 2 == 0 else "sweep")
-            if outcome is not None and (outcome.doc["held"] or "preview" in outcome.doc):
+            outcome = self.run(kinds[number % len(kinds)])
+            asked = outcome is not None and (outcome.doc["held"] or "preview" in outcome.doc)
+            if asked:
                 self.approve(outcome)
-                quiet = 0
-            busy = self.sends > before or any(v.later for v in self.vendors) or self._doubts()
-            quiet = 0 if busy else quiet + 1
-            if self.monitors.violations:
-                return
-            if quiet == 4:
-                break
-        else:
-            self.monitors.blame("QUIESCENCE", f"not at rest after {REST_RUNS_MAX} runs")
-            return
-        at_rest(self)
-        self._once_more()
+            busy = asked or self.sends > before or any(v.later for v in self.vendors) or self._doubts()
+            still = 0 if busy else still + 1
+            if self.monitors.violations or still == quiet:
+                return still == quiet
+        return False
 
     def _doubts(self) -> bool:
         whole = {self.monitors.number(place) for place in range(len(self.vendors)) if place not in self.scenario.broken}

@@ -54,6 +54,26 @@ def at_rest(play: Play) -> None:
     _private(play)
 
 
+def told_by_feeds(play: Play) -> None:
+    """COVERAGE of edits: whatever an app's feed tells was heard, without a full listing."""
+    places = {play.monitors.number(place): place for place in range(len(play.vendors))}
+    rest = play.monitors.ask(lambda tx: _look(tx, places))
+    for place, vendor in enumerate(play.vendors):
+        quirks = vendor.quirks
+        if _broken(play, place) or quirks.drift or quirks.hidden:
+            continue
+        for id_, there in sorted(vendor.people.items()):
+            link = rest.links.get((place, id_))
+            if link is None or link.seen is not None or not there.live:
+                if link is None and there.live:
+                    play.monitors.blame("COVERAGE", f"{id_} in {APPS[place]} was told and not heard of")
+                continue
+            names = [name for name in FIELDS if name not in quirks.unbumped and name in link.base]
+            wrong = [name for name in names if link.base[name] != there.props.get(name)]
+            if wrong:
+                play.monitors.blame("COVERAGE", f"{wrong} of {id_} in {APPS[place]} was told and not heard of")
+
+
 def _look(tx: Tx, places: Mapping[int, int]) -> Rest:
     numbers = range(1, tx.next_contact())
     contacts = tx.contacts(numbers)
