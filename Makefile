@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 BIN   := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: setup demo test lint docs bench sim soak mutants clean lock
+.PHONY: setup demo test lint docs bench sim crash soak mutants clean lock
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -48,6 +48,10 @@ SIMULATOR = @test -f tests/sim/__main__.py \
 sim: setup
 	$(SIMULATOR)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+
+# The real process dies at every boundary, on both databases; an hour. `make test` does a part of it.
+crash: setup
+	$(BIN)/python -m tests.crash --all --store both
 
 # As long as you like: SECONDS_EACH for each fuzz target, then SEEDS worlds.
 soak: setup

@@ -76,6 +76,21 @@ def test_every_boundary_is_known_here() -> None:
     assert set[str]().union(*(labels(scene) for scene in LABELS), RECOVERY, ELSEWHERE) == in_source()
 
 
+def test_the_judge_sees_what_is_wrong(place: Path, zygote: Zygote) -> None:
+    with bench(place, SCENES["day"], zygote) as it:
+        three = it.three
+        assert it.verdict() == []
+        three.put("books", "50", email="gil@x.org", first_name="Gil")  # a trigger logs it: as if syncd had
+        three.put("books", "51", email="fay@x.org")
+        three.put("desk", three.id_of("desk", "cid@x.org"), email_consent="opted_in")
+        three.put("team", three.id_of("team", "ann@x.org"), job_title="Foot")
+        told = it.judged()
+        assert {text.split(":")[0] for text in told} == {"duplicates", "lost", "opt_ins", "resurrected", "unequal"}
+        assert "duplicates: 2 records of gil@x.org in books" in told
+        assert "duplicates: books was asked 2 times to make gil@x.org" in told
+        assert "lost: job_title=Head of ann@x.org in team, which holds Foot" in told
+
+
 @pytest.mark.parametrize("scene", LABELS)
 def test_it_dies_at_every_boundary(place: Path, zygote: Zygote, scene: str) -> None:
     with bench(place, SCENES[scene], zygote) as it:

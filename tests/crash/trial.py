@@ -61,8 +61,12 @@ class Bench:
         return [f"stuck: {told}"]
 
     def verdict(self) -> list[str]:
-        """Drain, and say what is wrong at the vendors, each with its kind."""
-        wrong = self.drain()
+        """Drain, and say what is wrong, each with its kind."""
+        return self.drain() + self.judged()
+
+    def judged(self) -> list[str]:
+        """Say what is wrong at the vendors now."""
+        wrong: list[str] = []
         three, scene = self.three, self.scene
         holds = {app: three.rows(app) for app in APPS}
         written = three.written()
