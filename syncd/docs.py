@@ -73,6 +73,7 @@ def _blocks(commands: str, specs: Sequence[Spec]) -> dict[str, Callable[[], str]
         "exit-codes": lambda: _table(("code", "meaning"), [(str(code), text) for code, text in EXIT_CODES]),
         "reactions": _reactions,
         "configuration": _configuration,
+        "manifest": _manifest,
         "connectors": lambda: "\n\n".join(connector_page(spec) for spec in specs),
         "connector-table": lambda: _connector_table(specs),
         "field-types": _field_types,
@@ -96,6 +97,12 @@ def _configuration() -> str:
     return _table(("key", "default", "what it is for"), list(_keys(CONFIG, "")))
 
 
+def _manifest() -> str:
+    from syncd.http.vocabulary import MANIFEST
+
+    return _table(("key", "default", "what it is for"), list(_keys(MANIFEST, "")))
+
+
 def _keys(shape: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
     """List every key, depth first. A map's own names are spelled `<name>`."""
     from syncd.config.shapes import INVALID
@@ -108,10 +115,12 @@ def _keys(shape: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _below(shape: Any, path: str) -> Iterator[tuple[str, str, str]]:
-    from syncd.config.shapes import Keys, Later, MapOf, TextOrMap
+    from syncd.config.shapes import Keys, Later, ListOf, MapOf, TextOrMap
 
     while isinstance(shape, Later):
         shape = shape.shape
+    if isinstance(shape, ListOf) and isinstance(shape.item, Keys):
+        yield from _keys(shape.item, f"{path}[].")
     if isinstance(shape, TextOrMap):
         shape = shape.map
     if isinstance(shape, MapOf):

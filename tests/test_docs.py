@@ -19,6 +19,7 @@ BLOCKS = (
     "exit-codes",
     "field-types",
     "fields",
+    "manifest",
     "policies",
     "reactions",
 )

@@ -25,6 +25,8 @@ class Pending:
     present: Any = None
     """The record as the app shows it now, where the write needs that."""
     version: str | None = None
+    key: str = ""
+    """Names this write and no other; where the vendor keeps such keys, the same write twice is done once."""
     fields: Mapping[str, Raw] | None = None
     """What is left to be written, where a part has been done already."""
     doc: dict[str, Any] | None = None
@@ -63,7 +65,7 @@ def _in_the_way(app: HttpApp, field: str, value: Raw) -> str | None:
 
 
 def batch_results(
-    app: HttpApp, batch: Batch, some: Sequence[Pending], answer: Answer, made: Callable[[Pending, Any], Result]
+    app: HttpApp, batch: Batch, some: Sequence[Pending], answer: Answer, made: Callable[[Pending, Any, str], Result]
 ) -> list[Result]:
     """Read the answer to a batch, in the order of the writes."""
     told = _by_place(batch, some, answer)
@@ -96,22 +98,24 @@ def _by_place(batch: Batch, some: Sequence[Pending], answer: Answer) -> dict[int
 
 def _errors(batch: Batch, some: Sequence[Pending], answer: Answer) -> dict[int, Any]:
     where = batch.results
-    if where.errors is None or where.errors_by is None:
+    if where.errors is None:
         return {}
     places = _names(some)
     found: dict[int, Any] = {}
     errors = find(answer.doc, where.errors.steps)
     for error in errors if isinstance(errors, list) else []:
-        named = find(error, where.errors_by.steps)
-        for name in named if isinstance(named, list) else [named]:
-            if shown(name) in places:
-                found[places[shown(name)]] = error
+        for path in where.errors_by:
+            named = find(error, path.steps)
+            for name in named if isinstance(named, list) else [named]:
+                if shown(name) in places:
+                    found[places[shown(name)]] = error
     return found
 
 
 def _names(some: Sequence[Pending]) -> dict[str, int]:
-    """By what a result may name its write: its place in the batch for what is created, else its id."""
-    return {str(n) if each.write.kind == "create" else each.write.id: n for n, each in enumerate(some)}
+    """By what a result may name its write."""
+    keys = {each.key: n for n, each in enumerate(some)}
+    return {**keys, **{each.write.id: n for n, each in enumerate(some) if each.write.id}}
 
 
 def _status(part: Any, otherwise: int) -> int:
@@ -120,7 +124,7 @@ def _status(part: Any, otherwise: int) -> int:
 
 
 def _one(
-    app: HttpApp, batch: Batch, each: Pending, answer: Answer, part: Any, made: Callable[[Pending, Any], Result]
+    app: HttpApp, batch: Batch, each: Pending, answer: Answer, part: Any, made: Callable[[Pending, Any, str], Result]
 ) -> Result:
     where = batch.results
     status = answer.status
@@ -133,8 +137,7 @@ def _one(
     if fault is not None:
         return fault_result(app, each, fault)
     item = find(part, where.answer.steps) if where.answer is not None else None
-    if item is not None and each.write.kind != "archive":
-        return made(each, item)
-    if each.write.kind == "create":
-        return Unknown(message="a result without the record")
-    return Applied(record=None)
+    id_ = shown(find(part, where.id.steps)) if where.id is not None else ""
+    if each.write.kind == "archive" or (item is None and not id_ and each.write.kind == "update"):
+        return Applied(record=None)
+    return made(each, item, id_)

@@ -62,11 +62,11 @@ class Consents:
         """Opt out first, where the new record cannot carry it: what goes wrong later does no harm then."""
         return self._around(write, "before", {})
 
-    def after_create(self, write: Write, record: Record) -> Result:
+    def after_create(self, write: Write, id_: str, record: Record | None) -> Result:
         """Opt out of the record that was made; where that fails nobody may take it for done."""
         if write.kind != "create" or not any(self._with(name) == "after" for name in write.fields):
             return Applied(record=record)
-        failed = self._around(write, "after", {"id": record.id})
+        failed = self._around(write, "after", {"id": id_})
         if failed is not None:
             return Unknown(message="the record was made, but not opted out")
         return Applied(record=None)

@@ -110,6 +110,8 @@ def _fits(rule: Rule, code: str) -> bool:
 
 def _fault(rule: Rule, status: int, code: str, doc: Any) -> Fault:
     member = find(doc, rule.field_at.steps) if rule.field_at else None
+    if isinstance(member, list):
+        member = member[0] if member else None
     existing = shown(find(doc, rule.existing.steps)) if rule.existing else ""
     if existing and rule.existing_in is not None:
         match = rule.existing_in.search(existing)

@@ -33,11 +33,10 @@ from syncd.http.texts import SPREAD, Body, Template, compile_text, names_in
 NOTHING: Final[frozenset[str]] = frozenset()
 PAGED: Final = frozenset({"size", "cursor", "offset", "page", "last"})
 TIMED: Final = PAGED | {"since", "until", "token"}
-ONE: Final = frozenset({"id", "version", "record", "key", "n"})
 WRITES: Final = frozenset({"id", "version", "record", "key"})
 EVERYWHERE: Final = frozenset({"names"})
 """The paths of the fields that are mapped, for vendors that must be told what to send."""
-RESERVED: Final = TIMED | ONE | EVERYWHERE | {"ids", "items", "value", "field"}
+RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field"}
 NAMED: Final = (
     "check",
     "account",
@@ -170,6 +169,7 @@ def _paging(said: Mapping[str, Any], spot: Spot, made: Call) -> Paging:
         size=values["size"],
         path=values.get(by) if by in {"cursor", "next_url", "last"} else None,
         header=values.get("header", ""),
+        first=values.get("first"),
         start=values[by] if by in {"offset", "number"} else 0,
         more=values.get("more"),
         total=values.get("total"),
@@ -267,15 +267,14 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         inner = BATCH.filled(values["batch"])
         place = spot.down("batch")
         many = call(kind, values["batch"], place, scope, {"items", "key"})
-        scope.check(place.down("item"), list(names_in(inner["item"])), {*allowed, "n"})
+        scope.check(place.down("item"), list(names_in(inner["item"])), allowed)
         _check_spread(inner["item"], place.down("item"))
         used = many.names | set(names_in(inner["item"]))
         if ("version" in used) != ("version" in one.names):
             place.problem("{version} is used in one of `call` and `batch` only: both must be conditional, or none")
-        results = {
-            name: inner["results"].get(name) for name in ("items", "by", "status", "answer", "errors", "errors_by")
-        }
-        if results["errors"] is not None and results["errors_by"] is None:
+        results = {name: inner["results"].get(name) for name in ("items", "by", "status", "answer", "errors", "id")}
+        results["errors_by"] = tuple(inner["results"].get("errors_by", ()))
+        if results["errors"] is not None and not results["errors_by"]:
             place.down("results").problem("says where errors are, but not how one names its write: add `errors_by`")
         batch = Batch(
             call=Call(**{**{f: getattr(many, f) for f in Call.__slots__}, "names": frozenset(used)}),

@@ -62,6 +62,8 @@ def walk(
 
 def first(page: Paging, values: Mapping[str, Any]) -> Turn:
     begin: dict[str, Any] = {**values, "size": page.size}
+    if page.first is not None:
+        begin["last" if page.by == "last" else "cursor"] = page.first.text(values)
     if page.by == "offset":
         begin["offset"] = page.start
     elif page.by == "number":

@@ -87,6 +87,7 @@ PAGE: Final = Keys(
         "offset": Key(shape=Number(most=1), help="{offset}: counted from here, 0 or 1"),
         "number": Key(shape=Number(most=1), help="{page}: the number of the page, counted from here"),
         "last": Key(shape=PATH, help="{last}: this member of the last item (pages by key, sorted by it)"),
+        "first": Key(shape=QUERY_TEXT, help="what {cursor} or {last} is on the first page; else it is left out"),
         "more": Key(shape=PATH, help="where the answer says whether more follows"),
         "total": Key(shape=PATH, help="where the answer counts all items"),
         "short": Key(shape=Flag(), help="a page that is not full is the last one", default=False),
@@ -192,12 +193,16 @@ RESULTS: Final = Keys(
         "items": Key(shape=PATH, help="where the answer has one result for each write"),
         "by": Key(
             shape=PATH,
-            help="the member of a result that names its write: its {id} or its {n}; without it they come in order",
+            help="the member of a result that names its write: its {id} or its {key}; without it they come in order",
         ),
         "status": Key(shape=PATH, help="the status of one result, as if it were an answer of its own"),
         "answer": Key(shape=PATH, help="where a result has the record"),
         "errors": Key(shape=PATH, help="a list beside it, of what was refused"),
-        "errors_by": Key(shape=PATH, help="the member of an error that names its write; may be a list"),
+        "id": Key(shape=PATH, help="where a result has the id, if it has no whole record"),
+        "errors_by": Key(
+            shape=ListOf(item=PATH, least=1, hint="[context.ids]"),
+            help="the members of an error that may name its write",
+        ),
     }
 )
 BATCH: Final = Keys(

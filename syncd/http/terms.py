@@ -43,6 +43,7 @@ class Paging:
     """Of cursor, next_url, last."""
     header: str = ""
     start: int = 0
+    first: Template | None = None
     more: Path | None = None
     total: Path | None = None
     short: bool = False
@@ -118,7 +119,8 @@ class Results:
     status: Path | None
     answer: Path | None
     errors: Path | None
-    errors_by: Path | None
+    errors_by: tuple[Path, ...]
+    id: Path | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -214,27 +214,25 @@ class Writer:
         item = find(answer.doc, how.answer.steps) if how.answer is not None else None
         if isinstance(item, list):
             item = item[0] if len(item) == 1 else None
-        if item is not None:
-            return self._made(each, item)
-        if how.answer is not None and answer.status not in how.call.empty:
+        if item is None and how.answer is not None and answer.status not in how.call.empty:
             return Unknown(message=f"the app answers {answer.status} without the record")
-        if each.write.kind != "create":
+        if item is None and each.write.kind != "create":
             return Applied(record=None)
-        id_ = shown(find(answer.doc, how.id.steps)) if how.id is not None else ""
-        if not id_:
-            return Unknown(message=f"the app answers {answer.status} without the id of what it made")
-        self._ids[each.place] = id_
-        return Applied(record=None)
+        return self._made(each, item, shown(find(answer.doc, how.id.steps)) if how.id is not None else "")
 
-    def _made(self, each: Pending, item: Any) -> Result:
+    def _made(self, each: Pending, item: Any, id_: str) -> Result:
+        """Read what was made or changed: the record, or its id only."""
         try:
-            record = self._app.record(item)
+            record = self._app.record(item) if item is not None else None
         except TransientError:
             return Unknown(message="the app answers with something that is no record")
-        if each.write.kind != "create" and record.id != each.write.id:
+        id_ = id_ if record is None else record.id
+        if not id_:
+            return Unknown(message="the app answers without the id of what it made")
+        if each.write.kind != "create" and id_ != each.write.id:
             return Unknown(message="the app answers with another record")
-        self._ids[each.place] = record.id
-        return self._consents.after_create(each.write, record)
+        self._ids[each.place] = id_
+        return self._consents.after_create(each.write, id_, record)
 
     def _faulty(self, each: Pending, fault: Fault) -> Result:
         if fault.then == "access":
@@ -244,7 +242,7 @@ class Writer:
         return fault_result(self._app, each, fault)
 
     def _batch(self, how: Writing, batch: Batch, some: Sequence[Pending], results: list[Result | None]) -> None:
-        items = [fill(batch.item, {**self._values(each), "n": str(n)}) for n, each in enumerate(some)]
+        items = [fill(batch.item, self._values(each)) for each in some]
         values = {"items": items, "key": uuid.uuid4().hex}
         try:
             with _halting():
@@ -269,11 +267,12 @@ class Writer:
 
     def _values(self, each: Pending) -> dict[str, Any]:
         write = each.write
+        each.key = uuid.uuid4().hex
         return {
             "id": write.id or None,
             "version": write.version if write.version is not None else each.version,
             "record": each.doc,
-            "key": uuid.uuid4().hex,
+            "key": each.key,
         }
 
     def _read_back(self, writes: Sequence[Write], results: Sequence[Result | None]) -> list[Result]:

@@ -10,9 +10,9 @@ import pytest
 from syncd.model import Spec
 from tests.conformance import checks
 from tests.conformance.suite import Check
-from tests.conformance.vendors import FakeApiWorld, VendorWorld
+from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, VendorWorld
 
-VENDORS: dict[str, Callable[[], VendorWorld]] = {"fakeapi": FakeApiWorld}
+VENDORS: dict[str, Callable[[], VendorWorld]] = {"fakeapi": FakeApiWorld, "hubspot": HubSpotWorld}
 
 _specs: dict[str, Spec] = {}
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from connectors.fakeapi.sandbox import Sandbox as FakeApi
+from connectors.hubspot.sandbox import Sandbox as HubSpot
 from syncd import registry
 from syncd.connector import App
 from syncd.http.app import HttpApp
@@ -128,3 +129,42 @@ def _contact(fields: Mapping[str, Raw]) -> dict[str, Any]:
         else:
             made[name] = value
     return made
+
+
+HUBSPOT = {"first_name": "firstname", "job_title": "jobtitle"}
+
+
+class HubSpotWorld(VendorWorld):
+    """HubSpot; search lags, and a second passes with each request."""
+
+    connector = "hubspot"
+    secrets: Mapping[str, str] = {"token": "token"}
+    people = 250
+    fields: tuple[str, ...] = ("email", "first_name", "phone", "company", "job_title")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+
+    def __init__(self) -> None:
+        self.sandbox = HubSpot(lag_seconds=9, step_seconds=1)
+        super().__init__(self.sandbox, HubSpot(portal=815))
+
+    def add(self, **fields: Raw) -> str:
+        return self.sandbox.add({**_properties(fields), "loyalty": "gold"})
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.sandbox.edit(id_, _properties(fields))
+
+    def delete(self, id_: str) -> None:
+        self.sandbox.archive(id_)
+        self.sandbox.clock.pass_seconds(3600)  # what is deleted is asked once an hour
+
+    def untouched(self, id_: str) -> object:
+        contacts = self.sandbox.contacts
+        others = {other: each for other, each in contacts.items() if other != int(id_)}
+        return contacts[int(id_)].properties["loyalty"], copy.deepcopy(others)
+
+    def everything(self) -> object:
+        return copy.deepcopy(self.sandbox.contacts), set(self.sandbox.opted_out)
+
+
+def _properties(fields: Mapping[str, Raw]) -> dict[str, str]:
+    return {HUBSPOT.get(name, name): value or "" for name, value in fields.items()}

@@ -1,0 +1,379 @@
+"""HubSpot CRM for contacts, in memory, over real HTTP: as honest as its documents allow.
+
+Kept: paging and its maxima, the archived list, search with its cap and its lag, batches (whole refusals, 207 with errors by
+context), answers that hold written properties only, unique addresses, read-only properties, merges, opt-outs by address,
+rate limits with their headers. Behaviour that no document states is a field of the class.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from syncd.http.sandbox import Asked, Clock, Said
+
+WRITABLE: Final = frozenset(
+    "email firstname lastname salutation company jobtitle phone mobilephone website address city state zip country "
+    "industry lifecyclestage loyalty".split()
+)
+READ_ONLY: Final = frozenset("createdate lastmodifieddate hs_object_id hs_email_optout hs_additional_emails".split())
+ALWAYS: Final = ("createdate", "hs_object_id", "lastmodifieddate")
+DEFAULT: Final = ("createdate", "email", "firstname", "hs_object_id", "lastmodifieddate", "lastname")
+LIST_MAX, SEARCH_MAX, BATCH_MAX, CAP = 100, 200, 100, 10_000
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+VALUE_MAX: Final = 65_536
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, category: str, message: str = "", **more: Any) -> None:
+        super().__init__(category)
+        doc = {"status": "error", "message": message or category, "correlationId": "0-0", "category": category, **more}
+        self.said = Said(status=status, doc=doc)
+
+
+@dataclass(slots=True)
+class Contact:
+    """One contact. `shown` is what search knows of it: (from when, properties or None where it is archived)."""
+
+    id: int
+    properties: dict[str, str]
+    created_us: int
+    updated_us: int
+    archived_us: int = 0
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One account."""
+
+    portal: int = 4_711
+    token: str = "token"  # noqa: S105 - a stand-in's
+    clock: Clock = field(default_factory=Clock)
+    burst: int = 0
+    """Requests in ten seconds; 0: no limit."""
+    lag_seconds: float = 0.0
+    lowers: bool = True
+    """E-mail addresses are written in lower case (UNVERIFIED)."""
+    step_seconds: float = 0.0
+    """So much time passes with each request."""
+    contacts: dict[int, Contact] = field(default_factory=dict)
+    by_email: dict[str, int] = field(default_factory=dict)
+    opted_out: set[str] = field(default_factory=set)
+    merged: dict[int, int] = field(default_factory=dict)
+    index: dict[int, dict[str, str]] = field(default_factory=dict)
+    """What search finds."""
+    waiting: list[tuple[int, int, dict[str, str] | None]] = field(default_factory=list)
+    """(when, id, properties): what search does not know yet."""
+    last: int = 100_000
+    sent: list[int] = field(default_factory=list)
+
+    # What people do, behind the API's back --------------------------------------------------------------------------
+
+    def add(self, properties: dict[str, str]) -> str:
+        self.last += 51
+        now_us = self.clock.tick()
+        contact = Contact(id=self.last, properties={}, created_us=now_us, updated_us=now_us)
+        self.contacts[contact.id] = contact
+        self._set(contact, properties)
+        return str(contact.id)
+
+    def edit(self, id_: str, properties: dict[str, str]) -> None:
+        self._set(self.contacts[int(id_)], properties)
+
+    def archive(self, id_: str) -> None:
+        contact = self.contacts[int(id_)]
+        contact.archived_us = contact.updated_us = self.clock.tick()
+        self.by_email.pop(contact.properties.get("email", ""), None)
+        self._later(contact.id, None)
+
+    def merge(self, winner: str, loser: str) -> None:
+        """The loser is gone, its address is one more of the winner's, and its id leads to the winner."""
+        gone = self.contacts.pop(int(loser))
+        kept = self.contacts[int(winner)]
+        self.merged[gone.id] = kept.id
+        self._later(gone.id, None)
+        more = [each for each in kept.properties.get("hs_additional_emails", "").split(";") if each]
+        if address := gone.properties.get("email"):
+            more.append(address)
+            self.by_email[address] = kept.id
+        blanks = {name: value for name, value in gone.properties.items() if name not in kept.properties}
+        kept.properties |= blanks | ({"hs_additional_emails": ";".join(more)} if more else {})
+        self._touch(kept)
+
+    def opt_out(self, address: str) -> None:
+        self.opted_out.add(address.lower())
+        if id_ := self.by_email.get(address.lower()):
+            self._touch(self.contacts[id_])
+
+    def _set(self, contact: Contact, properties: dict[str, str]) -> None:
+        for name, value in properties.items():
+            if name == "email":
+                self.by_email.pop(contact.properties.get("email", ""), None)
+                text = value.lower() if self.lowers else value
+                if text:
+                    self.by_email[text.lower()] = contact.id
+                contact.properties[name] = text
+            else:
+                contact.properties[name] = value
+        self._touch(contact)
+
+    def _touch(self, contact: Contact) -> None:
+        contact.updated_us = self.clock.tick()
+        self._later(contact.id, self._all(contact))
+
+    def _later(self, id_: int, properties: dict[str, str] | None) -> None:
+        self.waiting.append((self.clock.now_us + int(self.lag_seconds * 1_000_000), id_, properties))
+
+    def _all(self, contact: Contact) -> dict[str, str]:
+        own = {
+            "createdate": iso(contact.created_us),
+            "lastmodifieddate": iso(contact.updated_us),
+            "hs_object_id": str(contact.id),
+        }
+        address = contact.properties.get("email", "").lower()
+        optout = {"hs_email_optout": "true"} if address in self.opted_out else {}
+        return {**{name: value for name, value in contact.properties.items() if value != ""}, **own, **optout}
+
+    # What the API does ----------------------------------------------------------------------------------------------
+
+    def answer(self, asked: Asked) -> Said:
+        self.clock.pass_seconds(self.step_seconds)
+        limits: dict[str, str] = {}
+        try:
+            self._let_in(asked, limits)
+            said = self._answer(asked)
+        except Refused as refused:
+            said = refused.said
+        except (ValueError, KeyError, TypeError, AttributeError):
+            said = Refused(400, "VALIDATION_ERROR", "Invalid input JSON").said
+        said.headers |= limits
+        return said
+
+    def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
+        if asked.headers.get("authorization") != f"Bearer {self.token}":
+            raise Refused(401, "INVALID_AUTHENTICATION", "Authentication credentials not found")
+        if not self.burst:
+            return
+        now_us = self.clock.now_us
+        self.sent = [at for at in self.sent if at > now_us - 10_000_000]
+        limits |= {
+            "X-HubSpot-RateLimit-Max": str(self.burst),
+            "X-HubSpot-RateLimit-Remaining": str(max(0, self.burst - len(self.sent) - 1)),
+            "X-HubSpot-RateLimit-Interval-Milliseconds": "10000",
+        }
+        if len(self.sent) >= self.burst:
+            raise Refused(429, "RATE_LIMITS", "You have reached your ten_secondly_rolling limit.", policyName="TEN_SECONDLY_ROLLING")  # fmt: skip
+        self.sent.append(now_us)
+
+    def _answer(self, asked: Asked) -> Said:
+        match asked.method, asked.parts:
+            case "GET", ["account-info", "v3", "details"]:
+                return Said(doc={"portalId": self.portal, "timeZone": "UTC"})
+            case "POST", ["communication-preferences", "v4", "statuses", address, "unsubscribe-all"]:
+                return self._unsubscribe(address, asked)
+            case method, ["crm", "v3", "objects", "contacts", *rest]:
+                return self._objects(method, rest, asked)
+        raise Refused(404, "OBJECT_NOT_FOUND")
+
+    def _objects(self, method: str, rest: list[str], asked: Asked) -> Said:
+        match method, rest:
+            case "GET", []:
+                return self._list(asked)
+            case "POST", []:
+                made = self._create(asked.json())
+                return Said(status=201, doc=made)
+            case "POST", ["search"]:
+                return self._search(asked.json())
+            case "POST", ["merge"]:
+                doc = asked.json()
+                self.merge(doc["primaryObjectId"], doc["objectIdToMerge"])
+                return Said(doc=self._shown(self.contacts[int(doc["primaryObjectId"])], DEFAULT))
+            case "POST", ["batch", kind]:
+                return self._batch(kind, asked)
+            case "GET", [id_]:
+                contact = self._by(id_, asked.query.get("idProperty", ""))
+                return Said(doc=self._shown(contact, named(asked.query.get("properties", ""))))
+            case "PATCH", [id_]:
+                return Said(doc=self._update(self._by(id_, ""), asked.json()["properties"]))
+            case "DELETE", [id_]:
+                self.archive(str(self._by(id_, "").id))
+                return Said(status=204)
+        raise Refused(405, "METHOD_NOT_ALLOWED")
+
+    def _list(self, asked: Asked) -> Said:
+        limit = int(asked.query.get("limit", 10))
+        if not 0 < limit <= LIST_MAX:
+            raise Refused(400, "VALIDATION_ERROR", "limit")
+        archived = asked.query.get("archived") == "true"
+        after = int(asked.query.get("after", 0))
+        ids = sorted(
+            each.id for each in self.contacts.values() if bool(each.archived_us) == archived and each.id > after
+        )
+        page = [self._shown(self.contacts[id_], named(asked.query.get("properties", ""))) for id_ in ids[:limit]]
+        more = {"paging": {"next": {"after": str(ids[limit - 1]), "link": "?"}}} if len(ids) > limit else {}
+        return Said(doc={"results": page, **more})
+
+    def _search(self, doc: dict[str, Any]) -> Said:
+        limit, after = doc["limit"], int(doc["after"])
+        if not 0 < limit <= SEARCH_MAX or after + limit > CAP or len(doc["filterGroups"]) > 5:
+            raise Refused(400, "VALIDATION_ERROR", "search")
+        self._catch_up()
+        found = [
+            id_
+            for id_, properties in self.index.items()
+            if any(all(fits(properties, each) for each in group["filters"]) for group in doc["filterGroups"])
+        ]
+        assert doc["sorts"] == ["hs_object_id"], "no other order is needed here"
+        found.sort()
+        page = found[after : after + limit]
+        more = {"paging": {"next": {"after": str(after + limit)}}} if len(found) > after + limit else {}
+        results = [self._object(id_, self.index[id_], doc["properties"]) for id_ in page]
+        return Said(doc={"total": len(found), "results": results, **more})
+
+    def _catch_up(self) -> None:
+        """Let search know what is old enough."""
+        while self.waiting and self.waiting[0][0] <= self.clock.now_us:
+            _, id_, properties = self.waiting.pop(0)
+            if properties is None:
+                self.index.pop(id_, None)
+            else:
+                self.index[id_] = properties
+
+    def _by(self, id_: str, property_: str) -> Contact:
+        number = self.by_email.get(id_.lower()) if property_ == "email" else int(id_) if id_.isdecimal() else None
+        contact = self.contacts.get(self.merged.get(number or 0, number or 0))
+        if contact is None or contact.archived_us:
+            raise Refused(404, "OBJECT_NOT_FOUND", "resource not found")
+        return contact
+
+    def _create(self, doc: dict[str, Any]) -> dict[str, Any]:
+        properties = self._checked(doc["properties"], None)
+        if not any(properties.get(name) for name in ("email", "firstname", "lastname")):
+            raise Refused(400, "VALIDATION_ERROR", "one of email, firstname, lastname is needed")
+        contact = self.contacts[int(self.add(properties))]
+        trace = {"objectWriteTraceId": doc["objectWriteTraceId"]} if "objectWriteTraceId" in doc else {}
+        return {**self._shown(contact, tuple(properties)), **trace}
+
+    def _update(self, contact: Contact, properties: dict[str, Any]) -> dict[str, Any]:
+        self._set(contact, self._checked(properties, contact))
+        return self._shown(contact, tuple(properties))
+
+    def _checked(self, properties: dict[str, Any], contact: Contact | None) -> dict[str, str]:
+        for name, value in properties.items():
+            if not isinstance(value, str):
+                raise invalid(name, "INVALID_TYPE")
+            if name in READ_ONLY or name not in WRITABLE:
+                raise invalid(name, "READ_ONLY_VALUE" if name in READ_ONLY else "PROPERTY_DOESNT_EXIST")
+            if len(value) > VALUE_MAX or (name == "email" and value and not ADDRESS.fullmatch(value)):
+                raise invalid(name, "INVALID_EMAIL" if name == "email" else "INVALID_LENGTH")
+        address = properties.get("email", "").lower()
+        there = self.by_email.get(address) if address else None
+        if there is not None and (contact is None or there != contact.id):
+            raise Refused(409, "CONFLICT", f"Contact already exists. Existing ID: {there}")
+        return properties
+
+    def _batch(self, kind: str, asked: Asked) -> Said:
+        doc = asked.json()
+        inputs = doc["inputs"]
+        if len(inputs) > BATCH_MAX:
+            raise Refused(400, "VALIDATION_ERROR", f"at most {BATCH_MAX} inputs")
+        if kind == "archive":
+            for each in inputs:
+                if int(each["id"]) in self.contacts:
+                    self.archive(each["id"])
+            return Said(status=204)
+        if kind == "create":
+            self._all_sound(inputs)
+            return self._told([self._create(each) for each in inputs], [], 201)
+        found, missing = [], []
+        for each in inputs:
+            try:
+                found.append((each, self._by(each["id"], "")))
+            except Refused:
+                missing.append(each)
+        if kind == "read":
+            return self._told([self._shown(each, tuple(doc["properties"])) for _, each in found], missing, 200)
+        if kind == "update":
+            for each, contact in found:
+                self._checked(each["properties"], contact)
+            return self._told([self._update(contact, each["properties"]) for each, contact in found], missing, 200)
+        raise Refused(404, "OBJECT_NOT_FOUND")
+
+    def _all_sound(self, inputs: list[dict[str, Any]]) -> None:
+        """One that is wrong refuses them all."""
+        seen: set[str] = set()
+        for each in inputs:
+            properties = self._checked(each["properties"], None)
+            address = properties.get("email", "").lower()
+            if address and address in seen:
+                raise Refused(400, "VALIDATION_ERROR", "Duplicate email in batch")
+            if not any(properties.get(name) for name in ("email", "firstname", "lastname")):
+                raise Refused(400, "VALIDATION_ERROR", "one of email, firstname, lastname is needed")
+            seen.add(address)
+
+    def _told(self, results: list[dict[str, Any]], missing: list[dict[str, Any]], status: int) -> Said:
+        now = iso(self.clock.now_us)
+        doc: dict[str, Any] = {"status": "COMPLETE", "results": results, "startedAt": now, "completedAt": now}
+        if missing:
+            error = {
+                "status": "error",
+                "category": "OBJECT_NOT_FOUND",
+                "message": "Could not get some CONTACT objects, they may be deleted or not exist.",
+                "context": {"ids": [each["id"] for each in missing]},
+            }
+            doc |= {"numErrors": len(missing), "errors": [error]}
+        return Said(status=207 if missing else status, doc=doc)
+
+    def _unsubscribe(self, address: str, asked: Asked) -> Said:
+        if asked.query.get("channel") != "EMAIL" or not ADDRESS.fullmatch(address):
+            raise Refused(400, "VALIDATION_ERROR", "channel or subscriber")
+        self.opt_out(address)
+        told = {"subscriberIdString": address, "channel": "EMAIL", "status": "UNSUBSCRIBED"}
+        return Said(doc={"status": "COMPLETE", "results": [told]})
+
+    def _shown(self, contact: Contact, wanted: tuple[str, ...]) -> dict[str, Any]:
+        return self._object(contact.id, self._all(contact), wanted)
+
+    def _object(self, id_: int, properties: dict[str, str], wanted: tuple[str, ...]) -> dict[str, Any]:
+        contact = self.contacts.get(id_)
+        archived = contact is not None and bool(contact.archived_us)
+        return {
+            "id": str(id_),
+            "properties": {name: properties.get(name) for name in dict.fromkeys((*(wanted or DEFAULT), *ALWAYS))},
+            "createdAt": properties["createdate"],
+            "updatedAt": properties["lastmodifieddate"],
+            "archived": archived,
+            **({"archivedAt": iso(contact.archived_us)} if contact is not None and archived else {}),
+        }
+
+
+def iso(us: int) -> str:
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
+    return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def named(text: str) -> tuple[str, ...]:
+    return tuple(part for part in text.split(",") if part)
+
+
+def invalid(name: str, code: str) -> Refused:
+    error = {"message": f"{name} was not valid", "code": code, "context": {"propertyName": [name]}}
+    return Refused(400, "VALIDATION_ERROR", "Property values were not valid", errors=[error])
+
+
+def fits(properties: dict[str, str], wanted: dict[str, Any]) -> bool:
+    """Compare as search does: numbers as numbers, times as milliseconds."""
+    held, value = properties.get(wanted["propertyName"]), str(wanted["value"])
+    if held is None:
+        return False
+    if wanted["operator"] == "EQ":
+        return held.lower() == str(value).lower()
+    if wanted["propertyName"] == "lastmodifieddate":
+        left, right = datetime.fromisoformat(held).timestamp() * 1000, float(value)
+    else:
+        left, right = float(held), float(value)
+    return left >= right if wanted["operator"] == "GTE" else left > right
