@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,7 +76,7 @@ class AppConfig:
     fields: Mapping[str, FieldMap]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """The whole configuration."""
 
@@ -109,7 +110,7 @@ class Config:
                 return app
         raise KeyError(name)
 
-    @property
+    @cached_property
     def hash(self) -> str:
         """Name everything that changes decisions: mapping, policies, match rules, scope, rights, the order of the apps.
 

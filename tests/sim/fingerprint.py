@@ -59,6 +59,6 @@ def _spell_object(value: Any, above: set[int]) -> str:
     if is_dataclass(value):
         names = [field.name for field in fields(value)]
     else:
-        names = sorted(getattr(value, "__dict__", None) or getattr(value, "__slots__", ()))
+        names = sorted(getattr(value, "__dict__", {}) or getattr(value, "__slots__", ()))
     parts = (f"{name}={_spell(getattr(value, name), above)}" for name in names if hasattr(value, name))
     return f"{type(value).__name__}({','.join(parts)})"

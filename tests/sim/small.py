@@ -3,7 +3,7 @@ worlds, and every placement of one or two deviations: crashes, lost and refused 
 everything that people do.
 
 A deviation is placed wherever it can make a difference: what people do, before every call (between two calls the engine
-sees nothing of an app); a crash, on either side of every call and transaction. Where the world at rest is one that was
+sees nothing of an app); a crash, behind every call and transaction (before the next one the world is the same). Where the world at rest is one that was
 judged before, it is not judged again (`Judged`). With two deviations the first is one at a send or at its commits.
 """
 
@@ -65,6 +65,12 @@ class Deviation(NamedTuple):
     mark: Mark
     action: Action | None = None
     fault: Fault | None = None
+
+    def of(self, scenario: Scenario) -> Scenario:
+        """Give the scenario with this in it."""
+        actions = (*scenario.actions, self.action) if self.action else scenario.actions
+        faults = (*scenario.faults, self.fault) if self.fault else scenario.faults
+        return replace(scenario, actions=actions, faults=faults)
 
 
 @dataclass(slots=True)
@@ -153,7 +159,8 @@ def deviations(small: Small, first: int, apps: int, *, after: Mark | None = None
     start = (first, -1) if after is None else (after.round, after.at)
     marks = [mark for mark in small.marks if (mark.round, mark.at) > start or (after is None and mark.round >= first)]
     for mark in marks:
-        yield Deviation(mark, fault=Fault(round=mark.round, kind="crash", at=mark.at))
+        if mark.after or not mark.at:
+            yield Deviation(mark, fault=Fault(round=mark.round, kind="crash", at=mark.at))
         if mark.kind == "transact" and not mark.after:
             yield Deviation(mark, fault=Fault(round=mark.round, kind="takeover", at=mark.at))
         if mark.kind == "call" and not mark.after:
@@ -205,13 +212,6 @@ def _refusals(small: Small, marks: Sequence[Mark]) -> Iterator[Deviation]:
         writes[here] += mark.what == "write"
 
 
-def with_(scenario: Scenario, deviation: Deviation) -> Scenario:
-    """Add a deviation to a scenario."""
-    actions = (*scenario.actions, deviation.action) if deviation.action else scenario.actions
-    faults = (*scenario.faults, deviation.fault) if deviation.fault else scenario.faults
-    return replace(scenario, actions=actions, faults=faults)
-
-
 @dataclass(slots=True)
 class Searched:
     """What a search came to."""
@@ -241,11 +241,11 @@ def search(world: str, scenario: Scenario, depth: int, *, part: int = 0, parts: 
     for place, deviation in enumerate(deviations(small, first, len(scenario.apps))):
         if place % parts != part:
             continue
-        once = with_(scenario, deviation)
+        once = deviation.of(scenario)
         played, next_ = play_small(once, judged)
         found.add(played)
         if depth > 1 and not played.violations and deviation.mark.what in SENDS:
             for second in deviations(next_, first, len(scenario.apps), after=deviation.mark):
-                found.add(play_small(with_(once, second), judged)[0])
+                found.add(play_small(second.of(once), judged)[0])
     found.again = judged.again
     return found
