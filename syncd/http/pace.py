@@ -16,6 +16,8 @@ from syncd.http.replies import Reply
 from syncd.http.terms import Bucket, Limits, Quota
 
 WAIT_MAX_SECONDS: Final = 60.0
+MARGIN_SECONDS: Final = 0.005
+"""Vendors cut and round what they tell."""
 
 
 class Pace:
@@ -45,7 +47,9 @@ class Pace:
         for quota in self._limits.quota:
             left = reply.header(quota.remaining)
             if left.isdecimal() and int(left) == 0:
-                self._free_at = max(self._free_at, self._clock() + min(_ends_in(quota, reply, now), 86_400.0))
+                self._free_at = max(
+                    self._free_at, self._clock() + min(_ends_in(quota, reply, now), 86_400.0) + MARGIN_SECONDS
+                )
 
     def _counting(self, call: str) -> Sequence[tuple[int, Bucket]]:
         return [(n, each) for n, each in enumerate(self._limits.buckets) if not each.calls or call in each.calls]

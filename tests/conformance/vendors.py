@@ -12,6 +12,7 @@ from connectors.fakeapi.sandbox import Sandbox as FakeApi
 from connectors.hubspot.sandbox import Sandbox as HubSpot
 from syncd import registry
 from syncd.connector import App
+from syncd.core.fields import STANDARD
 from syncd.http.app import HttpApp
 from syncd.http.compiling import load_manifest
 from syncd.http.sandbox import Said, Sandbox, Server, serving
@@ -55,7 +56,7 @@ class VendorWorld:
 
     def _opened(self, server: Server) -> App:
         connector, settings = registry.load(self.connector), {"url": server.url, **self.settings}
-        given = opening(connector, settings, secrets=dict(self.secrets), network="private")
+        given = opening(connector, settings, secrets=dict(self.secrets), known=STANDARD, network="private")
         app = HttpApp(manifest(self.connector), given, sleep=lambda _: None, now=server.sandbox.clock.seconds)
         self._stack.callback(app.close)
         return app

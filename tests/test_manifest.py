@@ -1,0 +1,179 @@
+"""Manifests: what is right is compiled, what is wrong is told with its place, and the pages tell the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from ruamel.yaml import YAML
+
+from syncd import registry
+from syncd.errors import ConfigError
+from syncd.http import schema
+from syncd.http.compiling import load_manifest
+from syncd.http.terms import Manifest
+from tests.openapi import Document
+
+ROOT = Path(__file__).parent.parent
+MANIFESTS = sorted(file.parent.name for file in (ROOT / "connectors").glob("*/manifest.yaml"))
+GOOD = """\
+manifest: 1
+summary: a test
+settings:
+  url: {type: url, required: true, help: address}
+  region: {help: where}
+secrets:
+  token: {help: a token}
+address: "{url}/api"
+auth: {bearer: "{token}"}
+check: {call: GET /me}
+record: {id: id, version: rev}
+fields:
+  email: {path: mail}
+  first_name: {path: name.first, max_length: 10}
+  email_consent:
+    path: status
+    values: {opted_in: subscribed, opted_out: unsubscribed}
+    consent: {opt_out: {call: "POST /people/{id}/stop"}, with_create: body}
+list:
+  call: GET /people
+  query: {limit: "{size}", after: "{cursor}"}
+  items: people
+  page: {cursor: next}
+changes:
+  call: GET /people
+  query: {since: "{since}"}
+  items: people
+  since: {stamp: changed, overlap: 5s}
+get: {call: "GET /people/{id}"}
+create: {call: POST /people, body: {person: "{record}", status: unknown}, answer: person}
+update: {call: "PUT /people/{id}", body: {"...": "{record}", rev: "{version}"}, answer: .}
+errors:
+  - {status: [409], then: exists, field: email}
+claims: {rung: D, unique: [email]}
+"""
+
+
+def compiled(folder: Path, text: str) -> Manifest:
+    file = folder / "manifest.yaml"
+    file.write_text(text)
+    return load_manifest(file, "mine")
+
+
+def problems(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        compiled(folder, text)
+    return [str(each).removeprefix(f"{folder}/manifest.yaml:") for each in caught.value.problems]
+
+
+def test_what_is_right_is_compiled_and_states_what_it_does(tmp_path: Path) -> None:
+    spec = compiled(tmp_path, GOOD).spec
+    assert (spec.name, spec.network, spec.create, spec.update, spec.archive) == ("mine", True, True, True, False)
+    assert (spec.incremental, spec.lost_update, spec.versions, spec.rung) == (True, "cas", "opaque", "D")
+    assert spec.fields["first_name"].max_length == 10
+    assert [(each.name, each.required) for each in spec.settings] == [("url", True), ("region", False)]
+    blind = compiled(tmp_path, GOOD.replace(', rev: "{version}"', "")).spec
+    assert blind.lost_update == "blind"
+
+
+WRONG: dict[str, tuple[str, str, str]] = {
+    "an unknown key": ("summary: a test", "sumary: a test", '2:1: sumary: unknown key, did you mean "summary"?'),
+    "a key that is missing": ('address: "{url}/api"\n', "", '1:1: needs the key "address"'),
+    "a wrong word": ("rung: D", "rung: G", "34:16: claims.rung: expected one of C, D, E, F"),
+    "a path": ("{path: mail}", "{path: mail..x}", "13:17: fields.email.path: expected a path such as"),
+    "two lists in a path": (
+        "path: mail",
+        'path: "a[0].b[1]"',
+        "13:17: fields.email.path: a path goes through one list",
+    ),
+    "a brace": ('"{url}/api"', '"{url/api"', "8:10: address: expected {name}"),
+    "a name that nobody knows": ("{cursor}", "{curser}", 'nothing is called {curser} here, did you mean "cursor"?'),
+    "a secret outside of auth": (
+        "{call: GET /me}",
+        "{call: GET /me, query: {t: '{token}'}}",
+        "nothing is called {token} here",
+    ),
+    "a page that is never asked for": (', after: "{cursor}"', "", "the next page is never asked for: use {cursor}"),
+    "two pagers": ("{cursor: next}", "{cursor: next, number: 1}", "take one of cursor and number"),
+    "a cursor of nothing": ("since: {stamp: changed, overlap: 5s}", "since: {overlap: 5s}", "made of `stamp`, `token`"),
+    "no since": ('{since: "{since}"}', "{}", "does not say since when: use {since} in it"),
+    "a version nobody has": (", version: rev}", "}", "{version} is not known: say under `record:`"),
+    "who opts in by making": (
+        "status: unknown",
+        "status: Subscribed",
+        "30:30: create.body: holds the word for opted in",
+    ),
+    "who opts in by changing": (
+        'rev: "{version}"}, answer',
+        'rev: "{version}", state: {now: subscribed}}, answer',
+        "update.body: holds the word for opted in",
+    ),
+    "consent that is a field": (
+        "    consent: {opt",
+        "    # {opt",
+        "is consent: say how it is written under `consent:`",
+    ),
+    "a body of a GET": ("{call: GET /me}", "{call: GET /me, body: {}}", "check.body: GET has no body"),
+    "a query in the path": ("GET /me", "GET /me?x=1", "a path has no ?, # and //"),
+    "a call that is none": ("GET /me", "FETCH /me", "expected a method and a path, such as GET /contacts/{id}"),
+    "a rule for everything": ("{status: [409], then", "{then", "fits every answer: add `status`"),
+    "a code from nowhere": (
+        "{status: [409], then",
+        "{status: [409], is: [x], then",
+        "but not where: add `at` or `header`",
+    ),
+    "a field nobody has": ("field: email}", "field: emial}", 'errors[0].field: no such field, did you mean "email"?'),
+    "a create that tells nothing": (", status: unknown}, answer: person}", "}}", "nothing says which record was made"),
+    "a spread of something": ('"...": "{record}"', '"...": "{id}"', '"..." takes {record}'),
+    "a slip in a field's name": ("first_name:", "fist_name:", 'no standard field, did you mean "first_name"?'),
+    "a setting that shadows": ("region: {help", "cursor: {help", "settings.cursor: is the name of something else"),
+    "a spread in vain": ("unique: [email]", "unique: [phone]", "claims.unique[0]: no such field"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_what_is_wrong_is_told_with_its_place(case: str, tmp_path: Path) -> None:
+    old, new, message = WRONG[case]
+    assert old in GOOD
+    told = problems(tmp_path, GOOD.replace(old, new, 1))
+    assert any(message in each for each in told), told
+    assert all(each[0].isdecimal() for each in told), "a problem without its place"
+
+
+def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
+    text = (
+        GOOD.replace("{cursor}", "{curser}")
+        .replace("status: unknown", "status: subscribed")
+        .replace("GET /me", "GET /x?")
+    )
+    assert [each.partition(" ")[0] for each in problems(tmp_path, text)] == ["10:15:", "21:35:", "23:3:", "30:30:"]
+
+
+def test_a_manifest_that_is_wrong_opens_nothing(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "manifest.yaml").write_text(GOOD.replace("rung: D", "rung: G"))
+    with pytest.raises(ConfigError, match=r"manifest\.yaml:34:16: claims"):
+        registry.load(str(tmp_path / "mine"))
+
+
+def test_the_published_schema_is_what_the_code_checks() -> None:
+    said = (ROOT / "docs" / "manifest.schema.json").read_bytes()
+    assert said == schema.text(), "python -m syncd.http.schema > docs/manifest.schema.json"
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_the_schema_takes_our_manifests(name: str) -> None:
+    document: Any = YAML(typ="safe").load(ROOT / "connectors" / name / "manifest.yaml")
+    said = orjson.loads(schema.text())
+    assert list(Document(said).check(orjson.loads(orjson.dumps(document)), said, "manifest")) == []
+
+
+@pytest.mark.parametrize("name", MANIFESTS)
+def test_every_manifest_says_what_errors_mean(name: str) -> None:
+    manifest = load_manifest(ROOT / "connectors" / name / "manifest.yaml", name)
+    assert manifest.spec.create <= any(rule.then == "invalid" for rule in manifest.rules)
+    assert not manifest.spec.unique or any(rule.then == "exists" for rule in manifest.rules)
+    for field in manifest.fields.values():
+        assert field.consent is None or "opted_out" in (field.map.values or {"opted_out": ""})
