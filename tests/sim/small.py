@@ -229,6 +229,13 @@ class Searched:
         if played.violations:
             self.failed.append(played)
 
+    def join(self, other: Searched) -> None:
+        self.histories += other.histories
+        self.again += other.again
+        self.failed += other.failed
+        self.seen.update(other.seen)
+        self.unknowable.update(other.unknowable)
+
 
 def search(world: str, scenario: Scenario, depth: int, *, part: int = 0, parts: int = 1) -> Searched:
     """Play a world with no deviation, with each one, and (depth 2) with each second one behind a first at a send.
