@@ -92,28 +92,36 @@ def _by_place(batch: Batch, some: Sequence[Pending], answer: Answer) -> dict[int
         return {}
     if where.by is None:
         return dict(enumerate(items)) if len(items) == len(some) else {}
-    places = _names(some)
-    return {places[name]: item for item in items if (name := shown(find(item, where.by.steps))) in places}
+    places = _names(batch, some)
+    return {places[name]: item for item in items if (name := _spelled(find(item, where.by.steps), batch)) in places}
 
 
 def _errors(batch: Batch, some: Sequence[Pending], answer: Answer) -> dict[int, Any]:
     where = batch.results
     if where.errors is None:
         return {}
-    places = _names(some)
+    places = _names(batch, some)
     found: dict[int, Any] = {}
     errors = find(answer.doc, where.errors.steps)
     for error in errors if isinstance(errors, list) else []:
         for path in where.errors_by:
             named = find(error, path.steps)
             for name in named if isinstance(named, list) else [named]:
-                if shown(name) in places:
-                    found[places[shown(name)]] = error
+                if _spelled(name, batch) in places:
+                    found[places[_spelled(name, batch)]] = error
     return found
 
 
-def _names(some: Sequence[Pending]) -> dict[str, int]:
-    """By what a result may name its write."""
+def _spelled(name: Any, batch: Batch) -> str:
+    return shown(name).strip().casefold() if batch.results.field is not None else shown(name)
+
+
+def _names(batch: Batch, some: Sequence[Pending]) -> dict[str, int]:
+    """By what a result may name its write; two writes of one name have none."""
+    field = batch.results.field
+    if field is not None:
+        values = [_spelled(each.write.fields.get(field), batch) for each in some]
+        return {value: n for n, value in enumerate(values) if value and values.count(value) == 1}
     keys = {each.key: n for n, each in enumerate(some)}
     return {**keys, **{each.write.id: n for n, each in enumerate(some) if each.write.id}}
 

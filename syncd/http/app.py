@@ -27,6 +27,7 @@ from syncd.http.writing import Writer
 from syncd.model import FieldMap, Finding, Page, Raw, Record, Result, Write
 
 ID_MAX: Final = 500
+FRESH_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +49,12 @@ class HttpApp:
         *,
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.spec, self.manifest = manifest.spec, manifest
         self.known = _fields(manifest, opening)
         self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
-        self.session = Session(manifest, opening, sleep=sleep, now=now)
+        self.session = Session(manifest, opening, sleep=sleep, now=now, clock=clock)
         self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
         self._under = reader(manifest.shape.under)
         self._id = reader(manifest.shape.id)
@@ -62,6 +64,8 @@ class HttpApp:
         self.feed = Feed(self)
         self.writer = Writer(self)
         self._account: str | None = None
+        self._clock = clock
+        self._looked: tuple[float, frozenset[str], dict[str, Any]] = (0.0, frozenset(), {})
 
     # What the hub asks ----------------------------------------------------------------------------------------------
 
@@ -87,10 +91,15 @@ class HttpApp:
         return self.feed.read(cursor)
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
-        return {id_: self.record(item) for id_, item in self.items(ids).items()}
+        found = self.items(ids)
+        self._looked = (self._clock(), frozenset(ids), found)
+        return {id_: self.record(item) for id_, item in found.items()}
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
-        return self.writer.write(writes)
+        try:
+            return self.writer.write(writes)
+        finally:
+            self._looked = (0.0, frozenset(), {})
 
     def new_id(self, token: str) -> str:
         return ""
@@ -131,6 +140,13 @@ class HttpApp:
                     raise TransientError(f"{self.session.app}: a record came as no JSON; a proxy in between?")
                 self._take(found, [answer.doc], self.manifest.get.answer, frozenset({id_}))
         return found
+
+    def present(self, ids: Sequence[str]) -> dict[str, Any]:
+        """Give records as they are now; what was looked at a moment ago (the hub does, right before it writes) counts."""
+        at, asked, found = self._looked
+        if asked >= set(ids) and self._clock() - at < FRESH_SECONDS:
+            return {id_: found[id_] for id_ in ids if id_ in found}
+        return self.items(ids)
 
     def id_of(self, item: Any) -> str | None:
         """Give the id of an item; None for one that is deleted."""

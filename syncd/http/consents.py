@@ -20,12 +20,12 @@ OUT, IN = "opted_out", "opted_in"
 
 
 def word_of(where: FieldMap, raw: Raw) -> str:
-    """Say what an app's word for consent means; a word that means neither is itself."""
+    """Say what an app's word for consent means: opted out, opted in, or neither (an empty text)."""
     said = str(raw).strip().casefold()
     for meaning in (OUT, IN):
         if said == str((where.values or {}).get(meaning, meaning)).strip().casefold():
             return meaning
-    return said
+    return ""
 
 
 class Consents:
@@ -63,13 +63,22 @@ class Consents:
         return self._around(write, "before", {})
 
     def after_create(self, write: Write, id_: str, record: Record | None) -> Result:
-        """Opt out of the record that was made; where that fails nobody may take it for done."""
-        if write.kind != "create" or not any(self._with(name) == "after" for name in write.fields):
+        """Opt out of the record that was made, and in where there is a request for it; what was not told is read back.
+
+        Where opting out fails nobody may take it for done. A person who was not opted in is not written to: no harm.
+        """
+        if write.kind != "create":
             return Applied(record=record)
         failed = self._around(write, "after", {"id": id_})
         if failed is not None:
             return Unknown(message="the record was made, but not opted out")
-        return Applied(record=None)
+        values = {**{name: raw for name, raw in write.fields.items() if raw is not None}, "id": id_}
+        told = any(self._with(name) == "after" for name in write.fields)
+        for _, word, call in self._calls(write):
+            if word == IN and call is not None and not self._wanted(call) - values.keys():
+                self._ask(call, values, out=False)
+                told = True
+        return Applied(record=None if told else record)
 
     def _around(self, write: Write, when: str, more: Mapping[str, Any]) -> Result | None:
         values = {**{name: raw for name, raw in write.fields.items() if raw is not None}, **more}

@@ -10,7 +10,7 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from syncd.http.consents import word_of
+from syncd.http.consents import OUT, word_of
 from syncd.http.paths import find, put
 from syncd.http.terms import Manifest
 from syncd.model import Raw, Write
@@ -53,13 +53,10 @@ class Documents:
         return doc
 
     def _carried(self, name: str, raw: Raw) -> bool:
-        """Say whether a new record carries this word of consent in its body: an opt-out, or what opt_in could write too."""
+        """Say whether a new record carries this word of consent in its body: an opt-out only."""
         known = self._known[name]
         consent = known.field.consent
-        if consent is None or consent.with_create != "body":
-            return False
-        word = word_of(known.map, raw)
-        return word == "opted_out" or (word == "opted_in" and consent.opt_in is not None)
+        return consent is not None and consent.with_create == "body" and word_of(known.map, raw) == OUT
 
     def _value(self, name: str, raw: Raw) -> Any:
         known = self._known[name]

@@ -158,7 +158,7 @@ def listing(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowe
 
 def _paging(said: Mapping[str, Any], spot: Spot, made: Call) -> Paging:
     values = PAGE.filled(said)
-    given = [each for each in PAGERS if values.get(each) not in (None, False)]
+    given = [each for each in PAGERS if values.get(each) is not None and values[each] is not False]
     if len(given) > 1:
         spot.problem(f"says it twice: take one of {' and '.join(given)}")
     by: Any = given[0] if given else ""
@@ -272,10 +272,14 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         used = many.names | set(names_in(inner["item"]))
         if ("version" in used) != ("version" in one.names):
             place.problem("{version} is used in one of `call` and `batch` only: both must be conditional, or none")
-        results = {name: inner["results"].get(name) for name in ("items", "by", "status", "answer", "errors", "id")}
+        results = {
+            name: inner["results"].get(name) for name in ("items", "by", "field", "status", "answer", "errors", "id")
+        }
         results["errors_by"] = tuple(inner["results"].get("errors_by", ()))
         if results["errors"] is not None and not results["errors_by"]:
             place.down("results").problem("says where errors are, but not how one names its write: add `errors_by`")
+        if results["field"] is not None and results["field"] not in scope.fields:
+            place.down("results", "field").problem(f"no such field{did_you_mean(results['field'], scope.fields)}")
         batch = Batch(
             call=Call(**{**{f: getattr(many, f) for f in Call.__slots__}, "names": frozenset(used)}),
             size=inner["size"],
@@ -289,6 +293,7 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         answer=values.get("answer"),
         id=values.get("id"),
         keep=tuple(values.get("keep", ())),
+        look_first=values["look_first"],
         repeatable=values["repeatable"] or "key" in one.names,
         batch=batch,
     )

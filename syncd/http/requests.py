@@ -195,6 +195,9 @@ RESULTS: Final = Keys(
             shape=PATH,
             help="the member of a result that names its write: its {id} or its {key}; without it they come in order",
         ),
+        "field": Key(
+            shape=FIELD_NAME, help="what `by` and `errors_by` name is this field's value (any case), not {id} or {key}"
+        ),
         "status": Key(shape=PATH, help="the status of one result, as if it were an answer of its own"),
         "answer": Key(shape=PATH, help="where a result has the record"),
         "errors": Key(shape=PATH, help="a list beside it, of what was refused"),
@@ -222,6 +225,9 @@ _WRITE: Final[dict[str, Key]] = {
         help="members of the present record that must be sent again, or they are erased",
         default=[],
     ),
+    "look_first": Key(
+        shape=Flag(), help="the app would also change what is archived: look first whether it is there", default=False
+    ),
     "repeatable": Key(
         shape=Flag(), help="done twice is the same as done once: a lost answer is asked for again", default=False
     ),
@@ -229,4 +235,4 @@ _WRITE: Final[dict[str, Key]] = {
 }
 CREATE: Final = Keys(keys=_WRITE)
 UPDATE: Final = Keys(keys=_WRITE)
-ARCHIVE: Final = Keys(keys={name: _WRITE[name] for name in (*CALL, "repeatable", "batch")})
+ARCHIVE: Final = Keys(keys={name: _WRITE[name] for name in (*CALL, "look_first", "repeatable", "batch")})

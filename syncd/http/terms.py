@@ -116,6 +116,7 @@ class Results:
 
     items: Path | None
     by: Path | None
+    field: str | None
     status: Path | None
     answer: Path | None
     errors: Path | None
@@ -139,6 +140,7 @@ class Writing:
     answer: Path | None = None
     id: Path | None = None
     keep: tuple[str, ...] = ()
+    look_first: bool = False
     repeatable: bool = False
     batch: Batch | None = None
 

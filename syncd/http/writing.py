@@ -104,7 +104,7 @@ class Writer:
         if not needy:
             return list(ready)
         try:
-            there = self._app.items([each.write.id for each in needy])
+            there = self._app.present([each.write.id for each in needy])
         except SyncdError as error:
             raise _Halt(str(error)) from error
         kept = []
@@ -126,6 +126,8 @@ class Writer:
         if write.kind == "create":
             return False
         if conditional and write.version is None:
+            return True
+        if how.look_first:
             return True
         if write.kind == "archive":
             return False

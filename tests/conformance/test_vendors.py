@@ -10,9 +10,13 @@ import pytest
 from syncd.model import Spec
 from tests.conformance import checks
 from tests.conformance.suite import Check
-from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, VendorWorld
+from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, MailchimpWorld, VendorWorld
 
-VENDORS: dict[str, Callable[[], VendorWorld]] = {"fakeapi": FakeApiWorld, "hubspot": HubSpotWorld}
+VENDORS: dict[str, Callable[[], VendorWorld]] = {
+    "fakeapi": FakeApiWorld,
+    "hubspot": HubSpotWorld,
+    "mailchimp": MailchimpWorld,
+}
 
 _specs: dict[str, Spec] = {}
 

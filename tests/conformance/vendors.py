@@ -10,6 +10,7 @@ from typing import Any
 
 from connectors.fakeapi.sandbox import Sandbox as FakeApi
 from connectors.hubspot.sandbox import Sandbox as HubSpot
+from connectors.mailchimp.sandbox import Sandbox as Mailchimp
 from syncd import registry
 from syncd.connector import App
 from syncd.core.fields import STANDARD
@@ -37,6 +38,7 @@ class VendorWorld:
     connector = ""
     secrets: Mapping[str, str] = {}
     settings: Mapping[str, Any] = {}
+    path = ""
 
     def __init__(self, sandbox: Sandbox, other: Sandbox) -> None:
         self._stack = contextlib.ExitStack()
@@ -55,7 +57,7 @@ class VendorWorld:
         return self._opened(self._other)
 
     def _opened(self, server: Server) -> App:
-        connector, settings = registry.load(self.connector), {"url": server.url, **self.settings}
+        connector, settings = registry.load(self.connector), {"url": f"{server.url}{self.path}", **self.settings}
         given = opening(connector, settings, secrets=dict(self.secrets), known=STANDARD, network="private")
         app = HttpApp(manifest(self.connector), given, sleep=lambda _: None, now=server.sandbox.clock.seconds)
         self._stack.callback(app.close)
@@ -169,3 +171,41 @@ class HubSpotWorld(VendorWorld):
 
 def _properties(fields: Mapping[str, Raw]) -> dict[str, str]:
     return {HUBSPOT.get(name, name): value or "" for name, value in fields.items()}
+
+
+MAILCHIMP = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
+
+
+class MailchimpWorld(VendorWorld):
+    """One audience."""
+
+    connector = "mailchimp"
+    secrets: Mapping[str, str] = {"api_key": "key-us19"}
+    settings: Mapping[str, Any] = {"audience": "a1b2c3"}
+    path = "/3.0"
+    people = 1100
+    fields: tuple[str, ...] = ("email", "first_name", "phone", "last_name")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+
+    def __init__(self) -> None:
+        self.sandbox = Mailchimp(step_seconds=1)
+        super().__init__(self.sandbox, Mailchimp())
+
+    def add(self, **fields: Raw) -> str:
+        merge = {MAILCHIMP[name]: value or "" for name, value in fields.items() if name != "email"}
+        self.sandbox.clock.pass_seconds(0.1)
+        return self.sandbox.add(fields["email"], {**merge, "LOYALTY": "gold"})
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.sandbox.edit(id_, **{MAILCHIMP.get(name, name): value or "" for name, value in fields.items()})
+
+    def delete(self, id_: str) -> None:
+        self.sandbox.edit(id_, status="archived")
+
+    def untouched(self, id_: str) -> object:
+        members = self.sandbox.members
+        others = {other: each for other, each in members.items() if other != id_}
+        return members[id_].merge["LOYALTY"], members[id_].status, copy.deepcopy(others)
+
+    def everything(self) -> object:
+        return copy.deepcopy(self.sandbox.members)

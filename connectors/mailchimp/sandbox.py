@@ -1,0 +1,248 @@
+"""Mailchimp Marketing, the members of one audience, in memory, over real HTTP.
+
+Kept: members by hash, address or contact_id; offsets over a moving list; whole seconds; archived members in their own
+listing; the batch that answers 200 with errors; statuses that nobody but the person can undo. Behaviour that no document
+states is a field of the class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from syncd.http.sandbox import Asked, Clock, Said
+
+STATUSES: Final = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
+CLOSED: Final = frozenset({"unsubscribed", "cleaned"})
+TAGS: Final = ("FNAME", "LNAME", "PHONE", "LOYALTY")
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+COUNT_MAX, BATCH_MAX, TEXT_MAX = 1000, 500, 255
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, title: str, *fields: str) -> None:
+        super().__init__(title)
+        errors = [{"field": name, "message": "see the field"} for name in fields]
+        doc = {"type": "about:blank", "title": title, "status": status, "detail": title, "instance": "0"}
+        self.said = Said(
+            status=status,
+            doc={**doc, **({"errors": errors} if errors else {})},
+            headers={"Content-Type": "application/problem+json"},
+        )
+
+
+@dataclass(slots=True)
+class Member:
+    """One member. `id` of the API is the hash of its address."""
+
+    contact_id: str
+    email: str
+    status: str
+    merge: dict[str, str]
+    language: str = ""
+    changed_us: int = 0
+
+    @property
+    def hash(self) -> str:
+        return hashed(self.email)
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One account with one audience."""
+
+    key: str = "key-us19"
+    audience: str = "a1b2c3"
+    clock: Clock = field(default_factory=Clock)
+    step_seconds: float = 0.0
+    """So much time passes with each request."""
+    double_opt_in: bool = False
+    """`subscribed` becomes `pending` by itself."""
+    members: dict[str, Member] = field(default_factory=dict)
+    """By contact_id."""
+    forgotten: set[str] = field(default_factory=set)
+    last: int = 0
+
+    # What people do, behind the API's back --------------------------------------------------------------------------
+
+    def add(self, email: str, merge: dict[str, str] | None = None, status: str = "subscribed") -> str:
+        self.last += 1
+        contact_id = hashlib.md5(str(self.last).encode(), usedforsecurity=False).hexdigest()
+        self.members[contact_id] = Member(contact_id, email, status, dict(merge or {}), "", self.clock.tick())
+        return contact_id
+
+    def edit(self, contact_id: str, **changes: Any) -> None:
+        """Change email, status, language, or merge fields by their tags."""
+        member = self.members[contact_id]
+        for name, value in changes.items():
+            if name in TAGS:
+                member.merge[name] = value
+            else:
+                setattr(member, name, value)
+        member.changed_us = self.clock.tick()
+
+    def delete_for_good(self, contact_id: str) -> None:
+        self.forgotten.add(hashed(self.members.pop(contact_id).email))
+
+    # What the API does ----------------------------------------------------------------------------------------------
+
+    def answer(self, asked: Asked) -> Said:
+        self.clock.pass_seconds(self.step_seconds)
+        try:
+            self._let_in(asked)
+            return self._answer(asked)
+        except Refused as refused:
+            return refused.said
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return Refused(400, "Invalid Resource").said
+
+    def _let_in(self, asked: Asked) -> None:
+        import base64
+
+        scheme, _, word = asked.headers.get("authorization", "").partition(" ")
+        given = base64.b64decode(word).decode().partition(":")[2] if scheme == "Basic" else word
+        if given != self.key:
+            raise Refused(401, "API Key Invalid")
+
+    def _answer(self, asked: Asked) -> Said:
+        parts = asked.parts
+        if parts[:3] != ["3.0", "lists", self.audience]:
+            raise Refused(404, "Resource Not Found")
+        match asked.method, parts[3:]:
+            case "GET", []:
+                return Said(doc={"id": self.audience})
+            case "POST", []:
+                return self._batch(asked.json())
+            case "GET", ["members"]:
+                return self._list(asked)
+            case "POST", ["members"]:
+                return Said(doc=self._shown(self._create(asked.json())))
+            case "GET", ["members", name]:
+                return Said(doc=self._shown(self._by(name)))
+            case "PATCH", ["members", name]:
+                return Said(doc=self._shown(self._update(self._by(name), asked.json())))
+            case "DELETE", ["members", name]:
+                member = self._by(name)
+                if member.status == "archived":
+                    raise Refused(405, "Method Not Allowed")
+                self.edit(member.contact_id, status="archived")
+                return Said(status=204)
+        raise Refused(405, "Method Not Allowed")
+
+    def _list(self, asked: Asked) -> Said:
+        query = asked.query
+        count, offset = int(query.get("count", 10)), int(query.get("offset", 0))
+        if not 0 <= count <= COUNT_MAX:
+            raise Refused(400, "Invalid Resource", "count")
+        status = query.get("status")
+        since, before = _second(query.get("since_last_changed")), _second(query.get("before_last_changed"))
+        found = [
+            member
+            for member in self.members.values()
+            if (member.status == status if status else member.status != "archived")
+            and (since is None or member.changed_us // 1_000_000 > since)
+            and (before is None or member.changed_us // 1_000_000 < before)
+        ]
+        if query.get("sort_field") == "last_changed":
+            found.sort(key=lambda member: member.changed_us // 1_000_000, reverse=query.get("sort_dir") == "DESC")
+        page = [self._shown(member) for member in found[offset : offset + count]]
+        wanted = [name.partition(".")[2] for name in query.get("fields", "").split(",") if name.startswith("members.")]
+        if wanted:
+            page = [{name: each[name] for name in wanted} for each in page]
+        return Said(doc={"members": page, "total_items": len(found), **({} if wanted else {"list_id": self.audience})})
+
+    def _by(self, name: str) -> Member:
+        for member in self.members.values():
+            if name in {member.contact_id, member.hash} or name.lower() == member.email.lower():
+                return member
+        raise Refused(404, "Resource Not Found")
+
+    def _there(self, email: str) -> Member | None:
+        return next((each for each in self.members.values() if each.email.lower() == email.lower()), None)
+
+    def _create(self, doc: dict[str, Any]) -> Member:
+        self._sound(doc)
+        email, status = doc["email_address"], doc["status"]
+        there = self._there(email)
+        if there is not None and there.status != "archived":
+            raise Refused(400, "Member Exists")
+        if hashed(email) in self.forgotten:
+            raise Refused(400, "Forgotten Email Not Subscribed")
+        contact_id = self.add(email) if there is None else there.contact_id
+        self._set(self.members[contact_id], {**doc, "status": status})
+        return self.members[contact_id]
+
+    def _update(self, member: Member, doc: dict[str, Any]) -> Member:
+        self._sound(doc)
+        email, status = doc.get("email_address"), doc.get("status")
+        if status == "transactional":
+            raise Refused(400, "Invalid Resource", "status")
+        if status == "subscribed" and member.status in CLOSED:
+            raise Refused(400, "Member In Compliance State")
+        if email is not None and email.lower() != member.email.lower():
+            if member.status == "cleaned":
+                raise Refused(400, "Member In Compliance State")
+            if self._there(email) is not None:
+                raise Refused(400, "Member Exists")
+        self._set(member, doc)
+        return member
+
+    def _sound(self, doc: dict[str, Any]) -> None:
+        if "email_address" in doc and not ADDRESS.fullmatch(doc["email_address"]):
+            raise Refused(400, "Invalid Resource", "email_address")
+        if "status" in doc and doc["status"] not in STATUSES:
+            raise Refused(400, "Invalid Resource", "status")
+        for tag, value in doc.get("merge_fields", {}).items():
+            if not isinstance(value, str) or len(value.encode()) > 4 * TEXT_MAX:
+                raise Refused(400, "Invalid Resource", tag)
+
+    def _set(self, member: Member, doc: dict[str, Any]) -> None:
+        member.email = doc.get("email_address", member.email)
+        status = doc.get("status", member.status)
+        member.status = "pending" if status == "subscribed" != member.status and self.double_opt_in else status
+        member.language = doc.get("language", member.language)
+        known = {tag: value for tag, value in doc.get("merge_fields", {}).items() if tag in TAGS}
+        member.merge |= known  # tags that the audience does not have are dropped without a word
+        member.changed_us = self.clock.tick()
+
+    def _batch(self, doc: dict[str, Any]) -> Said:
+        if len(doc["members"]) > BATCH_MAX:
+            raise Refused(400, "Invalid Resource", "members")
+        made, errors = [], []
+        for each in doc["members"]:
+            try:
+                made.append(self._shown(self._create(each)))
+            except Refused as refused:
+                code = "ERROR_CONTACT_EXISTS" if str(refused) == "Member Exists" else "ERROR_GENERIC"
+                errors.append({"email_address": each["email_address"], "error": str(refused), "error_code": code})
+        counts = {"total_created": len(made), "total_updated": 0, "error_count": len(errors)}
+        return Said(doc={"new_members": made, "updated_members": [], "errors": errors, **counts})
+
+    def _shown(self, member: Member) -> dict[str, Any]:
+        return {
+            "id": member.hash,
+            "contact_id": member.contact_id,
+            "email_address": member.email,
+            "status": member.status,
+            "merge_fields": {tag: member.merge.get(tag, "") for tag in TAGS},
+            "language": member.language,
+            "last_changed": _iso(member.changed_us),
+            "list_id": self.audience,
+        }
+
+
+def hashed(email: str) -> str:
+    return hashlib.md5(email.lower().encode(), usedforsecurity=False).hexdigest()
+
+
+def _iso(us: int) -> str:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=us // 1_000_000)).isoformat()
+
+
+def _second(text: str | None) -> float | None:
+    return datetime.fromisoformat(text).timestamp() if text else None
