@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
 from collections import Counter
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tests.sim.play import Played, play
 from tests.sim.scenario import Scenario, draw
@@ -94,7 +96,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f"{total.histories} histories, {total.boundaries} boundaries, {len(total.failed)} failed, "
         f"{sum(total.unknowable.values())} unknowable; {seconds:.1f} s, {total.histories / seconds:.1f} histories/s"
     )
+    if asked.json:
+        asked.json.write_text(
+            json.dumps(figures(total, asked.store, seconds), indent=1, sort_keys=True) + "\n", "utf-8"
+        )
     return bool(total.failed)
+
+
+def figures(total: Sum, store: str, seconds: float) -> dict[str, Any]:
+    """Give what docs/reliability.md tells of a run."""
+    knobs: Counter[str] = Counter()
+    for seed in total.traces:
+        knobs.update({name for quirks in draw(seed).apps for name in quirks.named()})
+    return {
+        "store": store,
+        "histories": total.histories,
+        "boundaries": total.boundaries,
+        "seconds": round(seconds),
+        "failed": sorted(total.failed),
+        "sometimes": dict(total.seen),
+        "unknowable": dict(total.unknowable),
+        "knobs": dict(knobs),
+    }
 
 
 def shrunken(scenario: Scenario, store: str) -> Scenario:
@@ -130,5 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--store", choices=sorted(STORES), default="memory")
     parser.add_argument("--show", type=int, default=20, help="how many failures to show")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file")
     parser.add_argument("--counters", action="store_true", help="show the rare branches that were reached")
     return parser
