@@ -2,6 +2,7 @@
 PYTHON ?= python3
 JOBS   ?= 2
 SEEDS  ?= 1000
+DEPTH  ?= 2
 SECONDS_EACH ?= 60
 PYTEST_ARGS ?=
 
@@ -41,17 +42,18 @@ docs: setup
 bench: setup
 	$(BIN)/python bench/run.py
 
-# The simulator is a package of its own under tests/; until it is there, these say so and fail.
-SIMULATOR = @test -f tests/sim/__main__.py \
-  || { echo "make $@: comes with the simulator (tests/sim), which is not written yet" >&2; exit 1; }
-
+# Seeded histories, then every history of the small worlds: three apps with one deviation, two apps with DEPTH.
 sim: setup
-	$(SIMULATOR)
-	$(BIN)/python -m tests.sim --seeds $(SEEDS)
+	$(BIN)/python -m tests.sim --seeds $(SEEDS) --jobs $(JOBS) --json docs/proof/sim.json
+	$(BIN)/python -m tests.sim.exhaust --apps 2 --depth 1 --jobs $(JOBS) --json docs/proof/small.json
+	$(BIN)/python -m tests.sim.exhaust --apps 3 --depth 1 --jobs $(JOBS) --json docs/proof/small.json
+	test $(DEPTH) = 1 || $(BIN)/python -m tests.sim.exhaust --apps 2 --depth 2 --kinds exact --jobs $(JOBS) --json docs/proof/small.json
+	$(BIN)/python -m tests.reliability
 
 # The real process dies at every boundary, on both databases; an hour. `make test` does a part of it.
 crash: setup
-	$(BIN)/python -m tests.crash --all --store both
+	$(BIN)/python -m tests.crash --all --store both --json > docs/proof/crash.json
+	$(BIN)/python -m tests.reliability
 
 # As long as you like: SECONDS_EACH for each fuzz target, then SEEDS worlds.
 soak: setup

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.sim.commit import commit
 from tests.sim.play import Played, play
 from tests.sim.scenario import Scenario, draw
 from tests.sim.shrink import shrink
@@ -109,6 +110,7 @@ def figures(total: Sum, store: str, seconds: float) -> dict[str, Any]:
     for seed in total.traces:
         knobs.update({name for quirks in draw(seed).apps for name in quirks.named()})
     return {
+        "commit": commit(),
         "store": store,
         "histories": total.histories,
         "boundaries": total.boundaries,

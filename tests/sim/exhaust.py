@@ -18,6 +18,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from tests.sim.commit import commit
 from tests.sim.small import KINDS, Searched, search, worlds
 
 PARTS = 8
@@ -46,6 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
             _progress(done, len(waiting), total)
     seconds = time.perf_counter() - begun
     figures = {
+        "commit": commit(),
         "apps": asked.apps, "depth": asked.depth, "kinds": asked.kinds, "complete": asked.every == 1,
         "histories": total.histories, "states_again": total.again, "failed": len(total.failed),
         "unknowable": sum(total.unknowable.values()), "seconds": round(seconds),

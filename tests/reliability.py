@@ -1,0 +1,176 @@
+"""`python -m tests.reliability`: docs/reliability.md, made of the figures in docs/proof that the proofs themselves wrote.
+
+`--check` says whether the page is what the figures make of it. What was not measured is said to be so, never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from tests.crash.trial import KINDS
+
+ROOT: Final = Path(__file__).parent.parent
+PROOF: Final = ROOT / "docs" / "proof"
+PAGE: Final = ROOT / "docs" / "reliability.md"
+OFTEN: Final = 100
+"""So often each rare branch is to be reached in `make sim SEEDS=20000`."""
+HEAD: Final = """\
+# Reliability
+
+What is claimed, how it is tried, and the figures of the last run. Each section names its command; the figures are written by
+that command into [proof/](proof), and this page is made of them by `python -m tests.reliability`. The invariants (S while
+things happen, Q when they have come to rest) are those that the monitors in `tests/sim` name when one is broken.
+"""
+LIMITS: Final = """\
+## What nobody can promise
+
+- **A blink between look and write.** An app that cannot compare before it writes loses an edit that lands in between; the journal
+  shows what was written over what we had read, not what we never saw.
+- **The same person made twice at one moment**, by us and by somebody in the app, where the app has no unique key. The pair is found
+  and asked about; records are never merged by syncd.
+- **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look: it may be made once more.
+- **Between two polls** only the last value is seen.
+- **Exactly once** does not exist on an interface without it: what holds is at most one record after recovery.
+- **Two people, one field, one moment**: one value loses by the policy. It is in the journal and can be brought back.
+- **A disk that lies** about what it has written, or a store that is put back to an older state while apps went on, is beyond all of
+  the above; a store that was damaged is noticed (each document has a checksum), not mended.
+
+A run of the simulator counts such cases by name ("unknowable") apart from failures; it never excuses one in silence.
+"""
+
+
+def page() -> str:
+    """Make the page."""
+    parts = [HEAD, *_simulator(), *_small(), *_crashes(), *_mutants(), *_faults(), LIMITS]
+    return "\n".join(parts)
+
+
+def figures_of(name: str) -> dict[str, Any]:
+    """Read what a proof wrote; empty where it never ran."""
+    file = PROOF / f"{name}.json"
+    found: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return found
+
+
+def _simulator() -> Iterator[str]:
+    yield "## Seeded histories\n\n`make sim SEEDS=n`: the production engine in a world that a seed decides (tests/sim).\n"
+    found = figures_of("sim")
+    if not found:
+        yield "Not measured yet.\n"
+        return
+    yield _table(
+        ("what", "figure"),
+        [
+            ("commit", found["commit"]),
+            ("histories", f"{found['histories']:,}"),
+            ("boundaries crossed", f"{found['boundaries']:,}"),
+            ("histories that broke an invariant", f"{len(found['failed'])}"),
+            ("seconds, on two processes", f"{found['seconds']:,}"),
+            ("quirks of apps that took part, of the kinds there are", f"{len(found['knobs'])}"),
+            ("least often: a quirk", _least(found["knobs"])),
+        ],
+    )
+    yield "Rare branches, and how often they were reached:\n"
+    yield _table(("branch", "times"), _branches(found["sometimes"]))
+    yield "Unknowable, counted apart:\n"
+    yield _table(("what", "times"), sorted(((name, f"{n:,}") for name, n in found["unknowable"].items())))
+
+
+def _branches(seen: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Crashes, takeovers and clocks are summed by kind; everything else stands by itself."""
+    joined: dict[str, int] = {}
+    for name, times in seen.items():
+        first = name.split()[0]
+        key = f"{first} at a boundary" if first in ("crash", "takeover", "clock") else name
+        joined[key] = joined.get(key, 0) + times
+    return [(name, f"{n:,}" + ("" if n >= OFTEN else " (rarely)")) for name, n in sorted(joined.items())]
+
+
+def _least(counts: Mapping[str, int]) -> str:
+    name, number = min(counts.items(), key=lambda pair: (pair[1], pair[0]))
+    return f"{name}, {number:,} times"
+
+
+def _small() -> Iterator[str]:
+    yield (
+        "## Every history of a small world\n\n`python -m tests.sim.exhaust`: two people, one plain field and consent, six initial"
+        " worlds, with apps that make everything provable (exact) and next to nothing (vague); every placement of the deviations.\n"
+    )
+    found = figures_of("small")
+    if not found:
+        yield "Not measured yet.\n"
+        return
+    rows = [
+        (
+            name,
+            one["commit"],
+            ", ".join(one["kinds"]),
+            "complete" if one["complete"] else "a part",
+            f"{one['histories']:,}",
+            f"{one['states_again']:,}",
+            str(one["failed"]),
+        )
+        for name, one in sorted(found.items())
+    ]
+    yield _table(
+        ("size", "commit", "apps", "", "histories", "ended in a state judged before", "broke an invariant"), rows
+    )
+
+
+def _crashes() -> Iterator[str]:
+    yield (
+        "## The real process, killed\n\n`make crash`: `syncd sync` kills itself at every boundary, is started again, and is judged"
+        " by what the apps were asked and hold in the end; on SQLite and PostgreSQL, with real CardDAV over HTTP.\n"
+    )
+    found = figures_of("crash")
+    if not found:
+        yield "Not measured yet.\n"
+        return
+    names = {
+        "labels": "boundaries by name", "hit_before": "died right before", "hit_inside": "died inside", "hit_after": "died right after",
+        "hit_again": "died again while picking up the pieces", "kills": "kills", "wire_kills": "kills while a request was on the wire",
+        "file_kills": "kills around a write to a file", "double_kills": "second kills", "errors": "errors instead of kills (disk full, busy, conflict)",
+        "power_cuts": "power cuts",
+    }  # fmt: skip
+    rows = [(text, f"{found[name]:,}") for name, text in names.items() if name in found]
+    bad = {key: found[key] for key in found if key in (*KINDS, "unsent")}
+    rows += [(f"**{name}**", f"**{number}**") for name, number in sorted(bad.items())]
+    rows.append(("**trials that ended wrong**", f"**{len(found['wrong'])}**"))
+    yield _table(("what", "figure"), rows)
+
+
+def _mutants() -> Iterator[str]:
+    yield "## Mutants\n\n`make mutants`: bugs that somebody shipped, put into our engine one at a time; each has to be caught.\n"
+    found = figures_of("mutants")
+    if not found:
+        yield "Not measured yet.\n"
+        return
+    yield _table(tuple(found["columns"]), [tuple(map(str, row)) for row in found["rows"]])
+    yield "\n".join(found.get("notes", ())) + "\n"
+
+
+def _faults() -> Iterator[str]:
+    text = (ROOT / "tests" / "sim" / "FAULTS.md").read_text("utf-8")
+    yield "## Faults found so far\n"
+    yield text.split("\n", 1)[1].strip() + "\n"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def main(words: Sequence[str]) -> int:
+    """Write the page, or check it."""
+    if "--check" in words:
+        return int(not PAGE.exists() or PAGE.read_text("utf-8") != page())
+    PAGE.write_text(page(), "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
