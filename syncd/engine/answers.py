@@ -11,6 +11,7 @@ from typing import Final
 
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import OUT
+from syncd.core.match import ALIAS
 from syncd.core.settle import refuse, settle
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
@@ -94,6 +95,7 @@ class Done:
         self.fresh: list[dict[str, object]] = []
         self.digests: list[dict[str, object]] = []
         self.keys: list[dict[str, object]] = []
+        self.old_keys: list[dict[str, object]] = []
         self.dirty: set[int] = set()
         self.changed: dict[int, Contact] = {}
         self.missing: list[str] = []
@@ -109,6 +111,7 @@ class Done:
             return
         observed(link, record.fields, record.version, self.now_ms)
         assert link.seen is not None
+        before = dict(link.base)
         entries = written(sent, record.id, link.base) if authored or _arrived(sent, record) else []
         entries += settle(link, sent, self.app.rule, self.hub.rules, authored=authored)
         created = sent.kind == "create" and authored
@@ -120,6 +123,8 @@ class Done:
         else:
             link.version, link.at_ms, link.seen = record.version, self.now_ms, None
         self._keep(link, record, known=known)
+        if known:
+            self._rekey(contact, link, before)
         self.settled.append(sent)
         if entries:
             self.journal.append((contact, entries))
@@ -135,6 +140,18 @@ class Done:
         self._keep(link, record, known=False)
         self.settled.append(sent)
         self.journal.append((contact, written(sent, record.id, {})))
+
+    def _rekey(self, contact: Contact, link: Link, before: Mapping[str, Raw]) -> None:
+        """Let a record be found by the keys that we gave it, and the contact still by those that it had."""
+        rule, rules = self.app.rule, self.hub.rules
+        if all(before.get(name) == link.base.get(name) for name in ("email", *rules.identity)):
+            return
+        old, new = identity_keys(before, rule, rules), identity_keys(link.base, rule, rules)
+        for key in old:
+            if key not in new:
+                self.old_keys.append({"k_key": key, "k_app": link.app, "k_record": link.id})
+                self.keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
+        self.keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
 
     def _keep(self, link: Link, record: Record, *, known: bool) -> None:
         digest = self._digest(record)
@@ -227,6 +244,7 @@ class Done:
         tx.save_links(self.saved)
         tx.set_digests(self.digests)
         tx.insert_records(self.fresh)
+        tx.drop_keys(self.old_keys)
         tx.add_keys(self.keys)
         tx.save_contacts(self.changed.values())
         for kind in KINDS:
