@@ -86,7 +86,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "two lists in a path": (
         "path: mail",
         'path: "a[0].b[1]"',
-        "13:17: fields.email.path: a path goes through one list",
+        "13:17: fields.email.path: the path of a field begins with a name",
     ),
     "a brace": ('"{url}/api"', '"{url/api"', "8:10: address: expected {name}"),
     "a name that nobody knows": ("{cursor}", "{curser}", 'nothing is called {curser} here, did you mean "cursor"?'),

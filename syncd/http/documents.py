@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from syncd.http.consents import OUT, word_of
 from syncd.http.paths import find, put
-from syncd.http.terms import Manifest
+from syncd.http.terms import Fill, Manifest
 from syncd.model import Raw, Write
 
 if TYPE_CHECKING:
@@ -51,6 +51,18 @@ class Documents:
             value = None if raw is None else self._value(name, raw)
             put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
         return doc
+
+    def fill(self, doc: dict[str, Any], fields: Mapping[str, Raw], fill: Sequence[Fill]) -> None:
+        """Add what a new record needs and no field has given; BadValue where there is nothing to make it of."""
+        values = {name: raw for name, raw in fields.items() if raw is not None}
+        for each in fill:
+            if find(doc, each.path.steps) is not None:
+                continue
+            text = next((made for text in each.texts if (made := text.text(values))), None)
+            if text is None:
+                name = each.texts[-1].names[0] if each.texts[-1].names else ""
+                raise BadValue(name, f"a new record needs {each.path.text}, and there is nothing to make it of")
+            put(doc, each.path, text, None, item={}, blank=None)
 
     def _carried(self, name: str, raw: Raw) -> bool:
         """Say whether a new record carries this word of consent in its body: an opt-out only."""

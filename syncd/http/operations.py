@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from syncd.config.near import choose_from, did_you_mean
@@ -19,6 +19,7 @@ from syncd.http.terms import (
     Call,
     Changes,
     Deleted,
+    Fill,
     Find,
     Get,
     GetBatch,
@@ -261,41 +262,49 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
     spot = scope.top.down(kind)
     allowed = {"create": {"record", "key"}, "update": WRITES, "archive": {"id", "version", "key"}}[kind]
     values = CREATE.filled(said)
-    one = call(kind, said, spot, scope, allowed)
-    batch = None
-    if "batch" in values:
-        inner = BATCH.filled(values["batch"])
-        place = spot.down("batch")
-        many = call(kind, values["batch"], place, scope, {"items", "key"})
-        scope.check(place.down("item"), list(names_in(inner["item"])), allowed)
-        _check_spread(inner["item"], place.down("item"))
-        used = many.names | set(names_in(inner["item"]))
-        if ("version" in used) != ("version" in one.names):
-            place.problem("{version} is used in one of `call` and `batch` only: both must be conditional, or none")
-        results = {
-            name: inner["results"].get(name) for name in ("items", "by", "field", "status", "answer", "errors", "id")
-        }
-        results["errors_by"] = tuple(inner["results"].get("errors_by", ()))
-        if results["errors"] is not None and not results["errors_by"]:
-            place.down("results").problem("says where errors are, but not how one names its write: add `errors_by`")
-        if results["field"] is not None and results["field"] not in scope.fields:
-            place.down("results", "field").problem(f"no such field{did_you_mean(results['field'], scope.fields)}")
-        batch = Batch(
-            call=Call(**{**{f: getattr(many, f) for f in Call.__slots__}, "names": frozenset(used)}),
-            size=inner["size"],
-            item=inner["item"],
-            results=Results(**results),
-        )
-    if kind == "create" and "answer" not in values and "id" not in values:
+    one = call(kind, said, spot, scope, allowed) if "call" in values else None
+    batch = _batch(kind, values["batch"], spot.down("batch"), scope, allowed) if "batch" in values else None
+    if one is None and batch is None:
+        spot.problem("needs `call`, `batch`, or both")
+    if one is not None and batch is not None and ("version" in batch.call.names) != ("version" in one.names):
+        spot.down("batch").problem("{version} is used in one of `call` and `batch` only: both are conditional, or none")
+    if kind == "create" and one is not None and "answer" not in values and "id" not in values:
         spot.problem("nothing says which record was made: add `answer` or `id`")
+    fill = tuple(Fill(path=each["path"], texts=tuple(each["with"])) for each in values["fill"])
+    for item, each in zip(spot.down("fill").items(), fill, strict=False):
+        scope.check(item.down("with"), [name for text in each.texts for name in text.names], scope.fields)
+    keyed = "key" in one.names if one is not None else batch is not None and batch.keyed
     return Writing(
         call=one,
         answer=values.get("answer"),
         id=values.get("id"),
         keep=tuple(values.get("keep", ())),
         look_first=values["look_first"],
-        repeatable=values["repeatable"] or "key" in one.names,
+        repeatable=values["repeatable"] or keyed,
         batch=batch,
+        fill=fill,
+    )
+
+
+def _batch(kind: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: Collection[str]) -> Batch:
+    inner = BATCH.filled(said)
+    many = call(kind, said, spot, scope, {"items", "key"})
+    scope.check(spot.down("item"), list(names_in(inner["item"])), allowed)
+    _check_spread(inner["item"], spot.down("item"))
+    results = {
+        name: inner["results"].get(name) for name in ("items", "by", "field", "status", "answer", "errors", "id")
+    }
+    results["errors_by"] = tuple(inner["results"].get("errors_by", ()))
+    if results["errors"] is not None and not results["errors_by"]:
+        spot.down("results").problem("says where errors are, but not how one names its write: add `errors_by`")
+    if results["field"] is not None and results["field"] not in scope.fields:
+        spot.down("results", "field").problem(f"no such field{did_you_mean(results['field'], scope.fields)}")
+    return Batch(
+        call=replace(many, names=many.names | frozenset(names_in(inner["item"]))),
+        keyed="key" in many.names,
+        size=inner["size"],
+        item=inner["item"],
+        results=Results(**results),
     )
 
 

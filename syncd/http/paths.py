@@ -68,9 +68,15 @@ def compile_path(text: str) -> Path:
             steps.append(_selector(match[2]))
     if end != len(text) or not steps or text.endswith("."):
         raise ValueError("expected a path such as a.b, phones[type=work].number, emails[0].value or . for all of it")
-    if sum(isinstance(step, Item) for step in steps) > 1:
-        raise ValueError("a path goes through one list at most")
     return Path(text=text, steps=tuple(steps))
+
+
+def compile_field_path(text: str) -> Path:
+    """Read the path of something that is written; ValueError says what is wrong."""
+    path = compile_path(text)
+    if sum(isinstance(step, Item) for step in path.steps) > 1 or not path.steps:
+        raise ValueError("the path of a field begins with a name, and goes through one list at most")
+    return path
 
 
 def _selector(text: str) -> Item:

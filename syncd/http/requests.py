@@ -22,7 +22,7 @@ from syncd.config.shapes import (
     Word,
 )
 from syncd.config.vocabulary import DURATION, FIELD_NAME
-from syncd.http.paths import compile_path
+from syncd.http.paths import compile_field_path, compile_path
 from syncd.http.stamps import FORMATS
 from syncd.http.texts import compile_text
 
@@ -48,6 +48,7 @@ class BodyShape:
 # ---- single texts -------------------------------------------------------------------------------------------------
 
 PATH: Final = Text(what="a path such as a.b or phones[type=work].number", parse=compile_path)
+FIELD_PATH: Final = replace(PATH, parse=compile_field_path)
 TEMPLATE: Final = Text(what="a text, with {name} for what is known when the request is made", parse=compile_text)
 QUERY_TEXT: Final = replace(TEMPLATE, numbers=True)
 CALL_LINE: Final = Text(
@@ -216,8 +217,18 @@ BATCH: Final = Keys(
         "results": Key(shape=RESULTS, help="how the answer tells of each", required=True),
     }
 )
+FILL: Final = Keys(
+    keys={
+        "path": Key(shape=FIELD_PATH, help="the member that a new record needs", required=True),
+        "with": Key(
+            shape=ListOf(item=TEMPLATE, least=1, hint='["{first_name} {last_name}", "{email}"]'),
+            help="the first of these texts of which all fields have values",
+            required=True,
+        ),
+    }
+)
 _WRITE: Final[dict[str, Key]] = {
-    **CALL,
+    **{name: replace(key, required=False) for name, key in CALL.items()},
     "answer": Key(shape=PATH, help="where the answer has the record; without it the record is read back"),
     "id": Key(shape=PATH, help="where the answer has the id, if it has no record"),
     "keep": Key(
@@ -233,6 +244,11 @@ _WRITE: Final[dict[str, Key]] = {
     ),
     "batch": Key(shape=BATCH, help="many at once"),
 }
-CREATE: Final = Keys(keys=_WRITE)
+CREATE: Final = Keys(
+    keys={
+        **_WRITE,
+        "fill": Key(shape=ListOf(item=FILL), help="what a new record needs and no field has given", default=[]),
+    }
+)
 UPDATE: Final = Keys(keys=_WRITE)
 ARCHIVE: Final = Keys(keys={name: _WRITE[name] for name in (*CALL, "look_first", "repeatable", "batch")})

@@ -127,26 +127,37 @@ class Results:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     call: Call
+    keyed: bool
+    """The whole request carries a key: a lost answer may be asked for again."""
     size: int
     item: Body
     results: Results
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Writing:
-    """How one kind of write is done."""
+class Fill:
+    """What a new record needs and no field has given."""
 
-    call: Call
+    path: Path
+    texts: tuple[Template, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """How one kind of write is done: one by one, many at once, or both."""
+
+    call: Call | None
     answer: Path | None = None
     id: Path | None = None
     keep: tuple[str, ...] = ()
     look_first: bool = False
     repeatable: bool = False
     batch: Batch | None = None
+    fill: tuple[Fill, ...] = ()
 
     @property
     def names(self) -> frozenset[str]:
-        return self.call.names | (self.batch.call.names if self.batch else frozenset())
+        return (self.call.names if self.call else frozenset()) | (self.batch.call.names if self.batch else frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,6 +27,7 @@ from syncd.http.requests import (
     CHANGES,
     CREATE,
     DELETED,
+    FIELD_PATH,
     FIND,
     GET,
     HEADER,
@@ -162,7 +163,7 @@ CONSENT: Final = Keys(
 )
 FIELD: Final = Keys(
     keys={
-        "path": Key(shape=PATH, help="where it lies, below record.under", required=True),
+        "path": Key(shape=FIELD_PATH, help="where it lies, below record.under", required=True),
         "type": Key(shape=Word(tuple(KINDS)), help="what it is on the wire", default="text"),
         "direction": Key(shape=Word(("in", "out", "both")), help="which way it travels", default="both"),
         "required": Key(shape=Flag(), help="the app refuses a record without it", default=False),

@@ -16,7 +16,7 @@ from syncd.http.consents import Consents
 from syncd.http.documents import BadValue, Documents
 from syncd.http.faults import Answer, Fault
 from syncd.http.paths import find, shown
-from syncd.http.terms import Batch, Writing
+from syncd.http.terms import Batch, Call, Writing
 from syncd.http.texts import fill
 from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
 
@@ -170,6 +170,8 @@ class Writer:
             return False
         try:
             each.doc = self._docs.make(fields, each.present, create=write.kind == "create", keep=how.keep)
+            if write.kind == "create":
+                self._docs.fill(each.doc, fields, how.fill)
         except BadValue as bad:
             results[each.place] = Rejected(why="invalid", field=bad.field, message=str(bad))
             return False
@@ -184,7 +186,7 @@ class Writer:
     # Sending --------------------------------------------------------------------------------------------------------
 
     def _send(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> None:
-        if how.batch is None or len(ready) == 1:
+        if how.batch is None or (len(ready) == 1 and how.call is not None):
             self._singly(how, ready, results)
             return
         for some in _batches(ready, how.batch.size):
@@ -200,6 +202,7 @@ class Writer:
                 raise _Halt("several answers were lost or not understood")
 
     def _one(self, how: Writing, each: Pending) -> Result:
+        assert how.call is not None
         values = self._values(each)
         try:
             answer, fault = self._app.session.write(how.call, values, repeatable=how.repeatable)
@@ -209,14 +212,14 @@ class Writer:
             return self._faulty(each, fault)
         if each.write.kind == "archive":
             return Applied(record=None)
-        return self._applied(how, each, answer)
+        return self._applied(how, how.call, each, answer)
 
-    def _applied(self, how: Writing, each: Pending, answer: Answer) -> Result:
+    def _applied(self, how: Writing, call: Call, each: Pending, answer: Answer) -> Result:
         """Read a success: the record in it, or its id."""
         item = find(answer.doc, how.answer.steps) if how.answer is not None else None
         if isinstance(item, list):
             item = item[0] if len(item) == 1 else None
-        if item is None and how.answer is not None and answer.status not in how.call.empty:
+        if item is None and how.answer is not None and answer.status not in call.empty:
             return Unknown(message=f"the app answers {answer.status} without the record")
         if item is None and each.write.kind != "create":
             return Applied(record=None)
@@ -259,13 +262,16 @@ class Writer:
             return
         if fault.then == "access":
             raise _Halt(fault.text())
-        if fault.then in {"unknown", "later", "busy"}:
+        if fault.then in {"unknown", "later", "busy"} or (how.call is None and len(some) == 1):
             for each in some:
                 results[each.place] = fault_result(self._app, each, fault)
-            raise _Halt(fault.text())
-        self._singly(
-            how, some, results
-        )  # all or nothing, and it was nothing: each on its own finds the one that is wrong
+            if fault.then in {"unknown", "later", "busy"}:
+                raise _Halt(fault.text())
+        elif how.call is not None:
+            self._singly(how, some, results)  # all or nothing, and it was nothing: alone each finds out what is wrong
+        else:
+            for each in some:
+                self._batch(how, batch, [each], results)
 
     def _values(self, each: Pending) -> dict[str, Any]:
         write = each.write

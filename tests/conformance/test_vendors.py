@@ -10,12 +10,13 @@ import pytest
 from syncd.model import Spec
 from tests.conformance import checks
 from tests.conformance.suite import Check
-from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, MailchimpWorld, VendorWorld
+from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, MailchimpWorld, VendorWorld, XeroWorld
 
 VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "fakeapi": FakeApiWorld,
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
+    "xero": XeroWorld,
 }
 
 _specs: dict[str, Spec] = {}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
+import sys
+import tempfile
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from connectors.fakeapi.sandbox import Sandbox as FakeApi
 from connectors.hubspot.sandbox import Sandbox as HubSpot
 from connectors.mailchimp.sandbox import Sandbox as Mailchimp
+from connectors.xero.sandbox import Sandbox as XeroSandbox
 from syncd import registry
-from syncd.connector import App
+from syncd.connector import App, Opening
 from syncd.core.fields import STANDARD
 from syncd.http.app import HttpApp
 from syncd.http.compiling import load_manifest
@@ -42,6 +46,7 @@ class VendorWorld:
 
     def __init__(self, sandbox: Sandbox, other: Sandbox) -> None:
         self._stack = contextlib.ExitStack()
+        self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
         self.server = self._stack.enter_context(serving(sandbox))
         self._other: Server = self._stack.enter_context(serving(other))
         self._broken = False
@@ -57,11 +62,19 @@ class VendorWorld:
         return self._opened(self._other)
 
     def _opened(self, server: Server) -> App:
-        connector, settings = registry.load(self.connector), {"url": f"{server.url}{self.path}", **self.settings}
-        given = opening(connector, settings, secrets=dict(self.secrets), known=STANDARD, network="private")
-        app = HttpApp(manifest(self.connector), given, sleep=lambda _: None, now=server.sandbox.clock.seconds)
+        connector, settings = registry.load(self.connector), self.settings_at(server.url)
+        account = {"app": "app" if server is self.server else "other", "data_dir": self._folder}
+        given = opening(connector, settings, secrets=dict(self.secrets), known=STANDARD, network="private", **account)
+        clock = server.sandbox.clock
+        app = self.made(given, sleep=clock.pass_seconds, now=clock.seconds, clock=clock.seconds)
         self._stack.callback(app.close)
         return app
+
+    def made(self, given: Opening, **seams: Any) -> App:
+        return HttpApp(manifest(self.connector), given, **seams)
+
+    def settings_at(self, url: str) -> dict[str, Any]:
+        return {"url": f"{url}{self.path}", **self.settings}
 
     def add(self, **fields: Raw) -> str:
         raise NotImplementedError
@@ -209,3 +222,59 @@ class MailchimpWorld(VendorWorld):
 
     def everything(self) -> object:
         return copy.deepcopy(self.sandbox.members)
+
+
+XERO = {"email": "EmailAddress", "first_name": "FirstName", "last_name": "LastName"}
+
+
+class XeroWorld(VendorWorld):
+    """One organisation; its connector has steps in Python."""
+
+    connector = "xero"
+    secrets: Mapping[str, str] = {"client_id": "client", "client_secret": "secret", "refresh_token": "refresh-0"}
+    settings: Mapping[str, Any] = {"tenant": "4711"}
+    path = "/api.xro/2.0"
+    people = 230
+    fields: tuple[str, ...] = ("email", "first_name", "phone", "last_name")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+
+    def __init__(self) -> None:
+        self.sandbox = XeroSandbox(step_seconds=1)
+        super().__init__(self.sandbox, XeroSandbox())
+
+    def made(self, given: Opening, **seams: Any) -> App:
+        registry.load(self.connector)
+        app: App = vars(sys.modules["syncd_connectors.xero.connector"])["Xero"](manifest("xero"), given, **seams)
+        return app
+
+    def settings_at(self, url: str) -> dict[str, Any]:
+        return {**super().settings_at(url), "token_url": f"{url}/connect/token"}
+
+    def add(self, **fields: Raw) -> str:
+        name = f"{fields.get('first_name') or 'nobody'} {len(self.sandbox.contacts)}"
+        return self.sandbox.add({"Name": name, "AccountNumber": "gold", **_xero(fields)})
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.sandbox.edit(id_, _xero(fields))
+
+    def delete(self, id_: str) -> None:
+        self.sandbox.edit(id_, {"ContactStatus": "ARCHIVED"})
+
+    def untouched(self, id_: str) -> object:
+        contacts = copy.deepcopy(self.sandbox.contacts)
+        mine = contacts.pop(id_)
+        phones = [each for each in mine["Phones"] if each["PhoneType"] != "DEFAULT"]
+        return mine["Name"], mine["AccountNumber"], mine["Addresses"], phones, contacts
+
+    def everything(self) -> object:
+        return copy.deepcopy(self.sandbox.contacts)
+
+
+def _xero(fields: Mapping[str, Raw]) -> dict[str, Any]:
+    made: dict[str, Any] = {XERO[name]: value or "" for name, value in fields.items() if name != "phone"}
+    if "phone" in fields:
+        made["Phones"] = [
+            {"PhoneType": "DEFAULT", "PhoneNumber": fields["phone"] or ""},
+            {"PhoneType": "MOBILE", "PhoneNumber": "1 234", "PhoneAreaCode": "171", "PhoneCountryCode": "49"},
+        ]
+    return made

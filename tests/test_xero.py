@@ -1,0 +1,152 @@
+"""What is peculiar to Xero: tokens that are good once, telephone numbers in parts, names that are there once."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from syncd.errors import AccessError, TransientError
+from syncd.http.sandbox import Said
+from syncd.model import Applied, Rejected, Write
+from tests.conformance.suite import caught_up, known, listing, new, news, one, persons
+from tests.conformance.vendors import XeroWorld
+
+
+@pytest.fixture
+def world() -> Iterator[XeroWorld]:
+    with contextlib.closing(XeroWorld()) as made:
+        yield made
+
+
+def paths(world: XeroWorld) -> list[str]:
+    """List what was asked, and forget it."""
+    found = [f"{asked.method} {asked.parts[-1]}" for asked in world.server.asked]
+    world.server.asked.clear()
+    return found
+
+
+# Tokens -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_refresh_token_is_used_once_and_the_next_is_stored_before_it_is_used(world: XeroWorld) -> None:
+    app = world.open()
+    listing(app)
+    listing(world.open())  # another process would do the same
+    assert paths(world) == ["POST token", "GET Contacts", "GET Contacts"]
+    [file] = world._folder.glob("oauth-*.json")
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert json.loads(file.read_bytes())["refresh"] == world.sandbox.refresh == "refresh-1"
+
+
+def test_a_token_is_renewed_before_its_end(world: XeroWorld) -> None:
+    app = world.open()
+    listing(app)
+    world.sandbox.clock.pass_seconds(1750)
+    paths(world)
+    listing(app)
+    assert paths(world) == ["POST token", "GET Contacts"]
+
+
+def test_a_token_that_is_refused_early_is_renewed_once(world: XeroWorld) -> None:
+    app = world.open()
+    listing(app)
+    world.sandbox.tokens.clear()
+    world.sandbox.tokens["another"] = 0  # so that the next one has another name
+    paths(world)
+    assert isinstance(one(app, new(app, 1, email="ada@example.org")), Applied)
+    assert paths(world) == ["PUT Contacts", "POST token", "PUT Contacts"]
+    assert len(world.sandbox.contacts) == 1
+
+
+def test_a_refresh_token_that_is_used_up_stops_the_app_and_is_not_shown(world: XeroWorld) -> None:
+    world.sandbox.refresh = "somebody else has it"
+    app = world.open()
+    with pytest.raises(AccessError) as caught:
+        app.check()
+    assert "no longer good" in str(caught.value)
+    assert "refresh-0" not in f"{caught.value} {caught.value.detail}"
+    results = app.write([new(app, 1, email="ada@example.org")])
+    assert [result.why for result in results if isinstance(result, Rejected)] == ["busy"]
+
+
+def test_a_lost_answer_of_the_token_endpoint_is_not_asked_for_again(world: XeroWorld) -> None:
+    app = world.open()
+    world.server.after = lambda asked, said: Said(cut=True) if asked.parts[-1] == "token" else said
+    with pytest.raises(TransientError):
+        listing(app)
+    assert paths(world) == ["POST token"]
+
+
+# Writes -----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_answer_is_asked_for_again_by_its_key(world: XeroWorld) -> None:
+    app = world.open()
+    app.check()
+    lost = iter([Said(cut=True)])
+    world.server.after = lambda asked, said: next(lost, said) if asked.method == "PUT" else said
+    results = app.write([new(app, number, **fields) for number, fields in enumerate(persons(3))])
+    assert all(isinstance(result, Applied) for result in results)
+    assert len(world.sandbox.contacts) == 3
+
+
+def test_a_name_is_made_of_what_there_is(world: XeroWorld) -> None:
+    app = world.open()
+    people = (
+        {"first_name": "Ada", "last_name": "Lovelace", "email": "ada@example.org"},
+        {"last_name": "Hopper"},
+        {"email": "hedy@example.org"},
+    )
+    app.write([new(app, number, **fields) for number, fields in enumerate(people)])
+    assert [each["Name"] for each in world.sandbox.contacts.values()] == ["Ada Lovelace", "Hopper", "hedy@example.org"]
+    results = app.write([new(app, 4, phone="1"), new(app, 5, first_name="ada", last_name="lovelace")])
+    assert [result.why for result in results if isinstance(result, Rejected)] == ["invalid", "exists"]
+
+
+def test_a_name_that_is_written_to_nobody_stays(world: XeroWorld) -> None:
+    id_ = world.add(first_name="Ada", email="ada@example.org")
+    app = world.open()
+    name = world.sandbox.contacts[id_]["Name"]
+    assert isinstance(one(app, Write(kind="update", id=id_, fields={"first_name": "Augusta"})), Applied)
+    assert world.sandbox.contacts[id_]["Name"] == name
+
+
+def test_a_telephone_number_in_three_parts_is_one_text(world: XeroWorld) -> None:
+    id_ = world.add(first_name="Ada", phone="+49 30 1")
+    app = world.open()
+    assert known(app, id_).fields["mobile"] == "49 171 1 234"
+    result = one(app, Write(kind="update", id=id_, fields={"phone": "+44 20 2"}))
+    assert isinstance(result, Applied)
+    assert result.record is not None
+    assert (result.record.fields["phone"], result.record.fields["mobile"]) == ("+44 20 2", "49 171 1 234")
+    cleared = one(app, Write(kind="update", id=id_, fields={"mobile": None}))
+    assert isinstance(cleared, Applied)
+    assert known(app, id_).fields["mobile"] is None
+    assert known(app, id_).fields["phone"] == "+44 20 2"
+
+
+def test_who_was_merged_or_archived_is_gone(world: XeroWorld) -> None:
+    winner, loser = world.add(first_name="Ada"), world.add(first_name="Augusta")
+    app = world.open()
+    cursor = caught_up(app)
+    world.sandbox.merge(winner, loser)
+    told, gone, _ = news(app, cursor)
+    assert (gone, loser in told) == ({loser}, False)
+    assert app.get([winner, loser]).keys() == {winner} == listing(app).keys()
+    result = one(app, Write(kind="update", id=loser, fields={"first_name": "x"}))
+    assert isinstance(result, Rejected)
+    assert result.why == "gone"
+
+
+def test_a_minute_that_is_used_up_is_waited_for(world: XeroWorld) -> None:
+    app = world.open()
+    world.sandbox.a_minute = 3
+    for _ in range(3):
+        listing(app)
+    with pytest.raises(TransientError) as caught:
+        listing(app)
+    assert 30 < (caught.value.retry_after_seconds or 0) <= 60
