@@ -144,7 +144,7 @@ class Connection:
 
     def _since(self, since: int) -> list[Change]:
         vendor, now_ms = self.vendor, self.vendor.now_ms()
-        visible = [c for c in vendor.changes if c.visible_ms <= now_ms and c.told]
+        visible = [c for c in vendor.changes if c.visible_ms <= now_ms and c.told and c.id not in vendor.out_of_sight]
         if vendor.quirks.stamped:
             overlap = 0 if "no overlap" in self.blunders else vendor.quirks.lag_ms + OVERLAP_MS
             found = [c for c in visible if c.stamp_ms >= since - overlap]
@@ -172,7 +172,8 @@ class Connection:
         for change in self.vendor.changes:
             if change.visible_ms <= now_ms and (change.id not in seen or change.version > seen[change.id].version):
                 seen[change.id] = change
-        return {id_: change for id_, change in seen.items() if change.props is not None}
+        hidden = self.vendor.out_of_sight
+        return {id_: change for id_, change in seen.items() if change.props is not None and id_ not in hidden}
 
     def _record(self, change: Change) -> Record:
         assert change.props is not None
@@ -181,12 +182,15 @@ class Connection:
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
         self._reach()
         people = self.vendor.people
-        there = {id_: self.vendor.shown(id_) for id_ in ids if id_ in people and people[id_].live}
+        there = {id_: self.vendor.shown(id_) for id_ in self._seen(ids) if id_ in people and people[id_].live}
         if "forgets people" in self.blunders and self.vendor.chance.random() < 0.5:
             there = {}
         self.watcher.shown(self.vendor.index, list(there.values()), "get")
         self.watcher.absent(self.vendor.index, [id_ for id_ in ids if id_ not in there])
         return there
+
+    def _seen(self, ids: Sequence[str]) -> list[str]:
+        return [id_ for id_ in ids if id_ not in self.vendor.out_of_sight]
 
     def find(self, field: str, value: Any) -> list[Record]:
         self._reach()

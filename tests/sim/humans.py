@@ -53,6 +53,9 @@ def _change(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: 
             return f"{start} {_edit(vendor, there, evidence)}"
         case "opt_in_bare":
             return f"{start} {_edit(vendor, there, {'email_consent': IN})}"
+        case "hide" | "show":
+            vendor.out_of_sight = {*vendor.out_of_sight, there.id} if action.kind == "hide" else set()
+            return f"{start} is {'out of sight' if action.kind == 'hide' else 'in sight again'}"
         case "merge":
             return _merge(action, vendor, there, ghost, clock)
         case _:

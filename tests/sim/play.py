@@ -29,6 +29,7 @@ from tests.sim.scenario import APPS, Round, Scenario
 from tests.sim.setting import config_of
 from tests.sim.stores import Kept, Opening
 from tests.sim.vendor import Vendor
+from tests.sim.watch import Watch
 from tests.sim.world import Clock, Crash, SimWorld
 
 REST_RUNS_MAX: Final = 24
@@ -74,6 +75,7 @@ class Play:
     vendors: list[Vendor] = field(default_factory=list)
     ghost: Ghost = field(init=False)
     monitors: Monitors = field(init=False)
+    watch: Watch = field(init=False)
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class Play:
         for place, quirks in enumerate(scenario.apps):
             self.vendors.append(Vendor(place, APPS[place], quirks, scenario.seed, self.clock.true, self._whose))
         self.monitors = Monitors(scenario, self.vendors, self.ghost, self.kept.store, self.clock.true)
+        self.watch = Watch(self.monitors, self.config.guards)
 
     def _whose(self, write: Write) -> int:
         found = self.ghost.of_address(write.fields.get("email"))
@@ -140,6 +143,7 @@ class Play:
     def session(self) -> Session:
         """Start a new process: it takes the lease, and whoever had it is fenced off."""
         self.owner += 1
+        self.watch.begins()
         self.kept.store.transact(lambda tx: tx.set_meta(EPOCH, str(self.owner)))
         world = SimWorld(self.kept.store, self, self.owner)
         return Session(
@@ -288,6 +292,7 @@ class Play:
 
     def committed(self, what: str, args: tuple[Any, ...]) -> None:
         self.ghost.commit(what, self.clock.true_ms)
+        self.watch.committed(what)
         if what in ("moved", "not gone", "recovered", "unlink"):
             self.monitors.seen[f"transaction: {what}"] += 1
 
@@ -313,6 +318,8 @@ class Play:
         shown = ", ".join(f"{name}={write.fields[name]!r}" for name in sorted(write.fields))
         self.tell(f"   {APPS[app]} <- {write.kind} {write.id or '(new)'}: {shown}{' (late)' if late else ''}")
         self.monitors.asked(app, write, late=late)
+        if not late:
+            self.watch.asked(app, write)
 
     def answered(self, app: int, write: Write, result: Result) -> None:
         self.tell(f"   {APPS[app]} -> {type(result).__name__} {getattr(result, 'why', '')}".rstrip())
@@ -324,6 +331,7 @@ class Play:
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
         self.ghost.show(app, records)
+        self.watch.shown(app, records, how)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
         """Nothing is made of it here: `Monitors.unlinks` looks at the truth."""

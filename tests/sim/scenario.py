@@ -13,13 +13,16 @@ from typing import Any, Final, Literal
 from tests.sim.quirks import Quirks, draw_enabled, draw_quirks, quirks_of
 
 ActionKind = Literal[
-    "create", "edit", "blank", "opt_out", "opt_in", "opt_in_bare", "delete", "undelete", "merge", "move"
+    "create", "edit", "blank", "opt_out", "opt_in", "opt_in_bare", "delete", "undelete", "merge", "move",
+    "hide", "show",
 ]
 ACTIONS: Final[dict[ActionKind, int]] = {
     "edit": 10, "create": 3, "blank": 2, "opt_out": 4, "opt_in": 3, "opt_in_bare": 2, "delete": 2, "undelete": 1,
     "merge": 1, "move": 2,
 }  # fmt: skip
-"""What people do, and how often. move: another e-mail address. opt_in_bare: without evidence."""
+"""What people do, and how often. move: another e-mail address. opt_in_bare: without evidence. Never drawn, as nobody can know
+better: hide and show, which take a record out of sight of syncd's account, as if it were deleted, and back.
+"""
 EDITABLE: Final = ("first_name", "company")
 APPS: Final = ("crm", "news", "desk", "shop")
 

@@ -92,6 +92,8 @@ class Vendor:
     later: list[Later] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
     """Old id -> the id that a record has now."""
+    out_of_sight: set[str] = field(default_factory=set)
+    """Records that syncd's account may not see now."""
     down: str = ""
     """Unreachable: transient or access."""
     epoch: int = 0
