@@ -205,9 +205,7 @@ class Connection:
         if self.vendor.down:
             return [Rejected(why="busy", message="no answer") for _ in writes]
         results = [self._write(write) for write in writes]
-        if any(isinstance(result, Unknown) and result.message == "short" for result in results):
-            return results[:-1]
-        return results
+        return [result for result in results if not (isinstance(result, Unknown) and result.message == "short")]
 
     def _write(self, write: Write) -> Result:
         self.vendor.tick()
