@@ -30,7 +30,7 @@ ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 
 CONNECTORS_MAY = (
     *("syncd.errors", "syncd.model", "syncd.connector"),
-    *("syncd.http.client", "syncd.http.app", "syncd.http.sandbox"),
+    *("syncd.http.client", "syncd.http.app", "syncd.http.steps", "syncd.http.sandbox"),
 )
 
 HTTPX_HOME = "syncd/http/client.py"

@@ -162,8 +162,7 @@ class HttpApp:
         return shown(found)
 
     def is_gone(self, item: Any) -> bool:
-        gone = self.manifest.shape.gone
-        return gone is not None and find(item, gone.path.steps) in gone.words
+        return any((find(item, each.path.steps) in each.words) != each.unless for each in self.manifest.shape.gone)
 
     def is_id(self, id_: str) -> bool:
         """Say whether this can be an id at all; what cannot is never sent."""

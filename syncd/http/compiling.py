@@ -19,7 +19,20 @@ from syncd.http import operations
 from syncd.http.coding import KINDS, joined
 from syncd.http.terms import Auth, Bucket, Consent, Field, Gone, Limits, Manifest, Quota, Rule, Shape, Texts
 from syncd.http.texts import Template, compile_text, constants_in
-from syncd.http.vocabulary import AUTH, ERROR, FIELD, LIMIT, LIMITS, MANIFEST, OAUTH, QUOTA, RECORD, SECRET, SETTING
+from syncd.http.vocabulary import (
+    AUTH,
+    ERROR,
+    FIELD,
+    GONE,
+    LIMIT,
+    LIMITS,
+    MANIFEST,
+    OAUTH,
+    QUOTA,
+    RECORD,
+    SECRET,
+    SETTING,
+)
 from syncd.model import FieldMap, Setting, Spec
 
 BLANKS: Final[Mapping[str, Any]] = {"null": None, "empty": ""}
@@ -80,13 +93,22 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
             id_pattern=operations.pattern(top.down("record", "id_pattern"), record.get("id_pattern"), groups=0),
             under=record["under"],
             version=record.get("version"),
-            gone=Gone(path=record["gone"]["path"], words=tuple(record["gone"]["is"])) if "gone" in record else None,
+            gone=tuple(_gone(spot) for spot in top.down("record", "gone").items()),
             blank=blank,
         ),
         fields=fields,
         rules=(*rules, *DEFAULT_RULES),
         limits=_limits(top, values["limits"], made),
         **made,
+    )
+
+
+def _gone(spot: Spot) -> Gone:
+    values = GONE.read(Spot(spot.node, spot.path, spot.place, []))
+    if ("is" in values) == ("unless" in values):
+        spot.problem("needs `is` or `unless`, one of both")
+    return Gone(
+        path=values["path"], words=tuple(values.get("is") or values.get("unless", ())), unless="unless" in values
     )
 
 
@@ -266,7 +288,7 @@ def _spec(
     claims = values["claims"]
     changes, update = made["changes"], made["update"]
     batches = [writing.batch.size for each in ("create", "update") if (writing := made[each]) and writing.batch]
-    reports = changes is not None and (made["deleted"] is not None or "gone" in record)
+    reports = changes is not None and (made["deleted"] is not None or bool(record["gone"]))
     versions: Literal["none", "opaque", "ordered"] = record["versions"] if "version" in record else "none"
     return Spec(
         name=name,

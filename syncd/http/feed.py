@@ -114,7 +114,7 @@ class Feed:
     def _split(self, sheet: Sheet) -> tuple[list[Record], list[str]]:
         """Read the items of a page; those that are deleted apart."""
         app, records, gone = self._app, [], []
-        if app.manifest.shape.gone is None:
+        if not app.manifest.shape.gone:
             return [app.record(item) for item in sheet.items], []
         for item in sheet.items:
             if app.is_gone(item):

@@ -173,6 +173,7 @@ def _paging(said: Mapping[str, Any], spot: Spot, made: Call) -> Paging:
         first=values.get("first"),
         start=values[by] if by in {"offset", "number"} else 0,
         more=values.get("more"),
+        done=values.get("done"),
         total=values.get("total"),
         short=values["short"],
         pages_max=values["pages_max"],

@@ -91,6 +91,8 @@ def following(page: Paging, turn: Turn, answer: Answer, items: list[Any], origin
     """Say what the next request is; None after the last page."""
     if page.more is not None and not find(answer.doc, page.more.steps):
         return None
+    if page.done is not None and find(answer.doc, page.done.steps):
+        return None
     if page.by in {"cursor", "header"}:
         mark = answer.reply.header(page.header.lower().encode()) if page.by == "header" else _mark(page, answer)
         return Turn(values={**turn.values, "cursor": mark}) if mark else None

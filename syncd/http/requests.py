@@ -90,6 +90,7 @@ PAGE: Final = Keys(
         "last": Key(shape=PATH, help="{last}: this member of the last item (pages by key, sorted by it)"),
         "first": Key(shape=QUERY_TEXT, help="what {cursor} or {last} is on the first page; else it is left out"),
         "more": Key(shape=PATH, help="where the answer says whether more follows"),
+        "done": Key(shape=PATH, help="where the answer says that it is the last"),
         "total": Key(shape=PATH, help="where the answer counts all items"),
         "short": Key(shape=Flag(), help="a page that is not full is the last one", default=False),
         "pages_max": Key(

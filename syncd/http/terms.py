@@ -45,6 +45,7 @@ class Paging:
     start: int = 0
     first: Template | None = None
     more: Path | None = None
+    done: Path | None = None
     total: Path | None = None
     short: bool = False
     pages_max: int = 100_000
@@ -181,8 +182,11 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gone:
+    """A record is gone where the member says one of the words (`unless`: where it says none of them)."""
+
     path: Path
     words: tuple[Any, ...]
+    unless: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +197,7 @@ class Shape:
     id_pattern: re.Pattern[str] | None
     under: Path
     version: Path | None
-    gone: Gone | None
+    gone: tuple[Gone, ...]
     blank: Any
 
 

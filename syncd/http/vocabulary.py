@@ -178,7 +178,8 @@ FIELD: Final = Keys(
 GONE: Final = Keys(
     keys={
         "path": Key(shape=PATH, help="the member that tells", required=True),
-        "is": Key(shape=ListOf(item=Scalar(), least=1, hint="[true]"), help="what it says then", required=True),
+        "is": Key(shape=ListOf(item=Scalar(), least=1, hint="[true]"), help="gone where it says one of these"),
+        "unless": Key(shape=ListOf(item=Scalar(), least=1, hint="[person]"), help="gone where it says none of these"),
     }
 )
 RECORD: Final = Keys(
@@ -192,7 +193,11 @@ RECORD: Final = Keys(
         "versions": Key(
             shape=Word(("opaque", "ordered")), help="ordered: a later one is greater, as text", default="opaque"
         ),
-        "gone": Key(shape=GONE, help="a record that says of itself that it is deleted or archived"),
+        "gone": Key(
+            shape=ListOf(item=GONE, hint="[{path: deleted, is: [true]}]"),
+            help="records that say of themselves that they are deleted, or none of ours",
+            default=[],
+        ),
         "blank": Key(shape=Word(("null", "empty")), help="what clears a field", default="null"),
         "any_path": Key(
             shape=Flag(), help="the operator may map paths that are not listed here (custom fields)", default=False

@@ -10,13 +10,21 @@ import pytest
 from syncd.model import Spec
 from tests.conformance import checks
 from tests.conformance.suite import Check
-from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, MailchimpWorld, VendorWorld, XeroWorld
+from tests.conformance.vendors import (
+    FakeApiWorld,
+    HubSpotWorld,
+    MailchimpWorld,
+    VendorWorld,
+    XeroWorld,
+    ZendeskWorld,
+)
 
 VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "fakeapi": FakeApiWorld,
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
     "xero": XeroWorld,
+    "zendesk": ZendeskWorld,
 }
 
 _specs: dict[str, Spec] = {}

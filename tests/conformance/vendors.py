@@ -8,6 +8,7 @@ import functools
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from connectors.fakeapi.sandbox import Sandbox as FakeApi
 from connectors.hubspot.sandbox import Sandbox as HubSpot
 from connectors.mailchimp.sandbox import Sandbox as Mailchimp
 from connectors.xero.sandbox import Sandbox as XeroSandbox
+from connectors.zendesk.sandbox import Sandbox as Zendesk
 from syncd import registry
 from syncd.connector import App, Opening
 from syncd.core.fields import STANDARD
@@ -22,7 +24,7 @@ from syncd.http.app import HttpApp
 from syncd.http.compiling import load_manifest
 from syncd.http.sandbox import Said, Sandbox, Server, serving
 from syncd.http.terms import Manifest
-from syncd.model import Raw
+from syncd.model import FieldMap, Raw
 from tests.conformance.worlds import FIELDS, opening
 
 
@@ -278,3 +280,59 @@ def _xero(fields: Mapping[str, Raw]) -> dict[str, Any]:
             {"PhoneType": "MOBILE", "PhoneNumber": "1 234", "PhoneAreaCode": "171", "PhoneCountryCode": "49"},
         ]
     return made
+
+
+class ZendeskWorld(VendorWorld):
+    """One account; what the kit calls first name and company are user fields of the account's own."""
+
+    connector = "zendesk"
+    secrets: Mapping[str, str] = {"token": "token"}
+    settings: Mapping[str, Any] = {"agent": "agent@example.com"}
+    mapped: Mapping[str, FieldMap] = {
+        name: FieldMap(path=path)
+        for name, path in {
+            **{name: name for name in ("email", "phone", "notes")},
+            **{name: f"user_fields.{name}" for name in ("first_name", "company")},
+        }.items()
+    }
+    path = "/api/v2"
+    people = 130
+    fields: tuple[str, ...] = ("email", "first_name", "phone", "company")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+
+    def __init__(self) -> None:
+        self.sandbox = Zendesk(step_seconds=6)
+        super().__init__(self.sandbox, Zendesk())
+        self.sandbox.url = self.server.url
+        self.sandbox.add({"name": "Somebody of ours", "role": "agent", "email": "us@example.com"})
+        self.sandbox.clock.pass_seconds(3600)
+
+    def made(self, given: Opening, **seams: Any) -> App:
+        registry.load(self.connector)
+        app: App = vars(sys.modules["syncd_connectors.zendesk.connector"])["Zendesk"](
+            manifest("zendesk"), replace(given, fields=self.mapped), **seams
+        )
+        return app
+
+    def add(self, **fields: Raw) -> str:
+        return self.sandbox.add({"name": "Nobody", "external_id": "gold", **_user(fields)})
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.sandbox.edit(id_, _user(fields))
+
+    def delete(self, id_: str) -> None:
+        self.sandbox.delete(id_)
+
+    def untouched(self, id_: str) -> object:
+        users = copy.deepcopy(self.sandbox.users)
+        mine = users.pop(int(id_))
+        return mine["name"], mine["external_id"], mine["role"], users
+
+    def everything(self) -> object:
+        return copy.deepcopy((self.sandbox.users, self.sandbox.identities))
+
+
+def _user(fields: Mapping[str, Raw]) -> dict[str, Any]:
+    made = {name: value for name, value in fields.items() if name not in {"first_name", "company"}}
+    own = {name: value for name, value in fields.items() if name in {"first_name", "company"}}
+    return {**made, **({"user_fields": own} if own else {})}

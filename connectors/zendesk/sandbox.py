@@ -1,0 +1,276 @@
+"""Zendesk Support for users, in memory, over real HTTP.
+
+Kept: cursor pages, the export with its tokens and its blind minute, users of other roles, soft deletion, addresses as
+identities that are unique over all users, another address that does not become the primary one, search that lags, limits.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from syncd.http.sandbox import Asked, Clock, Said
+
+PAGE_MAX, EXPORT_MAX, SHOW_MAX = 100, 1000, 100
+WRITABLE: Final = frozenset(
+    "name email phone notes details user_fields role skip_verify_email external_id tags".split()
+)
+ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+MINUTE_US: Final = 60_000_000
+
+
+class Refused(Exception):
+    """An answer that is no success."""
+
+    def __init__(self, status: int, error: str, details: dict[str, Any] | None = None, **headers: str) -> None:
+        super().__init__(error)
+        more = {"details": details} if details else {}
+        self.said = Said(status=status, doc={"error": error, "description": error, **more}, headers=headers)
+
+
+@dataclass(slots=True)
+class Sandbox:
+    """One account."""
+
+    agent: str = "agent@example.com"
+    token: str = "token"  # noqa: S105 - a stand-in's
+    url: str = ""
+    """How the account calls itself in the addresses that it gives."""
+    clock: Clock = field(default_factory=Clock)
+    a_minute: int = 0
+    lag_seconds: float = 0.0
+    """Of search."""
+    step_seconds: float = 0.0
+    users: dict[int, dict[str, Any]] = field(default_factory=dict)
+    changed: dict[int, int] = field(default_factory=dict)
+    identities: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
+    last: int = 1000
+    sent: list[int] = field(default_factory=list)
+
+    # What people do, behind the API's back --------------------------------------------------------------------------
+
+    def add(self, fields: dict[str, Any]) -> str:
+        self.last += 7
+        id_ = self.last
+        own: dict[str, Any] = {
+            "user_fields": {},
+            "notes": "",
+            "phone": None,
+            "locale": "en-US",
+            "time_zone": "Bern",
+            "role": "end-user",
+        }
+        email = fields.get("email")
+        self.users[id_] = {"id": id_, "name": "", "email": email, "active": True, "verified": False, **own}
+        self.identities[id_] = []
+        if email:
+            self._identify(id_, email, primary=True)
+        self.edit(str(id_), {name: value for name, value in fields.items() if name != "email"})
+        return str(id_)
+
+    def edit(self, id_: str, fields: dict[str, Any]) -> None:
+        user = self.users[int(id_)]
+        for name, value in fields.items():
+            if name == "user_fields":
+                user[name] = {**user[name], **value}
+            elif name == "email":
+                self.primary(int(id_), value)
+            else:
+                user[name] = "" if name == "notes" and value is None else value
+        self.changed[int(id_)] = self.clock.tick()
+
+    def primary(self, id_: int, email: str | None) -> None:
+        """Give a user another primary address, as an agent does."""
+        if email and not any(each["value"] == email.lower() for each in self.identities[id_]):
+            self._identify(id_, email, primary=False)
+        for each in self.identities[id_]:
+            each["primary"] = each["value"] == (email or "").lower()
+        self.users[id_]["email"] = email and email.lower()
+        self.changed[id_] = self.clock.tick()
+
+    def delete(self, id_: str) -> None:
+        self.users[int(id_)]["active"] = False
+        self.identities[int(id_)] = []
+        self.changed[int(id_)] = self.clock.tick()
+
+    def merge(self, winner: str, loser: str) -> None:
+        self.identities[int(winner)] += [{**each, "primary": False} for each in self.identities[int(loser)]]
+        self.delete(loser)
+        self.edit(winner, {})
+
+    def _identify(self, id_: int, email: str, *, primary: bool) -> dict[str, Any]:
+        self.last += 1
+        made = {
+            "id": self.last,
+            "user_id": id_,
+            "type": "email",
+            "value": email.lower(),
+            "primary": primary,
+            "verified": True,
+        }
+        self.identities[id_].append(made)
+        return made
+
+    # What the API does ----------------------------------------------------------------------------------------------
+
+    def answer(self, asked: Asked) -> Said:
+        self.clock.pass_seconds(self.step_seconds)
+        limits: dict[str, str] = {}
+        try:
+            self._let_in(asked, limits)
+            said = self._answer(asked)
+        except Refused as refused:
+            said = refused.said
+        except (ValueError, KeyError, TypeError, AttributeError):
+            said = Refused(400, "InvalidRequest").said
+        said.headers |= limits
+        return said
+
+    def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
+        given = base64.b64decode(asked.headers.get("authorization", "").removeprefix("Basic ")).decode()
+        if given != f"{self.agent}/token:{self.token}":
+            raise Refused(401, "Couldn't authenticate you")
+        if not self.a_minute:
+            return
+        self.sent = [at for at in self.sent if at > self.clock.now_us - MINUTE_US]
+        reset = (self.sent[0] + MINUTE_US - self.clock.now_us) // 1_000_000 + 1 if self.sent else 60
+        left = max(0, self.a_minute - len(self.sent) - 1)
+        limits |= {
+            "ratelimit-limit": str(self.a_minute),
+            "ratelimit-remaining": str(left),
+            "ratelimit-reset": str(reset),
+        }
+        if len(self.sent) >= self.a_minute:
+            raise Refused(429, "TooManyRequests", None, **{"Retry-After": str(reset)})
+        self.sent.append(self.clock.now_us)
+
+    def _answer(self, asked: Asked) -> Said:
+        match asked.method, asked.parts[2:]:
+            case "GET", ["users", "me"]:
+                return Said(
+                    doc={"user": {"id": 1, "name": "Agent", "email": self.agent, "role": "admin", "active": True}}
+                )
+            case "GET", ["users"]:
+                return self._list(asked)
+            case "POST", ["users"]:
+                return Said(status=201, doc={"user": self._create(asked.json()["user"])})
+            case "GET", ["users", "show_many"]:
+                ids = [int(id_) for id_ in asked.query["ids"].split(",")]
+                if len(ids) > SHOW_MAX:
+                    raise Refused(400, "TooManyIds")
+                return Said(doc={"users": [self._shown(id_) for id_ in ids if id_ in self.users]})
+            case "GET", ["users", "search"]:
+                return self._search(asked.query["query"])
+            case "GET", ["incremental", "users", "cursor"]:
+                return self._export(asked)
+            case "PUT", ["users", id_]:
+                return Said(doc={"user": self._update(self._there(id_), asked.json()["user"])})
+            case method, ["users", id_, "identities", *rest]:
+                return self._identity(method, self._there(id_), rest, asked)
+        raise Refused(404, "RecordNotFound")
+
+    def _there(self, id_: str) -> int:
+        if not id_.isdecimal() or not self.users.get(int(id_), {"active": False})["active"]:
+            raise Refused(404, "RecordNotFound")
+        return int(id_)
+
+    def _list(self, asked: Asked) -> Said:
+        size, after = int(asked.query["page[size]"]), int(asked.query.get("page[after]", 0))
+        if not 0 < size <= PAGE_MAX:
+            raise Refused(400, "InvalidPaginationParameter")
+        role = asked.query.get("role")
+        ids = [
+            id_
+            for id_, user in self.users.items()
+            if id_ > after and user["active"] and (role is None or user["role"] == role)
+        ]
+        page = [self._shown(id_) for id_ in ids[:size]]
+        more = len(ids) > size
+        cursor = str(ids[size - 1]) if more else None
+        return Said(doc={"users": page, "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None}})
+
+    def _export(self, asked: Asked) -> Said:
+        token = asked.query.get("cursor")
+        if token is None:
+            begin = (int(asked.query["start_time"]) * 1_000_000, 0)
+            if begin[0] > self.clock.now_us - MINUTE_US:
+                raise Refused(422, "StartTimeTooRecent")
+        else:
+            first, _, second = base64.b64decode(token).decode().partition("|")
+            begin = (int(first), int(second))
+        size = min(int(asked.query.get("per_page", EXPORT_MAX)), EXPORT_MAX)
+        visible = self.clock.now_us - MINUTE_US
+        rows = sorted((at, id_) for id_, at in self.changed.items() if begin < (at, id_) and at <= visible)
+        page = rows[:size]
+        last = page[-1] if page else begin
+        mark = base64.b64encode(f"{last[0]}|{last[1]}".encode()).decode()
+        url = f"{self.url}/api/v2/incremental/users/cursor?cursor={mark}"
+        users = [self._shown(id_) for _, id_ in page]
+        return Said(doc={"users": users, "after_cursor": mark, "after_url": url, "end_of_stream": len(rows) <= size})
+
+    def _search(self, query: str) -> Said:
+        wanted = query.removeprefix("email:").strip('"').lower()
+        before = self.clock.now_us - int(self.lag_seconds * 1_000_000)
+        found = [
+            self._shown(id_)
+            for id_, user in self.users.items()
+            if user["active"]
+            and self.changed[id_] <= before
+            and any(each["value"] == wanted for each in self.identities[id_])
+        ]
+        return Said(doc={"users": found, "count": len(found), "next_page": None, "previous_page": None})
+
+    def _create(self, given: dict[str, Any]) -> dict[str, Any]:
+        self._sound(given, 0)
+        if not given.get("name"):
+            raise Refused(422, "RecordInvalid", {"name": [{"description": "too short", "error": "BlankValue"}]})
+        if not given.get("skip_verify_email"):
+            raise AssertionError("the person would get a mail")
+        return self._shown(int(self.add({name: value for name, value in given.items() if name != "skip_verify_email"})))
+
+    def _update(self, id_: int, given: dict[str, Any]) -> dict[str, Any]:
+        self._sound(given, id_)
+        if given.get("email"):  # one more address, and the primary one stays
+            self._identify(id_, given["email"], primary=False)
+        self.edit(str(id_), {name: value for name, value in given.items() if name != "email"})
+        return self._shown(id_)
+
+    def _sound(self, given: dict[str, Any], id_: int) -> None:
+        unknown = given.keys() - WRITABLE
+        if unknown or not all(
+            isinstance(value, str) or value is None for value in given.get("user_fields", {}).values()
+        ):
+            raise Refused(
+                422, "RecordInvalid", {name: [{"error": "InvalidValue"}] for name in unknown or {"user_fields"}}
+            )
+        if email := given.get("email"):
+            self._free(email, id_, "email")
+
+    def _free(self, email: str, id_: int, member: str) -> None:
+        if not ADDRESS.fullmatch(email):
+            raise Refused(422, "RecordInvalid", {member: [{"description": "is not valid", "error": "InvalidFormat"}]})
+        for other, held in self.identities.items():
+            if other != id_ and any(each["value"] == email.lower() for each in held):
+                raise Refused(422, "RecordInvalid", {member: [{"description": "in use", "error": "DuplicateValue"}]})
+
+    def _identity(self, method: str, id_: int, rest: list[str], asked: Asked) -> Said:
+        if method == "GET" and not rest:
+            return Said(doc={"identities": self.identities[id_]})
+        if method == "POST" and not rest:
+            given = asked.json()["identity"]
+            self._free(given["value"], id_, "value")
+            made = self._identify(id_, given["value"], primary=False)
+            self.changed[id_] = self.clock.tick()
+            return Said(status=201, doc={"identity": made})
+        if method == "PUT" and rest[1:] == ["make_primary"]:
+            [found] = [each for each in self.identities[id_] if each["id"] == int(rest[0])]
+            self.primary(id_, found["value"])
+            return Said(doc={"identities": self.identities[id_]})
+        raise Refused(404, "RecordNotFound")
+
+    def _shown(self, id_: int) -> dict[str, Any]:
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.changed[id_] // 1_000_000)
+        return {**self.users[id_], "updated_at": f"{at:%Y-%m-%dT%H:%M:%S}Z"}
