@@ -63,7 +63,7 @@ class Sandbox:
             "time_zone": "Bern",
             "role": "end-user",
         }
-        email = fields.get("email")
+        email = (fields.get("email") or "").lower() or None  # lower case: UNVERIFIED
         self.users[id_] = {"id": id_, "name": "", "email": email, "active": True, "verified": False, **own}
         self.identities[id_] = []
         if email:
