@@ -15,8 +15,9 @@ from syncd.engine import pull
 from syncd.model import Record
 from syncd.store.tx import Tx
 from tests.core_world import simple
+from tests.crashes import Crash, boundaries, dying
 from tests.sim.model_store import ModelStore
-from tests.story import agreed, given
+from tests.story import Story, agreed, given
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
 
@@ -72,3 +73,65 @@ def test_an_older_state_behind_a_newer_one_is_not_the_last_word(tmp_path: Path, 
     [link] = store.transact(lambda tx: tx.unlinked(1, "", 10))
     assert link.seen is not None
     assert link.seen.version == "3"
+
+
+def test_a_record_that_was_read_but_not_matched_when_syncd_died_leaves_a_tombstone(tmp_path: Path) -> None:
+    """Seed 1370: it was deleted before the next run, nobody remembered it, and it was created again."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ADA)
+    story["news"].put("11", **ADA)
+    story.approve(story.sync().doc["run"])
+    with dying(story, merged := _first(story, "merge"), Crash):
+        story.sync()
+    assert merged
+    story["crm"].remove("1")
+    story.sync(approve=True)
+    story.settle()
+    assert story["crm"].rows() == {}
+
+
+def _first(story: Story, what: str) -> int:
+    """Number the first boundary of this name in a run that is not done."""
+    back = story.saved()
+    moments, _ = boundaries(story, lambda story: story.sync())
+    back()
+    return next(number for number, moment in enumerate(moments) if moment.what == what)
+
+
+def test_an_opt_out_that_an_answer_brings_is_decided_before_anybody_is_opted_in(tmp_path: Path) -> None:
+    """Seed 1187: one app answered that it had changed; it was an opt-out, and the next app was told of an opt-in."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory", "desk": "memory"})
+    proof = {"consent_at": "2025-06-01T10:00:00Z", "consent_source": "form"}
+    news, crm = story["news"], story["crm"]
+    news.put(news.id_of("ann@x.org"), email_consent="opted_in", **proof)
+    out = partial(crm.put, crm.id_of("ann@x.org"), email_consent="opted_out")
+    with story.when("crm", "write", out):
+        story.sync()
+    story.settle()
+    told = [write.fields["email_consent"] for write in story.log("desk") if "email_consent" in write.fields]
+    assert "opted_in" not in told
+    assert {fields.get("email_consent") for fields in story.everywhere("ann@x.org").values()} == {"opted_out"}
+
+
+def test_an_address_that_another_record_of_the_app_has_is_refused_once(tmp_path: Path) -> None:
+    """Seed 399: it was sent eight times in every run, and the run said that all was well."""
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"unique": ["email"]})})
+    story["crm"].put(story["crm"].id_of("ann@x.org"), email="taken@x.org")
+    story["news"].put("99", email="taken@x.org")
+    story.sync()
+    story.sync()
+    tries = [write for write in story.log("news") if write.fields.get("email") == "taken@x.org"]
+    assert len(tries) == 1
+    assert story.sync().code != 0
+
+
+def test_a_sweep_sees_a_change_that_made_no_new_version(tmp_path: Path) -> None:
+    """Seed 1171: the fields were hidden for a while, and nobody looked at them again."""
+    store, rules = ModelStore(), simple("company", apps=1)
+    store.transact(lambda tx: tx.add_app("crm"))
+    first = {"1": Record(id="1", fields={"email": "a@x.org"}, version="1")}
+    later = {"1": Record(id="1", fields={"email": "a@x.org", "company": "Acme"}, version="1")}
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], first, 1_000, 0)) == 1
+    store.transact(lambda tx: tx.touch_versions([{"k_app": 1, "k_id": "1", "version": "1"}]))
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0)) == 0
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0, full=True)) == 1

@@ -71,12 +71,20 @@ def _rejected(
         elif fresh is not None:
             done.refused(sent, contact, link, result)
     elif result.why in ("moved", "exists"):
-        if fresh is not None:
-            done.moved(sent, link, fresh.get(sent.record))
+        there = (fresh or {}).get(sent.record)
+        if result.why == "exists" and there is not None and link is not None and _as_planned(sent, link, there):
+            done.refused(sent, contact, link, result)  # another record has this value: asking again changes nothing
+        elif fresh is not None:
+            done.moved(sent, link, there)
     elif result.why == "gone":
         done.gone(sent)
     else:
         done.refused(sent, contact, link, result)
+
+
+def _as_planned(sent: Sent, link: Link, there: Record) -> bool:
+    """Say whether a record still is as it was when the write was planned."""
+    return all(there.fields.get(name, MISSING) == link.base.get(name, MISSING) for name in sent.fields)
 
 
 def _arrived(sent: Sent, record: Record) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.atoms import MISSING, digest_key
-from syncd.core.consent import consent_intents
+from syncd.core.consent import IN, consent_intents
 from syncd.core.match import record_keys
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
@@ -71,12 +71,15 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         create = KINDS[kind] == "create"
         contacts, links = tx.contacts(ids), {} if create else tx.links_of(ids)
         apps = tx.link_apps(ids) if create else {}
+        unheard = _unheard(tx, hub, contacts) if create else set()
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
             if contact is None:
                 continue
-            if create:
+            if contact.id in unheard:
+                planned = None
+            elif create:
                 planned = _new_record(hub, app, contact, apps.get(contact.id, ()), row.record, now_ms)
             else:
                 planned = _planned(hub, app, kind, contact, links[contact.id], now_ms)
@@ -95,6 +98,15 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         return batch
 
     return hub.world.transact("sent", step)
+
+
+def _unheard(tx: Tx, hub: Hub, contacts: Mapping[int, Contact]) -> set[int]:
+    """Find contacts that would be opted in by a new record while something that was just read of them is not merged: it
+    may be an opt-out, and is decided first (LATE-CHECK).
+    """
+    opted_in = [c.id for c in contacts.values() if any(c.golden.get(channel) == IN for channel in hub.rules.consents)]
+    links = tx.links_of(opted_in) if opted_in else {}
+    return {contact for contact, mine in links.items() if any(link.seen is not None for link in mine)}
 
 
 def undecided(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[int, Mapping[str, Raw]]) -> set[int]:
@@ -168,7 +180,10 @@ def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Seque
     if link is None or link.seen is not None:
         return None
     if KINDS[kind] == "consent":
-        return next(iter(consent_intents(contact, {app.index: link}, hub.rules)), None)
+        intent = next(iter(consent_intents(contact, {app.index: link}, hub.rules)), None)
+        if intent is not None and not intent.opt_out and any(other.seen is not None for other in links):
+            return None  # what was just read elsewhere may be an opt-out: it is decided first (LATE-CHECK)
+        return intent
     if KINDS[kind] == "archive":
         if not is_to_go(contact, app.rule):
             return None

@@ -104,6 +104,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     freed: set[bytes] = set()
     for link in links:
         keys = identity_keys(link.base or (link.seen.fields if link.seen else {}), app.rule, hub.rules)
+        if not link.contact and link.seen is not None and _elsewhere(tx, app, keys):
+            continue  # stored by a run that died before it was matched: its person is found first, and remembers this
         freed.update(keys)
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
@@ -132,6 +134,11 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     tx.mark_dirty(contacts)
     reconsider(tx, freed, (), now_ms)
     return len(journal)
+
+
+def _elsewhere(tx: Tx, app: OpenApp, keys: Sequence[bytes]) -> bool:
+    """Say whether another app holds somebody with one of these keys."""
+    return any(holder.app != app.index for held in tx.holders(keys).values() for holder in held)
 
 
 def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], now_ms: int) -> None:

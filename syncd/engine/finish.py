@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncd.engine.hub import Hub, report
+from syncd.engine.passes import planned
 from syncd.engine.texts import storable
 from syncd.errors import AccessError, ConfigError, SafetyStop
 from syncd.store.tx import Tx
@@ -71,8 +72,13 @@ def finish(hub: Hub, *, once: bool = False) -> Outcome:
         words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
         doc = report(hub, words[code], inbox)
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)
-        used = {(held.app, held.verb) for held in hub.held}
-        left = {f"{app}:{verb}": n for (app, verb), n in approvals_of(tx).items() if (app, verb) in used}
+        asked = {(held.app, held.verb) for held in hub.held}
+        open_ = planned(tx, hub)[0]  # what was approved and could not be done yet stays approved
+        left = {
+            f"{app}:{verb}": count if (app, verb) in asked else min(count, open_[app, verb])
+            for (app, verb), count in approvals_of(tx).items()
+            if (app, verb) in asked or open_[app, verb]
+        }
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))
         if once and _is_idle(tx, hub):
             _keep_last(tx, hub.run)

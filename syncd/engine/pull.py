@@ -40,6 +40,8 @@ class Reading:
     started_ms: int
     listing: bool
     """It may turn out to be a complete listing: ids are noted."""
+    full: bool
+    """A sweep: what records hold is compared, whatever their versions say. Not every change makes a new one."""
     ids_digest: int = 0
 
 
@@ -49,9 +51,9 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
     try:
         state, missed = hub.world.transact("app", lambda tx: (tx.apps()[app.name], tx.any_missed(app.index)))
         cursor = None if full or missed or not state.covered else state.cursor  # missed: look a second time
-        reading = _read(hub, app, state, cursor)
+        reading = _read(hub, app, state, cursor, full=full)
         if reading is None:
-            reading = _read(hub, app, state, None)
+            reading = _read(hub, app, state, None, full=full)
             assert reading is not None, "a read without a cursor cannot expire"
         started_ms = reading.started_ms
         hub.world.transact("pulled", lambda tx: tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None))
@@ -60,11 +62,11 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
         hub.fail(app, error)
 
 
-def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None) -> Reading | None:
+def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, full: bool) -> Reading | None:
     """Store every page of one read; None when the cursor turned out to be no longer good."""
     assert app.app is not None
     listing = cursor is None or not app.rule.spec.incremental
-    reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing)
+    reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing, full=full)
     if isinstance(app.app, SparesDownloads):
         app.app.known_versions = lambda ids: hub.world.transact("versions", _versions, app, ids)
     first = True
@@ -107,7 +109,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         if reading.listing:
             tx.list_ids(app.index, ids)
         if records:
-            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms)
+            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms, full=reading.full)
         if page.gone:
             _note_gone(tx, app, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
@@ -149,8 +151,13 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     tx.end_listing(app.index)
 
 
-def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_ms: int, read_ms: int) -> int:
-    """Store what is new in these records as unconsumed observations; says how many there were."""
+def observe(
+    tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_ms: int, read_ms: int, *, full: bool = False
+) -> int:
+    """Store what is new in these records as unconsumed observations; says how many there were.
+
+    `full`: the same version does not mean the same content.
+    """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))
     fresh: list[dict[str, object]] = []
@@ -159,7 +166,7 @@ def observe(tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_
     keys: list[dict[str, object]] = []
     for id_, record in records.items():
         mark = marks.get(id_)
-        if mark is not None and _is_known(record, mark):
+        if mark is not None and not full and _is_known(record, mark):
             continue
         if mark is not None and (_is_stale(app, record, mark) or _is_shadow(record, mark)):
             continue
