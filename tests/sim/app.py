@@ -110,9 +110,8 @@ class Connection:
     def _feed(self, since: int) -> Iterator[Page]:
         vendor, quirks = self.vendor, self.vendor.quirks
         upto, changes = self._position(), self._since(since)
-        if quirks.window and len(changes) > quirks.window and not quirks.stamped:
-            changes = changes[: quirks.window]
-            upto = f"{vendor.epoch}:{min(changes[-1].seq, int(upto.partition(':')[2]))}"
+        if quirks.window and not quirks.stamped:
+            upto, changes = self._window(since, upto, changes)
         latest = {change.id: change for change in changes}
         view = self._view() if "snapshots" not in self.blunders else {}
         rows = [view.get(id_, change) if change.props is not None else change for id_, change in latest.items()]
@@ -130,6 +129,14 @@ class Connection:
                 cursor=upto if last else None,
             )
             self._reach()
+
+    def _window(self, since: int, upto: str, changes: list[Change]) -> tuple[str, list[Change]]:
+        """Leave out what is beyond the window; the next read begins there."""
+        new = sorted(c.seq for c in changes if c.seq > since)
+        if len(new) <= self.vendor.quirks.window:
+            return upto, changes
+        last = new[self.vendor.quirks.window - 1]
+        return f"{self.vendor.epoch}:{min(last, int(upto.partition(':')[2]))}", [c for c in changes if c.seq <= last]
 
     def _vexed(self, records: list[Record], changes: Sequence[Change]) -> list[Record]:
         """Bring older states of what is told as well, as some feeds do."""
@@ -170,7 +177,7 @@ class Connection:
         now_ms = self.vendor.now_ms()
         seen: dict[str, Change] = {}
         for change in self.vendor.changes:
-            if change.visible_ms <= now_ms and (change.id not in seen or change.version > seen[change.id].version):
+            if change.visible_ms <= now_ms and (change.id not in seen or change.seq > seen[change.id].seq):
                 seen[change.id] = change
         hidden = self.vendor.out_of_sight
         return {id_: change for id_, change in seen.items() if change.props is not None and id_ not in hidden}

@@ -31,7 +31,7 @@ class Known:
 
     version: str = ""
     values: dict[str, list[Any]] = field(default_factory=dict)
-    at_ms: int = 0
+    first_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +61,6 @@ class Ghost:
     """Record -> when somebody last opted out there, of what syncd got to see."""
     same: dict[Node, Node] = field(default_factory=dict)
     """Records that syncd has linked, sometime."""
-    ended: set[tuple[int, str]] = field(default_factory=set)
-    """Records that were the last that syncd knew of a person: what appears later is somebody new."""
     emails: dict[Node, str] = field(default_factory=dict)
     """Record -> the address that syncd saw in it last."""
     undecided: set[tuple[int, str]] = field(default_factory=set)
@@ -137,11 +135,11 @@ class Ghost:
         self.listing.clear()
 
     def _know(self, app: int, record: Record, now_ms: int) -> None:
-        known = self.known.setdefault((app, record.id), Known())
+        known = self.known.setdefault((app, record.id), Known(first_ms=now_ms))
         older = record.version is not None and record.version < known.version and self._ordered(app)
         if older:
             return  # VERSION-MONOTONE: it is dropped, and so it is not known
-        known.version, known.at_ms = record.version or "", now_ms
+        known.version = record.version or ""
         for name, raw in record.fields.items():
             mine = known.values.setdefault(name, [])
             if raw not in mine:

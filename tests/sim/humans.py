@@ -43,6 +43,8 @@ def _change(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: 
             email = f"p{action.person}.{action.number}@x.org"
             ghost.addresses[email] = action.person
             return f"{start} {_edit(vendor, there, {'email': email})}"
+        case "opt_out" if there.props.get("email_consent") == OUT:
+            return f"{start} says no once more, where it says so already"
         case "opt_out":
             ghost.said.append(Said(clock.true_ms, action.person, OUT, action.app, there.id))
             return f"{start} {_edit(vendor, there, {'email_consent': OUT})}"

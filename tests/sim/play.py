@@ -188,6 +188,8 @@ class Play:
     def _rest(self) -> None:
         """Stop people and faults; everything must come to rest, and then hold still."""
         self.peace, self.round = True, len(self.scenario.rounds)
+        for vendor in self.vendors:
+            vendor.calm = True
         if self._settled(("sync",), quiet=2, runs_max=REST_RUNS_MAX // 2):
             told_by_feeds(self)  # before a full listing repairs what a feed did not tell
         if self.monitors.violations:

@@ -60,8 +60,8 @@ def told_by_feeds(play: Play) -> None:
     rest = play.monitors.ask(lambda tx: _look(tx, places))
     for place, vendor in enumerate(play.vendors):
         quirks = vendor.quirks
-        if _broken(play, place) or quirks.drift or quirks.hidden:
-            continue
+        if _broken(play, place) or quirks.drift or quirks.hidden or quirks.window:
+            continue  # a listing that loses rows, what is seen again, or a feed that may still be some reads behind
         for id_, there in sorted(vendor.people.items()):
             link = rest.links.get((place, id_))
             if link is None or link.seen is not None or not there.live:

@@ -13,8 +13,18 @@ from typing import Any, Final, Literal
 from tests.sim.quirks import Quirks, draw_enabled, draw_quirks, quirks_of
 
 ActionKind = Literal[
-    "create", "edit", "blank", "opt_out", "opt_in", "opt_in_bare", "delete", "undelete", "merge", "move",
-    "hide", "show",
+    "create",
+    "edit",
+    "blank",
+    "opt_out",
+    "opt_in",
+    "opt_in_bare",
+    "delete",
+    "undelete",
+    "merge",
+    "move",
+    "hide",
+    "show",
 ]
 ACTIONS: Final[dict[ActionKind, int]] = {
     "edit": 10, "create": 3, "blank": 2, "opt_out": 4, "opt_in": 3, "opt_in_bare": 2, "delete": 2, "undelete": 1,

@@ -14,7 +14,7 @@ from tests.sim.scenario import APPS, Scenario, read_scenario
 from tests.sim.stores import STORES
 
 HERE: Final = Path(__file__).parent / "stories"
-LINES_MAX: Final = 200
+LINES_MAX: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def words(scenario: Scenario, store: str = "memory") -> list[str]:
     for place, quirks in enumerate(scenario.apps):
         knobs = ", ".join(f"{name}: {value}" for name, value in quirks.doc().items())
         lines.append(f"{APPS[place]} is an app with {knobs}" if knobs else f"{APPS[place]} is an honest app")
+    lines += [f"{APPS[place]} goes down for good after the first round" for place in scenario.broken]
     played = play(scenario, STORES[store])
     return [*lines, *played.story, *(f"!! {violation}" for violation in played.violations)]
 

@@ -37,8 +37,6 @@ class Person:
     stamp_ms: int = 0
     born_ms: int = 0
     live: bool = True
-    unseen: int = 0
-    """Versions that no feed tells of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +90,8 @@ class Vendor:
     later: list[Later] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
     """Old id -> the id that a record has now."""
+    calm: bool = False
+    """Somebody has mended what can be mended: nothing is hidden any more."""
     out_of_sight: set[str] = field(default_factory=set)
     """Records that syncd's account may not see now."""
     down: str = ""
@@ -158,6 +158,9 @@ class Vendor:
         if write.kind == "archive":
             self.remove(write.id)
             return Applied(record=None)
+        hidden = sorted({*write.fields} & {*self.hidden()})
+        if hidden:  # what one may not see one may not write either
+            return Rejected(why="readonly", field=hidden[0])
         taken = self._taken(write)
         if taken is not None:
             return Rejected(why="exists", field="email", existing=taken)
@@ -186,7 +189,7 @@ class Vendor:
 
     def hidden(self) -> tuple[str, ...]:
         """Name the fields that are not shown this minute."""
-        return self.quirks.hidden if self.now_ms() // 60_000 % 2 else ()
+        return self.quirks.hidden if self.now_ms() // 60_000 % 2 and not self.calm else ()
 
     def spelled(self, name: str, raw: Any) -> Any:
         """Spell a value as this app stores it."""
@@ -269,7 +272,7 @@ class Vendor:
 
     def _note(self, id_: str, *, told: bool) -> None:
         person, now_ms = self.people[id_], self.now_ms()
-        person.version += 1
+        person.version += told  # what no feed tells of has the version that it had
         stamp = (now_ms + self.quirks.skew_ms) // 1000 * 1000
         person.stamp_ms = stamp if told else person.stamp_ms
         delay = self.chance.randrange(self.quirks.lag_ms + 1) if self.quirks.lag_ms else 0
