@@ -50,7 +50,7 @@ sim: setup
 	test $(DEPTH) = 1 || $(BIN)/python -m tests.sim.exhaust --apps 2 --depth 2 --kinds exact --jobs $(JOBS) --json docs/proof/small.json
 	$(BIN)/python -m tests.reliability
 
-# The real process dies at every boundary, on both databases; an hour. `make test` does a part of it.
+# The real process dies at every boundary, on both databases; some hours. `make test` does a part of it.
 crash: setup
 	$(BIN)/python -m tests.crash --all --store both --json > docs/proof/crash.json
 	$(BIN)/python -m tests.reliability

@@ -32,17 +32,22 @@ DOUBT = ("app.write", "store.sent", "store.result", "store.merge", "store.page",
 
 
 def swept(it: Bench, *, everything: bool) -> Figures:
-    """Die everywhere in one scene."""
-    figures, chance = Figures(), random.Random(SEED)
+    """Die everywhere in one scene; say on stderr how far it is."""
     places = moments(it, it.scene.words)
     once = firsts(places)
-    figures.add(kill(it, places if everything else once))
-    figures.add(fail(it, failing(once)))
-    figures.add(kill_on_the_wire(it))
-    figures.add(kill_at_files(it))
+    stages = [
+        lambda: kill(it, places if everything else once),
+        lambda: fail(it, failing(once)),
+        lambda: kill_on_the_wire(it),
+        lambda: kill_at_files(it),
+    ]
     if it.scene.name != "preview":
-        after_doubt = [place for place in once if place.split(":")[0] in DOUBT and not place.endswith("before")]
-        figures.add(kill_twice(it, after_doubt, None if everything else chance, 20))
+        doubt = [place for place in once if place.split(":")[0] in DOUBT and not place.endswith("before")]
+        stages.append(lambda: kill_twice(it, doubt, None if everything else random.Random(SEED), 20))
+    figures = Figures()
+    for stage in stages:
+        figures.add(stage())
+        sys.stderr.write(f"{it.scene.name}: {dict(figures.trials)}, wrong: {len(figures.wrong)}\n")
     return figures
 
 
