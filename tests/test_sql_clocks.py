@@ -75,6 +75,14 @@ def test_a_row_from_the_future_does_not_take_the_cursor_with_it(lite: str) -> No
         assert "100" in changes(app, cursor)[0]
 
 
+def test_a_change_in_the_very_second_of_the_cursor_is_told(lite: str) -> None:
+    stamped(lite, *STAMPS["text"], ages=[5, 9])
+    with opened(lite, updated_at="changed", overlap=0) as app:
+        cursor = cursor_of(app)
+        run(lite, "UPDATE people SET email = 'y', changed = (SELECT max(changed) FROM people) WHERE id = 9")
+        assert "9" in changes(app, cursor)[0]
+
+
 @pytest.mark.parametrize("hours", [-5, 2, 14])
 def test_stamps_in_local_time_lose_nothing(lite: str, hours: int) -> None:
     stamp = f"datetime('now', '{hours:+} hours', '{{}} seconds')"
