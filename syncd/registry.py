@@ -74,6 +74,7 @@ def find(name_or_path: str, folders: Sequence[Path] = ()) -> Path:
         near = did_you_mean(name_or_path, known)
         raise ConfigError(f'no connector "{shown(name_or_path)}"{near or f"; there are: {choose_from(known)}"}')
     folder = Path(name_or_path)
+    folder = folder.parent if folder.name == MANIFEST else folder
     if not _is_connector(folder):
         raise ConfigError(f"no connector at {shown(str(folder), most=200)}: it has no {MODULE}.py and no {MANIFEST}")
     folder = folder.resolve()

@@ -56,6 +56,23 @@ def test_a_folder_of_the_teams_own_works_the_same_way(tmp_path: Path) -> None:
     assert registry.load(str(tmp_path / "mine")) is connector
 
 
+def test_a_manifest_is_a_connector_and_may_be_named_itself(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(registry.built_in_folder() / "fakeapi", tmp_path / "mine")
+    assert registry.catalogue([tmp_path])["mine"] == tmp_path / "mine"
+    connector = registry.load("mine", [tmp_path])
+    assert (connector.spec.name, connector.spec.network, connector.spec.create) == ("mine", True, True)
+    assert registry.load(str(tmp_path / "mine" / "manifest.yaml")) is registry.load(str(tmp_path / "mine")) is connector
+
+
+def test_a_manifest_that_is_wrong_stays_in_its_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "manifest.yaml").write_text("manifest: 1\nsumary: x\n")
+    assert f'{tmp_path}/mine/manifest.yaml:2:1: sumary: unknown key, did you mean "summary"?' in wrong("mine", tmp_path)
+    assert registry.load("csv", [tmp_path]).spec.name == "csv"
+
+
 def test_a_regular_package_and_an_import_at_run_time_work(tmp_path: Path) -> None:
     extra = "def late():\n    from . import words, BASE\n    return words.WORD + BASE"
     folder = make(tmp_path, "lazy", extra=extra, words="WORD = 1", __init__="BASE = 41")

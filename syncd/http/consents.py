@@ -33,6 +33,8 @@ class Consents:
 
     def __init__(self, app: HttpApp) -> None:
         self._app = app
+        self._none = all(known.field.consent is None for known in app.known.values())
+        """This app has no consent: nothing is looked for, record by record."""
 
     def needs(self, write: Write) -> bool:
         """Say whether a request needs fields of the record that the write does not name."""
@@ -60,14 +62,14 @@ class Consents:
 
     def before_create(self, write: Write) -> Result | None:
         """Opt out first, where the new record cannot carry it: what goes wrong later does no harm then."""
-        return self._around(write, "before", {})
+        return None if self._none else self._around(write, "before", {})
 
     def after_create(self, write: Write, id_: str, record: Record | None) -> Result:
         """Opt out of the record that was made, and in where there is a request for it; what was not told is read back.
 
         Where opting out fails nobody may take it for done. A person who was not opted in is not written to: no harm.
         """
-        if write.kind != "create":
+        if write.kind != "create" or self._none:
             return Applied(record=record)
         failed = self._around(write, "after", {"id": id_})
         if failed is not None:
@@ -97,6 +99,8 @@ class Consents:
     def _calls(self, write: Write) -> list[tuple[str, str, Call | None]]:
         """List the requests: field, meaning of the word, and how it is said (None: it cannot be)."""
         found: list[tuple[str, str, Call | None]] = []
+        if self._none:
+            return found
         for name, raw in write.fields.items():
             known: Known = self._app.known[name]
             consent = known.field.consent
