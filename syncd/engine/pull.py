@@ -273,7 +273,7 @@ def key_rows(app: AppRule, record: Record, rules: Rules) -> list[dict[str, objec
     return [{"key": key, "app": app.index, "record": record.id} for key in identity_keys(record.fields, app, rules)]
 
 
-def identity_keys(fields: dict[str, object], app: AppRule, rules: Rules) -> list[bytes]:
+def identity_keys(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> list[bytes]:
     """List the keys under which a record is found: match keys and its address, each once."""
     keys = dict.fromkeys(key for key in record_keys(fields, app, rules) if key is not None)
     address = email_key(fields, app, rules)
