@@ -152,7 +152,8 @@ class Done:
     def _rekey(self, contact: Contact, link: Link, before: Mapping[str, Raw]) -> None:
         """Let a record be found by the keys that we gave it, and the contact still by those that it had."""
         rule, rules = self.app.rule, self.hub.rules
-        if all(before.get(name) == link.base.get(name) for name in ("email", *rules.identity)):
+        names = rules.identity | {"email"}
+        if all(before.get(name) == link.base.get(name) for name in sorted(names)):
             return
         old, new = identity_keys(before, rule, rules), identity_keys(link.base, rule, rules)
         for key in old:
