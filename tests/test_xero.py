@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import stat
 from collections.abc import Iterator
 
@@ -12,6 +11,7 @@ import pytest
 from syncd.errors import AccessError, TransientError
 from syncd.http.sandbox import Said
 from syncd.model import Applied, Rejected, Write
+from syncd.store.codec import Sealer
 from tests.conformance.suite import caught_up, known, listing, new, news, one, persons
 from tests.conformance.vendors import XeroWorld
 
@@ -37,9 +37,18 @@ def test_a_refresh_token_is_used_once_and_the_next_is_stored_before_it_is_used(w
     listing(app)
     listing(world.open())  # another process would do the same
     assert paths(world) == ["POST token", "GET Contacts", "GET Contacts"]
-    [file] = world._folder.glob("oauth-*.json")
+    file = world._folder / "oauth-app"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert json.loads(file.read_bytes())["refresh"] == world.sandbox.refresh == "refresh-1"
+    assert b"refresh" not in file.read_bytes()
+    assert Sealer(bytes(32)).open(b"oauth:app", file.read_bytes())["refresh"] == world.sandbox.refresh == "refresh-1"
+
+
+def test_kept_tokens_that_cannot_be_opened_stop_the_app_and_spend_nothing(world: XeroWorld) -> None:
+    listing(world.open())
+    (world._folder / "oauth-app").write_bytes(b"damaged" * 10)
+    with pytest.raises(AccessError, match="give a new refresh token"):
+        listing(world.open())
+    assert world.sandbox.refresh == "refresh-1"
 
 
 def test_a_token_is_renewed_before_its_end(world: XeroWorld) -> None:

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from syncd.connector import Opening
 from syncd.errors import ConfigError
 from syncd.http.client import Header
-from syncd.http.oauth import Tokens
 from syncd.http.terms import Auth
 
 
@@ -30,7 +29,11 @@ class Login:
             if not text.isprintable():
                 raise ConfigError(f"{opening.app}: the secret for {key} holds a character that cannot be sent")
             self._texts[key] = text
-        self._tokens = Tokens(auth.words, self._texts, opening, sleep=sleep, now=now) if auth.kind == "oauth2" else None
+        self._tokens = None
+        if auth.kind == "oauth2":
+            from syncd.http.oauth import Tokens
+
+            self._tokens = Tokens(auth.words, self._texts, opening, sleep=sleep, now=now)
         self._fixed = self._headers(opening.app)
 
     def headers(self) -> list[Header]:

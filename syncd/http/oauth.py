@@ -1,7 +1,8 @@
 """OAuth 2 tokens of one app: got, kept, renewed in time.
 
 Refresh tokens that are good for one use must not be lost and must not be used twice: one process at a time renews (a lock
-on the file), and what it got is on the disk before it is used. Hard rule: no token is in a message or a log.
+on the file), and what it got is on the disk before it is used, sealed with the key of the store. Hard rule: no token is in a
+message or a log.
 """
 
 from __future__ import annotations
@@ -17,13 +18,12 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import orjson
-
 from syncd.connector import Opening
 from syncd.errors import AccessError, OutcomeUnknown, TransientError
 from syncd.http.client import Client, Header
 from syncd.http.faults import Answer
 from syncd.http.replies import Overloaded, Reply, refused
+from syncd.store.codec import Damaged, Sealer
 
 EARLY_SECONDS: Final = 60.0
 """So long before its end a token is renewed: our clock may be wrong, and requests take time."""
@@ -47,7 +47,9 @@ class Tokens:
         self._words, self._texts, self._now, self._app = words, texts, now, opening.app
         self._client = Client(opening.app, texts["url"], network=opening.network, sleep=sleep, now=now)
         folder = opening.data_dir
-        self._file = folder / f"oauth-{_NAME.sub('-', opening.app)}.json" if folder is not None else None
+        sealer = _sealer(folder) if folder is not None else None
+        self._file = folder / f"oauth-{_NAME.sub('-', opening.app)}" if folder is not None and sealer else None
+        self._sealer, self._secret = sealer, f"oauth:{opening.app}".encode()
         self._kept: dict[str, Any] = {}
         self._origin = blake2b(
             "\0".join([texts["url"], texts["client_id"], texts.get("refresh_token", "")]).encode(), digest_size=16
@@ -145,22 +147,26 @@ class Tokens:
     def _load(self) -> dict[str, Any]:
         if self._file is None:
             return self._kept
+        assert self._sealer is not None
         try:
-            doc = orjson.loads(self._file.read_bytes())
+            doc = self._sealer.open(self._secret, self._file.read_bytes())
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
-            raise TransientError(f"{self._app}: {self._file} cannot be read: {type(error).__name__}") from None
+        except (OSError, Damaged) as error:
+            what = f"{self._app}: {self._file} cannot be read ({type(error).__name__})"
+            remedy = "put it back, or remove it and give a new refresh token"
+            raise AccessError(f"{what}; {remedy}") from None
         return doc if isinstance(doc, dict) and doc.get("of") == self._origin else {}
 
     def _save(self, got: Mapping[str, Any]) -> None:
         """Store before use: whole or not at all, and on the disk."""
         if self._file is None:
             return
+        assert self._sealer is not None
         beside = self._file.with_suffix(".new")
         handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         with os.fdopen(handle, "wb") as stream:
-            stream.write(orjson.dumps(dict(got)))
+            stream.write(self._sealer.seal(self._secret, dict(got)))
             stream.flush()
             os.fsync(stream.fileno())
         beside.replace(self._file)
@@ -169,3 +175,14 @@ class Tokens:
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def _sealer(folder: Path) -> Sealer | None:
+    """Make what seals the file, by the store's own key; None where there is no store: nothing is kept then."""
+    from syncd.store.opening import KEY_BYTES, KEY_FILE
+
+    try:
+        key = (folder / KEY_FILE).read_bytes()
+    except FileNotFoundError:
+        return None
+    return Sealer(key) if len(key) == KEY_BYTES else None

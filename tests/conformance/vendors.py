@@ -49,6 +49,7 @@ class VendorWorld:
     def __init__(self, sandbox: Sandbox, other: Sandbox) -> None:
         self._stack = contextlib.ExitStack()
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
+        (self._folder / "syncd.key").write_bytes(bytes(32))
         self.server = self._stack.enter_context(serving(sandbox))
         self._other: Server = self._stack.enter_context(serving(other))
         self._broken = False
