@@ -135,3 +135,16 @@ def test_a_sweep_sees_a_change_that_made_no_new_version(tmp_path: Path) -> None:
     store.transact(lambda tx: tx.touch_versions([{"k_app": 1, "k_id": "1", "version": "1"}]))
     assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0)) == 0
     assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0, full=True)) == 1
+
+
+def test_an_opt_out_wins_although_the_clock_was_set_back(tmp_path: Path) -> None:
+    """Seed 5098: an hour earlier by the hub's clock, it counted as older than the opt-in that it took back."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    proof = {"consent_at": "2025-06-15T14:00:00Z", "consent_source": "form"}
+    crm, news = story["crm"], story["news"]
+    news.put(news.id_of("ann@x.org"), email_consent="opted_in", **proof)
+    story.settle()
+    story.clock.now_ms = 1_749_990_000_000  # 12:20 of that day
+    crm.put(crm.id_of("ann@x.org"), email_consent="opted_out")
+    story.settle()
+    assert {fields.get("email_consent") for fields in story.everywhere("ann@x.org").values()} == {"opted_out"}

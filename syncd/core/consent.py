@@ -98,7 +98,8 @@ def observe_consent(
         for link, app, now in said:
             if now == OUT and not (latch.closed and _before(channel, link, app) == OUT):
                 assert link.seen is not None
-                event = Event(channel=channel, state=OUT, at_ms=link.seen.at_ms, app=link.app)
+                at_ms = max(link.seen.at_ms, latch.in_ms)  # never before an opt-in that is known: clocks are set back
+                event = Event(channel=channel, state=OUT, at_ms=at_ms, app=link.app)
                 latch = _noted(found, latch, event, link)
         for link, app, now in said:
             evidence = _evidence(channel, link, app, rules, now_ms) if now == IN and not contact.review else None
