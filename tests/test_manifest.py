@@ -129,6 +129,21 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a spread of something": ('"...": "{record}"', '"...": "{id}"', '"..." takes {record}'),
     "a slip in a field's name": ("first_name:", "fist_name:", 'no standard field, did you mean "first_name"?'),
     "a setting that shadows": ("region: {help", "cursor: {help", "settings.cursor: is the name of something else"),
+    "a batch of lookups": (
+        ", status: unknown}, answer: person}",
+        "}, answer: person, unless_found: email, batch: {call: POST /p, item: {}, results: {items: .}}}",
+        "create.unless_found: what is looked up first is made one by one",
+    ),
+    "a field beside the record": (
+        "first_name: {path: name.first,",
+        "first_name: {path: name.first, top: true,",
+        "say `direction: in`",
+    ),
+    "gone in two ways": (
+        "version: rev}",
+        "version: rev, gone: [{path: a, is: [x], unless: [y]}]}",
+        "needs `is` or `unless`",
+    ),
     "a spread in vain": ("unique: [email]", "unique: [phone]", "claims.unique[0]: no such field"),
 }
 
@@ -174,6 +189,7 @@ def test_the_schema_takes_our_manifests(name: str) -> None:
 def test_every_manifest_says_what_errors_mean(name: str) -> None:
     manifest = load_manifest(ROOT / "connectors" / name / "manifest.yaml", name)
     assert manifest.spec.create <= any(rule.then == "invalid" for rule in manifest.rules)
-    assert not manifest.spec.unique or any(rule.then == "exists" for rule in manifest.rules)
+    looked_up = manifest.create is not None and manifest.create.unless_found is not None
+    assert not manifest.spec.unique or looked_up or any(rule.then == "exists" for rule in manifest.rules)
     for field in manifest.fields.values():
         assert field.consent is None or "opted_out" in (field.map.values or {"opted_out": ""})

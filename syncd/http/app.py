@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -61,7 +61,8 @@ class HttpApp:
         self._id = reader(manifest.shape.id)
         self._version = reader(manifest.shape.version) if manifest.shape.version is not None else None
         self._whole = not manifest.shape.under.steps
-        self._readers = [(name, known.read) for name, known in self.known.items()]
+        self._readers = [(name, known.read) for name, known in self.known.items() if not known.field.top]
+        self._outside = [(name, known.read) for name, known in self.known.items() if known.field.top]
         self.feed = Feed(self)
         self.writer = Writer(self)
         self._account: str | None = None
@@ -180,9 +181,12 @@ class HttpApp:
         if not isinstance(doc, dict):
             return Record(id=id_, fields={}, problem=f"it holds no {self.manifest.shape.under.text}")
         version = self._version(item) if self._version is not None else None
+        fields = {name: read(doc) for name, read in self._readers}
+        for name, read in self._outside:
+            fields[name] = read(item)
         return Record(
             id=id_,
-            fields={name: read(doc) for name, read in self._readers},
+            fields=fields,
             version=None if version is None else shown(version),
         )
 
@@ -241,6 +245,9 @@ def _fields(manifest: Manifest, opening: Opening) -> dict[str, Known]:
 def _reading(field: Field) -> Callable[[dict[str, Any]], Raw]:
     """Make the function that reads a field of a record: the hot path, so the most common kind has one of its own."""
     raw, steps = field.kind.read, field.path.steps
+    if field.also:
+        plainly = _reading(replace(field, also={}))
+        return lambda doc: field.also.get(shown(word := plainly(doc)), word)
     if len(steps) > 1 or not isinstance(steps[0], str):
         lies = reader(field.path)
         return lambda doc: raw(lies(doc))

@@ -144,6 +144,10 @@ def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Sco
         spot = scope.top.down("fields", name)
         if values["direction"] != "in":
             spot.problem("is consent: say how it is written under `consent:`, or `direction: in`")
+    if values["top"] and consent is None and values["direction"] != "in":
+        scope.top.down("fields", name).problem("lies outside of what is written: say `direction: in`")
+    if consent is not None and values["top"] and consent.with_create == "body":
+        scope.top.down("fields", name).problem("lies outside of what is written: `with_create` is before or after")
     return Field(
         map=FieldMap(
             path=values["path"].text,
@@ -156,6 +160,8 @@ def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Sco
         kind=kind,
         blank=BLANKS[values["blank"]] if "blank" in values else blank,
         item=values["item"],
+        top=values["top"],
+        also=values["also"],
         consent=consent,
     )
 

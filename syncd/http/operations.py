@@ -284,7 +284,16 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         repeatable=values["repeatable"] or keyed,
         batch=batch,
         fill=fill,
+        unless_found=_unless_found(values.get("unless_found"), spot, scope),
     )
+
+
+def _unless_found(name: str | None, spot: Spot, scope: Scope) -> str | None:
+    if name is not None and name not in scope.fields:
+        spot.down("unless_found").problem(f"no such field{did_you_mean(name, scope.fields)}")
+    if name is not None and spot.child("batch") is not None:
+        spot.down("unless_found").problem("what is looked up first is made one by one: no `batch` here")
+    return name
 
 
 def _batch(kind: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: Collection[str]) -> Batch:

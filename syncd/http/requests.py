@@ -248,6 +248,10 @@ _WRITE: Final[dict[str, Key]] = {
 CREATE: Final = Keys(
     keys={
         **_WRITE,
+        "unless_found": Key(
+            shape=FIELD_NAME,
+            help="look this field up first (`find`): the app would change whom it finds, or make a second one",
+        ),
         "fill": Key(shape=ListOf(item=FILL), help="what a new record needs and no field has given", default=[]),
     }
 )

@@ -155,6 +155,7 @@ class Writing:
     repeatable: bool = False
     batch: Batch | None = None
     fill: tuple[Fill, ...] = ()
+    unless_found: str | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -177,6 +178,10 @@ class Field:
     kind: Kind
     blank: Any
     item: Mapping[str, Any] = field(default_factory=dict)
+    top: bool = False
+    """The path counts from the record, not from where its fields begin."""
+    also: Mapping[str, Any] = field(default_factory=dict)
+    """Other words of the app -> the word that says the same."""
     consent: Consent | None = None
 
 

@@ -171,6 +171,14 @@ FIELD: Final = Keys(
         "values": Key(shape=MapOf(item=Scalar()), help="our value -> the app's word"),
         "blank": Key(shape=Word(("null", "empty")), help="what clears it: null or an empty text; else record.blank"),
         "separator": Key(shape=PLAIN, help="what stands between the parts of type joined", default=";"),
+        "also": Key(
+            shape=MapOf(item=Scalar()),
+            help="other words of the app -> the word that says the same; only read",
+            default={},
+        ),
+        "top": Key(
+            shape=Flag(), help="the path counts from the record itself, not from record.under; only read", default=False
+        ),
         "item": Key(shape=MapOf(item=Scalar()), help="what a new item of a list holds besides", default={}),
         "consent": Key(shape=CONSENT, help="this is consent: how it is written; never by create or update"),
     }

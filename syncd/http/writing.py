@@ -183,6 +183,14 @@ class Writer:
                 return False
         return True
 
+    def _found(self, how: Writing, write: Write) -> Rejected | None:
+        """Look for who is there already, where the app would not tell but change them."""
+        name = how.unless_found
+        if name is None or write.fields.get(name) is None:
+            return None
+        there = self._app.find(name, write.fields[name])
+        return Rejected(why="exists", field=name, existing=there[0].id, message="is there already") if there else None
+
     # Sending --------------------------------------------------------------------------------------------------------
 
     def _send(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> None:
@@ -203,6 +211,9 @@ class Writer:
 
     def _one(self, how: Writing, each: Pending) -> Result:
         assert how.call is not None
+        found = self._found(how, each.write)
+        if found is not None:
+            return found
         values = self._values(each)
         try:
             answer, fault = self._app.session.write(how.call, values, repeatable=how.repeatable)

@@ -14,6 +14,7 @@ from tests.conformance.vendors import (
     FakeApiWorld,
     HubSpotWorld,
     MailchimpWorld,
+    MauticWorld,
     VendorWorld,
     XeroWorld,
     ZendeskWorld,
@@ -23,6 +24,7 @@ VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "fakeapi": FakeApiWorld,
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
+    "mautic": MauticWorld,
     "xero": XeroWorld,
     "zendesk": ZendeskWorld,
 }

@@ -15,6 +15,7 @@ from typing import Any
 from connectors.fakeapi.sandbox import Sandbox as FakeApi
 from connectors.hubspot.sandbox import Sandbox as HubSpot
 from connectors.mailchimp.sandbox import Sandbox as Mailchimp
+from connectors.mautic.sandbox import Sandbox as Mautic
 from connectors.xero.sandbox import Sandbox as XeroSandbox
 from connectors.zendesk.sandbox import Sandbox as Zendesk
 from syncd import registry
@@ -337,3 +338,43 @@ def _user(fields: Mapping[str, Raw]) -> dict[str, Any]:
     made = {name: value for name, value in fields.items() if name not in {"first_name", "company"}}
     own = {name: value for name, value in fields.items() if name in {"first_name", "company"}}
     return {**made, **({"user_fields": own} if own else {})}
+
+
+MAUTIC = {"first_name": "firstname", "job_title": "position"}
+
+
+class MauticWorld(VendorWorld):
+    """One Mautic, as its documents tell."""
+
+    connector = "mautic"
+    secrets: Mapping[str, str] = {"password": "secret"}
+    settings: Mapping[str, Any] = {"username": "api"}
+    path = "/api"
+    people = 1010
+    fields: tuple[str, ...] = ("email", "first_name", "phone", "company", "job_title")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+
+    def __init__(self) -> None:
+        self.sandbox = Mautic()
+        super().__init__(self.sandbox, Mautic())
+        self.sandbox.add({})  # somebody who looked at a page
+
+    def add(self, **fields: Raw) -> str:
+        return self.sandbox.add({**_mautic(fields), "loyalty": "gold"})
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.sandbox.edit(id_, _mautic(fields))
+
+    def delete(self, id_: str) -> None:
+        self.sandbox.delete(id_)
+
+    def untouched(self, id_: str) -> object:
+        contacts = copy.deepcopy(self.sandbox.contacts)
+        return contacts.pop(int(id_))["loyalty"], contacts
+
+    def everything(self) -> object:
+        return copy.deepcopy((self.sandbox.contacts, self.sandbox.marks))
+
+
+def _mautic(fields: Mapping[str, Raw]) -> dict[str, str]:
+    return {MAUTIC.get(name, name): value or "" for name, value in fields.items()}
