@@ -98,6 +98,32 @@ def test_a_lost_answer_with_a_key_is_asked_for_again(fake: FakeApiWorld) -> None
     assert len(fake.sandbox.contacts) == 2
 
 
+def test_answers_that_are_lost_again_and_again_are_unknown_even_with_a_key(fake: FakeApiWorld) -> None:
+    app = fake.open()
+    fake.server.after = lambda _, said: Said(cut=True)
+    assert [why(each) for each in create(app, "ada@example.org")] == ["Unknown"]
+    assert len(asked(fake, "POST")) == 3
+    assert len(fake.sandbox.contacts) == 1
+
+
+@pytest.mark.parametrize("then", [Said(status=429), Said(status=401), Said(status=403)])
+def test_what_is_refused_after_a_lost_answer_is_unknown(then: Said, fake: FakeApiWorld) -> None:
+    app = fake.open()
+    lost = iter([Said(cut=True)])
+    fake.server.after = lambda _, said: next(lost, then)
+    [result] = create(app, "ada@example.org")
+    assert isinstance(result, Unknown)
+    assert len(fake.sandbox.contacts) == 1
+
+
+@pytest.mark.parametrize("then", [Said(status=429), Said(status=403), Said(cut=True)])
+def test_what_is_refused_after_a_server_error_is_unknown(then: Said, fake: FakeApiWorld) -> None:
+    app = fake.open()
+    answers = iter([Said(status=503, headers={"Retry-After": "1"})])
+    fake.server.after = lambda _, said: next(answers, then)
+    assert [why(each) for each in create(app, "ada@example.org")] == ["Unknown"]
+
+
 def test_a_lost_answer_without_a_key_is_unknown_and_nothing_more_is_sent(hub: HubSpotWorld) -> None:
     app = hub.open()
     hub.server.after = lambda _, said: Said(cut=True)

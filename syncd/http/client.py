@@ -105,7 +105,9 @@ class Client:
                     f"{self.place(target)}: an answer of another kind (not {kind}); a login page or a proxy in between?"
                 )
 
-        return self.exchange(method, target, judge, body=body, headers=headers, repeatable=True, body_max=body_max)
+        return self.exchange(
+            method, target, judge, body=body, headers=headers, repeatable=True, harmless=True, body_max=body_max
+        )
 
     def write(self, method: str, target: str, *, body: bytes, headers: Sequence[Header] = ()) -> Reply:
         """Ask for a change; give the reply whatever its status.
@@ -141,6 +143,7 @@ class Client:
         body: bytes = b"",
         headers: Sequence[Header] = (),
         repeatable: bool,
+        harmless: bool = False,
         before: Callable[[], Sequence[Header]] = tuple,
         body_max: int = BODY_MAX,
     ) -> Reply:
@@ -148,19 +151,23 @@ class Client:
 
         `judge` raises Overloaded only where nothing was executed, or where doing it twice is harmless (`repeatable`: also
         a lost answer is asked for again). `before` is called before each attempt and gives more headers. OutcomeUnknown: it
-        may have been done.
+        may have been done: an answer was lost, and no later attempt settled it. `harmless`: a read, nothing can be in doubt.
         """
+        in_doubt = False
 
         def once() -> Reply:
+            nonlocal in_doubt
             wanted = [*headers, *before(), (b"Accept-Encoding", b"gzip")]
             try:
                 reply = self._send(method, target, wanted, body, body_max)
             except LostError as lost:
+                in_doubt = not harmless
                 if not repeatable:
                     raise OutcomeUnknown(f"{self.place(target)}: {lost}") from lost
                 reaction = Overloaded if lost.again else TransientError
                 raise reaction(f"{self.place(target)}: {lost}") from lost
             except TooLarge as error:
+                in_doubt = not harmless
                 if not repeatable:
                     raise OutcomeUnknown(f"{self.place(target)}: {error}") from error
                 raise TooLarge(f"{self.place(target)}: {error}") from None
@@ -168,9 +175,14 @@ class Client:
             return reply
 
         try:
-            return once()
-        except Overloaded as error:
-            return self._again(error, once)
+            try:
+                return once()
+            except Overloaded as error:
+                return self._again(error, once)
+        except (TransientError, AccessError) as error:
+            if in_doubt:
+                raise OutcomeUnknown(str(error)) from error
+            raise
 
     def place(self, target: str) -> str:
         """Name app and address for a message, without a query."""

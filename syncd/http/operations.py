@@ -189,6 +189,10 @@ def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | No
     for name in ("since", "token"):
         if (name == "since" or "token" in values) and name not in made.names:
             spot.problem(f"the request does not say since when: use {{{name}}} in it")
+    if "stamp" in values and not values["ordered"] and values["overlap"] < 1:
+        spot.problem(
+            "stamps without an order need an `overlap` of a second at least: clocks differ, and seconds are cut"
+        )
     if values["ordered"] and "stamp" not in values:
         spot.problem("what is ordered has a `stamp`")
     return Since(

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import orjson
 
 from syncd.connector import Opening
-from syncd.errors import ConfigError, SyncdError
+from syncd.errors import AccessError, ConfigError, OutcomeUnknown, SyncdError, TransientError
 from syncd.http.auth import Login
 from syncd.http.client import Client, Header
 from syncd.http.faults import Answer, Fault, error_of, fault_of, wait_of
@@ -108,10 +109,12 @@ class Session:
         if body:
             headers.append((b"Content-Type", MEDIA[call.form]))
         found: list[tuple[Answer, Fault | None]] = []
-        renewed = False
+        renewed = doubtful = False
+        asked = answered = 0
 
         def judge(reply: Reply) -> None:
-            nonlocal renewed
+            nonlocal renewed, doubtful, answered
+            answered += 1
             found.clear()
             self._pace.learn(reply, self._now())
             answer = Answer(reply)
@@ -122,13 +125,16 @@ class Session:
             if fault is not None and (fault.then == "busy" or (repeatable and fault.status >= 500)):
                 wait = wait_of(reply, self._manifest.limits.retry_after, self._now())
                 if reading or fault.then == "busy" or wait is not None:
-                    found.append((answer, fault))
+                    doubtful = doubtful or not (reading or fault.then == "busy")
                     raise Overloaded(f"{self.client.place(where)}: {fault.text()}", retry_after_seconds=wait)
             found.append((answer, fault))
 
         def before() -> list[Header]:
+            nonlocal asked
             self._pace.wait(call.name)
-            return self._login.headers()
+            more = self._login.headers()
+            asked += 1
+            return more
 
         try:
             self.client.exchange(
@@ -138,12 +144,18 @@ class Session:
                 body=body,
                 headers=headers,
                 repeatable=repeatable,
+                harmless=reading,
                 before=before,
             )
-        except Overloaded:
-            if reading or not found or found[0][1] is None or found[0][1].then == "busy":
-                raise
-        return found[0]
+        except (TransientError, AccessError) as error:
+            if doubtful:
+                raise OutcomeUnknown(str(error)) from error
+            raise
+        answer, fault = found[0]
+        if fault is not None and not reading and (doubtful or asked > answered):
+            # An earlier attempt may have been done: what this one is refused for may be our own doing.
+            fault = replace(fault, then="unknown")
+        return answer, fault
 
     def _target(self, call: Call, values: Mapping[str, Any]) -> str:
         path = call.path.text(values, quoted=True)
