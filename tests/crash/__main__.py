@@ -43,7 +43,9 @@ def swept(it: Bench, *, everything: bool) -> Figures:
     ]
     if it.scene.name != "preview":
         doubt = [place for place in once if place.split(":")[0] in DOUBT and not place.endswith("before")]
+        writes = [place for place in places if place.startswith("app.write") and place.endswith("after")]
         stages.append(lambda: kill_twice(it, doubt, None if everything else random.Random(SEED), 20))
+        stages.append(lambda: kill_twice(it, writes, only={"app.find", "app.get", "store.recovered"}))
     figures = Figures()
     for stage in stages:
         figures.add(stage())
