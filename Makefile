@@ -61,9 +61,14 @@ soak: setup
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
+# The named ones, searched for in full; then mutmut, which takes hours and goes on where it stopped (SAMPLE=n: so many, drawn by
+# SAMPLE_SEED).
+SAMPLE ?=
+SAMPLE_SEED ?= 1
 mutants: setup
-	$(SIMULATOR)
-	$(BIN)/python -m tests.sim --mutants
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
+	$(BIN)/python -m tests.mutants --full --sound
+	$(BIN)/python -m tests.mutants.generic --sample '$(SAMPLE)' --seed $(SAMPLE_SEED)
 
 # Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.
 # The tool lives in a folder of its own; an unchanged pyproject.toml keeps the pinned versions (UPGRADE=--upgrade moves them).
@@ -78,7 +83,8 @@ lock:
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
 	$(COMPILE) --group soak --constraints requirements-dev.txt --output-file requirements-soak.txt
+	$(COMPILE) --group mutants --constraints requirements-dev.txt --output-file requirements-mutants.txt
 
 clean:
-	rm -rf .venv .lock .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .lock mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

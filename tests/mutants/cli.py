@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ COLUMNS = "{:<5} {:<9} {:<34} {:>9}  {}"
 
 def judged(mutant: Mutant, *, full: bool) -> dict[str, Any]:
     """Look for one mutant: alone, then beside the mutants of the defences that cover it. `full`: not where it is known."""
-    ways: Sequence[Way] = mutant.ways if full and mutant.ways else (mutant.known,)
+    ways = ways_of(mutant, full=full)
     begun = time.monotonic()
     tried, found = 0, Found(by=frozenset(), histories=0, where="")
     for way in ways:
@@ -54,10 +55,15 @@ def _matrix(mutant: Mutant, ways: Sequence[Way]) -> list[dict[str, Any]]:
     return rows
 
 
-def sound(mutant: Mutant) -> list[str]:
-    """Play what is known to notice a mutant with the sound engine: nothing may be wrong."""
-    found = hunt((), mutant.known)
-    return sorted(found.by)
+def ways_of(mutant: Mutant, *, full: bool) -> tuple[Way, ...]:
+    return (*mutant.ways, mutant.known) if full else (mutant.known,)
+
+
+@cache
+def sound(way: Way) -> tuple[str, ...]:
+    """Search the same way with the sound engine: nothing may be wrong, however long it is searched."""
+    found = hunt((), way)
+    return (f"{found.where}: {found.text}",) if found.by else ()
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -72,7 +78,7 @@ def main(words: Sequence[str] | None = None) -> int:
     print(COLUMNS.format("", "", "noticed by", "histories", "where"))
     for mutant in chosen:
         doc = judged(mutant, full=asked.full)
-        doc["sound"] = sound(mutant) if asked.sound else []
+        doc["sound"] = [text for way in ways_of(mutant, full=asked.full) for text in sound(way)] if asked.sound else []
         docs.append(doc)
         wrong += not doc["killed"] or bool(doc["sound"])
         told = "killed" if doc["killed"] else "ALIVE"
@@ -80,7 +86,7 @@ def main(words: Sequence[str] | None = None) -> int:
         for row in doc["beside"]:
             print(COLUMNS.format("", "beside", row["beside"], "", ", ".join(row["by"]) or "alive"))
         if doc["sound"]:
-            print(COLUMNS.format("", "SOUND", ", ".join(doc["sound"]), "", "the engine without any fault fails there"))
+            print(COLUMNS.format("", "SOUND", "the sound engine fails as well", "", "; ".join(doc["sound"])))
     for absent in ABSENT if not asked.only else ():
         print(COLUMNS.format(absent.id, "absent", "", "", absent.why))
     print(f"{len(docs)} mutants, {sum(doc['killed'] for doc in docs)} killed")

@@ -11,6 +11,7 @@ import importlib
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -34,8 +35,7 @@ def mutated(edits: Sequence[Edit]) -> Iterator[None]:
     """Let the code be wrong in these ways while the block runs."""
     with ExitStack() as stack:
         for name in dict.fromkeys(edit.module for edit in edits):
-            module = _loaded(name)
-            for function, code in swaps(module, [edit for edit in edits if edit.module == name]):
+            for function, code in swaps(name, tuple(edit for edit in edits if edit.module == name)):
                 stack.callback(setattr, function, "__code__", function.__code__)
                 function.__code__ = code
         yield
@@ -50,8 +50,10 @@ def _loaded(name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
-def swaps(module: ModuleType, edits: Sequence[Edit]) -> list[tuple[FunctionType, CodeType]]:
-    """Find the functions that these edits touch, and compile their new code."""
+@lru_cache(maxsize=256)
+def swaps(name: str, edits: tuple[Edit, ...]) -> list[tuple[FunctionType, CodeType]]:
+    """Find the functions of a module that these edits touch, and compile their new code."""
+    module = _loaded(name)
     assert module.__file__
     source = Path(module.__file__).read_text("utf-8")
     text, names = source, set()
@@ -63,11 +65,11 @@ def swaps(module: ModuleType, edits: Sequence[Edit]) -> list[tuple[FunctionType,
         text = text.replace(edit.old, edit.new)
     codes = dict(_codes(compile(text, module.__file__, "exec", dont_inherit=True)))
     found = []
-    for name in sorted(names):
-        function = _live(module, name)
-        if name not in codes or codes[name].co_freevars != function.__code__.co_freevars:
-            raise Stale(f"{module.__name__}.{name} cannot take the new code")
-        found.append((function, codes[name]))
+    for place in sorted(names):
+        function = _live(module, place)
+        if place not in codes or codes[place].co_freevars != function.__code__.co_freevars:
+            raise Stale(f"{name}.{place} cannot take the new code")
+        found.append((function, codes[place]))
     return found
 
 

@@ -40,7 +40,7 @@ MERGING: Final = (
         ),
         killers=frozenset({"CONVERGENCE", "NO-LOST-UPDATE", "JOURNAL-BEFORE-OVERWRITE"}),
         known=Directed(name="M3"),
-        ways=(Small(world="one side", kind="vague", depth=2), Seeds()),
+        ways=(Seeds(), Small(world="one side", kind="vague", depth=2)),
     ),
     Mutant(
         id="M4",

@@ -232,7 +232,7 @@ WRITING: Final = (
             Edit("syncd.store.store", '"synchronous=OFF" if scratch else "synchronous=FULL"', '"synchronous=NORMAL"'),
         ),
         killers=frozenset({"POWER-LOSS"}),
-        known=Power(places=1),
+        known=Power(places=3),
         ways=(Power(places=6),),
     ),
     Mutant(
