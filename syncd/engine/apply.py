@@ -94,10 +94,19 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             moot += waiting
         if not hub.narrowed:
             tx.drop_intents(app.index, kind, moot)
-        tx.mark_sent(batch.sents)
+        mark_sent(tx, app, batch)
         return batch
 
     return hub.world.transact("sent", step)
+
+
+def mark_sent(tx: Tx, app: OpenApp, batch: Batch) -> None:
+    """Mark a batch SENT. A cursor that says only "nothing changed at all" is of before our own writes, and an edit that
+    takes them back would look like it: the next read looks at everything.
+    """
+    tx.mark_sent(batch.sents)
+    if batch.sents and not app.rule.spec.incremental:
+        tx.save_app(app.index, cursor=None)
 
 
 def _unheard(tx: Tx, hub: Hub, contacts: Mapping[int, Contact]) -> set[int]:

@@ -15,7 +15,7 @@ from syncd.core.atoms import atom_key, atom_value, digest_key, put
 from syncd.core.fields import Invalid
 from syncd.core.rules import Rules
 from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
-from syncd.engine.apply import Batch, send
+from syncd.engine.apply import Batch, mark_sent, send
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.plans import intent_doc
 from syncd.model import OPERATOR, Write
@@ -269,7 +269,7 @@ def _write_back(hub: Hub, app: OpenApp, mine: Sequence[tuple[Contact, Link, Mapp
                 Write(kind="update", id=link.id, fields=sent.fields, expect=expect, version=link.version)
             )
         tx.mark_dirty(contact.id for contact, _, _ in mine)  # what else was planned for them is planned again
-        tx.mark_sent(batch.sents)
+        mark_sent(tx, app, batch)
         return batch
 
     size = max(1, app.rule.spec.write_batch)
