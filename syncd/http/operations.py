@@ -154,7 +154,12 @@ def _check_spread(body: Body, spot: Spot) -> None:
 def listing(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: Collection[str]) -> Listing:
     """Compile a request whose answer has items."""
     made = call(name, said, spot, scope, allowed)
-    return Listing(call=made, items=said["items"], page=_paging(said.get("page", {}), spot.down("page"), made))
+    return Listing(
+        call=made,
+        items=said["items"],
+        page=_paging(said.get("page", {}), spot.down("page"), made),
+        absent=bool(said.get("absent")),
+    )
 
 
 def _paging(said: Mapping[str, Any], spot: Spot, made: Call) -> Paging:

@@ -14,7 +14,7 @@ from urllib.parse import urljoin, urlsplit
 
 from syncd.errors import TransientError
 from syncd.http.faults import Answer
-from syncd.http.paths import find, shown
+from syncd.http.paths import Path, find, shown
 from syncd.http.terms import Listing, Paging
 
 _LINK: Final = re.compile(r"<([^<>]*)>((?:\s*;\s*[^,;]+)*)")
@@ -79,12 +79,22 @@ def items_of(listing: Listing, answer: Answer, place: str) -> list[Any]:
         return found
     if isinstance(found, dict):
         return list(found.values()) if listing.items.steps else [found]
-    if found is None and isinstance(answer.doc, dict) and not listing.items.steps[1:]:
-        holder = answer.doc
-        if not listing.items.steps or listing.items.steps[0] in holder:
-            return []  # null where a list is expected
+    if found is None and (
+        _is_null(answer.doc, listing.items) or (listing.absent and _around(answer.doc, listing.items))
+    ):
+        return []
     hint = "; a login page or a proxy in between?" if "html" in answer.reply.media_type else ""
     raise TransientError(f"{place}: an answer without the list {listing.items.text}{hint}")
+
+
+def _is_null(doc: Any, items: Path) -> bool:
+    """Say whether null stands where a list is expected."""
+    return isinstance(doc, dict) and len(items.steps) == 1 and items.steps[0] in doc
+
+
+def _around(doc: Any, items: Path) -> bool:
+    """Say whether the object is there in which the list would be."""
+    return isinstance(find(doc, items.steps[:-1]), dict)
 
 
 def following(page: Paging, turn: Turn, answer: Answer, items: list[Any], origin: str) -> Turn | None:

@@ -105,6 +105,9 @@ LISTING: Final[dict[str, Key]] = {
     "items": Key(
         shape=PATH, help="where the answer has the list (. where it is the list; an object: its values)", required=True
     ),
+    "absent": Key(
+        shape=Flag(), help="the list is left out where it is empty (what is around it is there)", default=False
+    ),
     "page": Key(shape=PAGE, help="how it comes in pages; without it one answer is all", default={}),
 }
 

@@ -58,6 +58,8 @@ class Listing:
     call: Call
     items: Path
     page: Paging
+    absent: bool = False
+    """The list is left out where it is empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 
 from syncd.model import Spec
 from tests.conformance import checks
+from tests.conformance.accounts import QuickBooksWorld
 from tests.conformance.suite import Check
 from tests.conformance.vendors import (
     FakeApiWorld,
@@ -25,6 +26,7 @@ VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
     "mautic": MauticWorld,
+    "quickbooks": QuickBooksWorld,
     "xero": XeroWorld,
     "zendesk": ZendeskWorld,
 }
