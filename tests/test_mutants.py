@@ -25,9 +25,13 @@ def test_all_of_the_table_are_here() -> None:
 @pytest.mark.parametrize("id_", [mutant.id for mutant in TOLD])
 def test_it_is_noticed_and_only_it(id_: str) -> None:
     mutant = MUTANTS[id_]
-    found = hunt(mutant.edits, mutant.known)
+    covers = [edit for other in mutant.beside for edit in MUTANTS[other].edits]
+    found = hunt((*mutant.edits, *covers), mutant.known)
     assert found.by & mutant.killers, f"{mutant.bug}: nobody minds; `python -m tests.mutants --only {id_} --keep 3000`"
     assert not hunt((), mutant.known).by
+    if covers:  # what covers it really does, and is not what is noticed here
+        assert not hunt(mutant.edits, mutant.known).by
+        assert not hunt(covers, mutant.known).by
 
 
 @pytest.mark.parametrize("id_", [mutant.id for mutant in MUTANTS.values()])

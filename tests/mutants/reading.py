@@ -73,6 +73,16 @@ READING: Final = (
         note="the overlap (M7) hides it, so its test has none",
     ),
     Mutant(
+        id="M9s",
+        bug="the simulated connector asks for what is later than its cursor's second, not for that second",
+        edits=(Edit("tests.sim.app", "if c.stamp_ms >= since - overlap", "if c.stamp_ms > since - overlap"),),
+        killers=frozenset({"COVERAGE"}),
+        known=Directed(name="M9s"),
+        ways=(Seeds(count=500),),
+        beside=("M7s",),
+        note="the overlap covers it; M7s dies alone",
+    ),
+    Mutant(
         id="M10",
         bug="of a record that is named twice in a page the last state counts, not the latest",
         edits=(Edit(_PULL, "        if not older:\n", "        if True:\n"),),
