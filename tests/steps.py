@@ -171,11 +171,12 @@ def _seen(c: Chance) -> Seen:
 
 
 def _of_listings(c: Chance) -> dict[str, Ask]:
-    app, ids, count, run, strikes = c.app(), c.some(c.id), c.count(), c.run(), c.one(1, 2)
+    app, ids, count, run, strikes, shown = c.app(), c.some(c.id), c.count(), c.run(), c.one(1, 2), c.one(True, False)
     return {
         "begin_listing": lambda tx: tx.begin_listing(app),
         "list_ids": lambda tx: tx.list_ids(app, ids),
         "end_listing": lambda tx: tx.end_listing(app),
+        "forget_strangers": lambda tx: tx.forget_strangers(app, shown=shown),
         "count_misses": lambda tx: tx.count_misses(app, run),
         "strike_missing": lambda tx: tx.strike_missing(app, strikes),
         "strike": lambda tx: tx.strike(app, ids, strikes),

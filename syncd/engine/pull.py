@@ -127,9 +127,10 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     """Judge a complete listing: how much is missing, what is covered now, and whether the cursor may move."""
     app, state = reading.app, reading.state
     missing = tx.missing_count(app.index)
-    known = tx.record_count(app.index)
-    limit = max(SHRUNK.of(known), hub.allowed(app.name, "unlinks"))
-    shrunk = missing > limit or (missing > 0 and missing == known and not hub.allowed(app.name, "unlinks"))
+    linked = tx.linked_count(app.index)  # strangers in the same listing prove nothing about those that are missing
+    limit = max(SHRUNK.of(linked), hub.allowed(app.name, "unlinks"))
+    shrunk = missing > limit or (missing > 0 and missing == linked and not hub.allowed(app.name, "unlinks"))
+    tx.forget_strangers(app.index, shown=shrunk)
     if shrunk:
         hub.hold(Held(app=app.name, verb="unlinks", count=missing, limit=limit), app)
         tx.end_listing(app.index)

@@ -27,7 +27,19 @@ class Listings(Base):
     def end_listing(self, app: int) -> None:
         self._c.execute(sa.delete(s.listed).where(s.listed.c.app == app))
 
+    def forget_strangers(self, app: int, *, shown: bool) -> None:
+        """Forget records that no contact has, with their keys: all that the last listing showed (it was not believed), or
+        the parked ones that it did not show (whoever wrote them has mended or removed them).
+        """
+        r, i = s.record.c, s.identity.c
+        strangers = (r.app == app, r.contact.is_(None), _shown() if shown else r.problem.is_not(None) & ~_shown())
+        if self._c.execute(select(r.id).where(*strangers).limit(1)).first() is not None:
+            theirs = i.record.in_(select(r.id).where(*strangers))
+            self._c.execute(sa.delete(s.identity).where(i.app == app, theirs))
+            self._c.execute(sa.delete(s.record).where(*strangers))
+
     def missing_count(self, app: int) -> int:
+        """Count linked records that the last listing did not show."""
         return int(self._c.execute(select(sa.func.count()).where(*_missing(app))).scalar_one())
 
     def missing(self, app: int, count_max: int) -> list[tuple[str, int, int, int | None]]:
@@ -37,7 +49,7 @@ class Listings(Base):
         return [(r[0], r[1], r[2], r[3]) for r in rows]
 
     def count_misses(self, app: int, run: int) -> None:
-        """Add a miss to each record that the last listing did not show, once a run, and clear those it did show."""
+        """Add a miss to each linked record that the last listing did not show, once a run, and clear those it did show."""
         r = s.record.c
         self._c.execute(sa.update(s.record).where(r.app == app, r.misses > 0, _shown()).values(misses=0))
         self._c.execute(
@@ -71,7 +83,8 @@ class Listings(Base):
 
 
 def _missing(app: int) -> tuple[Any, ...]:
-    return (s.record.c.app == app, s.record.c.problem.is_(None), ~_shown())
+    r = s.record.c
+    return (r.app == app, r.contact.is_not(None), r.problem.is_(None), ~_shown())
 
 
 def _shown() -> Any:

@@ -246,6 +246,19 @@ class ModelListings(ModelBase, Listings):
     def end_listing(self, app: int) -> None:
         self._t.clear(self._t.listed[app])
 
+    def forget_strangers(self, app: int, *, shown: bool) -> None:
+        rows, listed = self._t.record[app], self._t.listed[app]
+        strangers = {
+            id_
+            for id_, row in rows.items()
+            if row.contact is None and (id_ in listed if shown else row.problem is not None and id_ not in listed)
+        }
+        for id_ in strangers:
+            self._t.drop(rows, id_)
+        for holders in self._t.identity.values():
+            for holder in [holder for holder in holders if holder[0] == app and holder[1] in strangers]:
+                self._t.drop(holders, holder)
+
     def missing_count(self, app: int) -> int:
         return len(self._missing(app))
 
@@ -279,7 +292,8 @@ class ModelListings(ModelBase, Listings):
 
     def _missing(self, app: int) -> list[str]:
         shown = self._t.listed[app]
-        return [id_ for id_, row in self._t.record[app].items() if row.problem is None and id_ not in shown]
+        rows = self._t.record[app].items()
+        return [id_ for id_, row in rows if row.contact is not None and row.problem is None and id_ not in shown]
 
     def _set_misses(self, app: int, ids: Iterable[str], misses: int) -> None:
         rows = self._t.record[app]
