@@ -79,6 +79,7 @@ class Chance:
         return Contact(
             id=self.contact(), secret=bytes(self.one(b"s1", b"s2")), review=self.one(False, True), golden=golden,
             stamps={name: Stamp(self.app(), 1, self.one(2, 3)) for name in golden}, tombs=self.one({}, {2: 9}),
+            going=self.one({}, {2: 1}),
             held=self.one({}, {"phone": "ask"}), refused=self.one({}, {1: "no"}), flips=self.one({}, {"email": [1, "k"]}),
         )  # fmt: skip
 

@@ -237,9 +237,29 @@ def left(contact: Contact, before: Mapping[str, Value], links: Collection[int], 
     ]
 
 
-def is_to_go(contact: Contact, app: AppRule) -> bool:
-    """Say whether what was planned is still so: the contact's record in this app is put away."""
-    return app.index in contact.tombs or (app.scope is not None and not app.scope(contact.golden))
+def is_to_go(contact: Contact, links: Collection[int], app: AppRule, rules: Rules) -> bool:
+    """Say whether the cause for which the contact's record in this app is to be put away still holds."""
+    cause = contact.going.get(app.index)
+    if cause is None or cause == OPERATOR:
+        return cause == OPERATOR
+    if cause == app.index:
+        return app.on_leave == "archive" and app.scope is not None and not app.scope(contact.golden)
+    other = rules.app(cause)
+    return other is not None and other.on_delete == "archive" and cause in contact.tombs and cause not in links
+
+
+def stay(contact: Contact, links: Collection[int], rules: Rules) -> list[int]:
+    """Forget removals where somebody made the record again; list the apps whose records are not put away any more."""
+    staying = [
+        index
+        for index in contact.going
+        if (app := rules.app(index)) is None or not is_to_go(contact, links, app, rules)
+    ]
+    for index in staying:
+        del contact.going[index]
+    for index in [index for index in contact.tombs if index in links and index not in contact.going]:
+        del contact.tombs[index]
+    return staying
 
 
 def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:

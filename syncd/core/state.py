@@ -72,6 +72,10 @@ class Contact:
     stamps: dict[str, Stamp] = field(default_factory=dict)
     tombs: dict[int, int] = field(default_factory=dict)
     """app -> when somebody removed the record there: never created there again by itself."""
+    going: dict[int, int] = field(default_factory=dict)
+    """app -> why its record is to be put away: the app in which it was removed, itself if the contact left its scope,
+    OPERATOR if its creation is undone.
+    """
     held: dict[str, str] = field(default_factory=dict)
     """field -> why it waits for a person."""
     refused: dict[int, str] = field(default_factory=dict)

@@ -17,7 +17,7 @@ from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.pull import identity_keys
-from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown
+from syncd.model import OPERATOR, Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
@@ -215,17 +215,17 @@ class Done:
             for contact in self.tx.contacts([sent.contact]).values():
                 entries = written(sent, link.id, {}, self._why_archived(contact, link))
                 self.journal.append((contact, entries))
+                if contact.going.pop(link.app, None) is not None:
+                    self.changed[contact.id] = contact
 
     def _why_archived(self, contact: Contact, link: Link) -> str:
-        """Look up what this archive follows from: a removal in another app, the undo of its creation, or the scope."""
-        if link.app not in contact.tombs:
+        """Say what this archive follows from: a removal in another app, the undo of its creation, or the scope."""
+        cause = contact.going.get(link.app)
+        if cause == OPERATOR:
+            return "its creation was undone"
+        if cause == link.app:
             return "it left the scope"
-        for entry in reversed(self.tx.journal_entries([contact.id], None, None).get(contact.id, [])):
-            if entry.kind == "unlink" and entry.app in self.hub.apps:
-                return f"removed in {self.hub.apps[entry.app].name}"
-            if entry.kind == "undo" and entry.record == link.id:
-                return "its creation was undone"
-        return "archive"
+        return f"removed in {self.hub.apps[cause].name}" if cause in self.hub.apps else "archive"
 
     def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""

@@ -6,7 +6,7 @@ Hard rules: never across a transaction; never repeat what may have happened; wha
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.atoms import MISSING, digest_key
@@ -72,10 +72,11 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         contacts, links = tx.contacts(ids), {} if create else tx.links_of(ids)
         apps = tx.link_apps(ids) if create else {}
         unheard = _unheard(tx, hub, contacts) if create else set()
+        maybe_back = _maybe_back(tx, hub, app, contacts.values()) if KINDS[kind] == "archive" else set()
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
-            if contact is None:
+            if contact is None or contact.id in maybe_back:
                 continue
             if contact.id in unheard:
                 planned = None
@@ -116,6 +117,22 @@ def _unheard(tx: Tx, hub: Hub, contacts: Mapping[int, Contact]) -> set[int]:
     opted_in = [c.id for c in contacts.values() if any(c.golden.get(channel) == IN for channel in hub.rules.consents)]
     links = tx.links_of(opted_in) if opted_in else {}
     return {contact for contact, mine in links.items() if any(link.seen is not None for link in mine)}
+
+
+def _maybe_back(tx: Tx, hub: Hub, app: OpenApp, contacts: Iterable[Contact]) -> set[int]:
+    """Find contacts that somebody may have put back where they were removed: that app does not take part in this run, or
+    what it shows waits for a decision. Their records elsewhere are put away later, if at all (LATE-CHECK).
+    """
+    causes: dict[int, dict[int, Mapping[str, Raw]]] = {}
+    for contact in contacts:
+        cause = contact.going.get(app.index, app.index)
+        if cause != app.index and cause in hub.apps:
+            causes.setdefault(cause, {})[contact.id] = {}
+    found: set[int] = set()
+    for cause, removed in causes.items():
+        other = hub.apps[cause]
+        found |= undecided(tx, hub, other, removed) if other.usable else removed.keys()
+    return found
 
 
 def undecided(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[int, Mapping[str, Raw]]) -> set[int]:
@@ -194,7 +211,7 @@ def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Seque
             return None  # what was just read elsewhere may be an opt-out: it is decided first (LATE-CHECK)
         return intent
     if KINDS[kind] == "archive":
-        if not is_to_go(contact, app.rule):
+        if not is_to_go(contact, [other.app for other in links], app.rule, hub.rules):
             return None
         return Intent(
             app=app.index, kind="archive", contact=contact.id, record=link.id, fields={}, version=link.version

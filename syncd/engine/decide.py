@@ -12,13 +12,14 @@ from typing import Any
 from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent
 from syncd.core.match import ALIAS, address_hash
 from syncd.core.merge import Conflict, merge
-from syncd.core.plan import by_app, intents_for, left, planned_creates
+from syncd.core.plan import by_app, intents_for, left, planned_creates, stay
 from syncd.core.rules import Rules
 from syncd.core.settle import settle
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.pull import email_key, identity_keys
 from syncd.model import Raw, Value
+from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
 
 
@@ -59,6 +60,8 @@ class Outcome:
     """Addresses that were opted out just now: whoever else has them must hear of it."""
     leaving: list[tuple[int, int]] = field(default_factory=list)
     """(app, contact): left its scope, and is put away there."""
+    staying: list[tuple[int, int]] = field(default_factory=list)
+    """(app, contact): was to be put away there, and is not any more."""
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
     fresh: set[int] = field(default_factory=set)
     """Contacts that are inserted by the caller."""
@@ -131,9 +134,14 @@ def merge_contact(
     merged = merge(contact, links, rules, out.now_ms)
     entries += consented.entries + merged.entries
     hub.matched["disagreeing"] += bool(merged.disagreed)
+    linked = [link.app for link in links]
+    left_already = [sent.app for sent in sents if sent.kind == "archive"]
+    out.staying += [(app, contact.id) for app in stay(contact, linked, rules) if app not in left_already]
     if contact.golden != golden:
         contact.refused.clear()
-        out.leaving += [(app, contact.id) for app in left(contact, golden, [link.app for link in links], rules)]
+        leaving = left(contact, golden, linked, rules)
+        contact.going.update((app, app) for app in leaving)
+        out.leaving += [(app, contact.id) for app in leaving]
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
         addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
         _latch(contact, addresses, consented, known, out)
@@ -160,12 +168,14 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     tx.drop_keys(out.old_keys)
     tx.add_keys(out.new_keys)
     for sent in out.settled:
-        tx.drop_intents(sent.app, codec_kind(sent), [sent.contact])
+        tx.drop_intents(sent.app, KIND_NUMBER[sent.kind], [sent.contact])
     if hub.narrowed:
         tx.mark_dirty(ids)
     else:
         tx.clear_dirty(ids)
     tx.replace_intents(ids, out.intents)
+    for app, number in out.staying:
+        tx.drop_intents(app, KIND_NUMBER["archive"], [number])
     for app, number in out.leaving:
         tx.plan_archive(app, number)
     tx.save_latches(out.latches)
@@ -210,11 +220,6 @@ def unmerged(link: Link, now_ms: int) -> None:
     else:
         link.seen.fields = {**link.base, **link.seen.fields}
     link.base, link.acks, link.flaws, link.unread = {}, {}, {}, frozenset()
-
-
-def codec_kind(sent: Sent) -> int:
-    """Number the kind of a sent write, as the store does."""
-    return ("consent", "update", "create", "archive").index(sent.kind)
 
 
 # -- consent: by person and by address

@@ -114,6 +114,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             continue
         rest = [other for other in others[contact.id] if other.app != app.index]
         contact.tombs[app.index] = now_ms
+        contact.going.pop(app.index, None)
         journal.append((contact, [_entry(link, MERGED if link.id in merged else REMOVED)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
@@ -128,7 +129,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
             tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
         elif app.rule.on_delete == "archive":
-            _archive_elsewhere(tx, hub, contact, rest, now_ms)
+            _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
@@ -141,11 +142,12 @@ def _elsewhere(tx: Tx, app: OpenApp, keys: Sequence[bytes]) -> bool:
     return any(holder.app != app.index for held in tx.holders(keys).values() for holder in held)
 
 
-def _archive_elsewhere(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], now_ms: int) -> None:
+def _archive_elsewhere(tx: Tx, hub: Hub, cause: OpenApp, contact: Contact, links: Sequence[Link], now_ms: int) -> None:
     for link in links:
         app = hub.apps.get(link.app)
         if app is not None and app.rule.spec.archive and app.rule.update:
             contact.tombs[link.app] = now_ms  # an edit in an app that keeps its record creates nobody there again
+            contact.going[link.app] = cause.index
             tx.plan_archive(link.app, contact.id)
 
 

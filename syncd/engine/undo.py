@@ -218,6 +218,7 @@ def _take_back_creates(
             )
             continue
         contact.tombs[app.index] = now_ms
+        contact.going[app.index] = OPERATOR
         lines.append(
             Entry(
                 kind="undo", app=app.index, record=link.id, field=None, old=None, new=None, reason="created; archived"

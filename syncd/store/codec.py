@@ -123,6 +123,8 @@ def contact_doc(contact: Contact) -> bytes:
         doc["f"] = contact.flips
     if contact.tombs:
         doc["t"] = {str(app): at_ms for app, at_ms in contact.tombs.items()}
+    if contact.going:
+        doc["a"] = {str(app): cause for app, cause in contact.going.items()}
     if contact.refused:
         doc["r"] = {str(app): why for app, why in contact.refused.items()}
     return _with_checksum(doc)
@@ -153,6 +155,7 @@ def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) 
         golden=golden,
         stamps=stamps,
         tombs={int(app): at_ms for app, at_ms in loaded.get("t", {}).items()},
+        going={int(app): cause for app, cause in loaded.get("a", {}).items()},
         held=loaded.get("h", {}),
         refused={int(app): why for app, why in loaded.get("r", {}).items()},
         flips=loaded.get("f", {}),

@@ -1,0 +1,98 @@
+"""Archives that wait: whose cause is gone when they could be sent are not sent (SYNC-MODEL 1.11, LATE-CHECK)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.story import Story, agreed, held, written
+
+ANN = "ann@x.org"
+
+
+def waiting(folder: Path, kind: str = "csv") -> Story:
+    """Begin a story in which Ann was removed in the crm while the shop, which would put her away, was paused."""
+    story = agreed(folder, {"crm": kind, "desk": "csv", "shop": "memory"})
+    story.configure(app_crm={"on_delete": "archive"})
+    story.pause("shop")
+    story["crm"].remove(story["crm"].id_of(ANN))
+    story.sync()
+    story.settle()
+    assert story["shop"].one(ANN)
+    return story
+
+
+@pytest.mark.parametrize("kind", ["memory", "csv", "sql"])
+@pytest.mark.parametrize("seen", [True, False])
+def test_who_is_put_back_is_not_put_away_elsewhere(tmp_path: Path, kind: str, seen: bool) -> None:
+    story = agreed(tmp_path, {"crm": kind, "desk": "csv", "shop": "memory"})
+    story.configure(app_crm={"on_delete": "archive"})
+    back = story["crm"].saved()
+    story.pause("shop")
+    story["crm"].remove(story["crm"].id_of(ANN))
+    story.sync()
+    story.settle()
+    back()
+    if seen:
+        story.settle()
+    story.pause("shop", paused=False)
+    plan = story.plan()
+    assert [intent for intent in plan.doc["intents"] if intent["kind"] == "archive"] == []
+    story.settle()
+    assert all(story.everywhere(ANN).values())
+    assert written(story.sync()) == 0
+    story["crm"].remove(story["crm"].id_of(ANN))  # and a removal that stays one still counts
+    story.sync()
+    story.settle()
+    assert [len(story[app].rows()) for app in ("crm", "desk", "shop")] == [1, 2, 1]
+
+
+def test_archives_that_a_guard_held_are_those_of_people_who_are_still_away(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "csv", "shop": "memory"}, guards={"creates": 100, "unlinks": 100, "archives": 1})
+    for number in range(6):
+        story["crm"].put(f"{number}", email=f"p{number}@x.org")
+    story.approve(story.sync().doc["run"])
+    story.settle()
+    story.configure(app_crm={"on_delete": "archive"})
+    back = story["crm"].saved()
+    story["crm"].remove("0", "1", "2", "3")
+    story.sync()
+    outcome = story.sync()
+    assert held(outcome) == {("shop", "archives")}
+    back()
+    story["crm"].remove("0", "1")
+    outcome = story.sync()
+    assert [(x["verb"], x["count"]) for x in outcome.doc["held"]] == [("archives", 2)]
+    story.approve(outcome.doc["run"])
+    story.settle()
+    assert sorted(row["email"][:2] for row in story["shop"].rows().values()) == ["an", "bo", "p2", "p3", "p4", "p5"]
+
+
+def test_an_archive_waits_while_the_app_of_the_removal_cannot_be_read(tmp_path: Path) -> None:
+    story = waiting(tmp_path)
+    story.pause("crm")
+    story.pause("shop", paused=False)
+    assert story.sync().doc["outcome"] == "partial"
+    assert story["shop"].one(ANN)
+    story.pause("crm", paused=False)
+    story.settle()
+    assert [row["email"] for row in story["shop"].rows().values()] == ["bob@x.org"]
+
+
+def test_an_archive_waits_while_it_is_undecided_who_was_put_back(tmp_path: Path) -> None:
+    story = waiting(tmp_path)
+    story["crm"].put("201", email=ANN)
+    story["crm"].put("202", email=ANN, first_name="Twin")
+    story.settle()
+    story.pause("shop", paused=False)
+    story.settle()
+    assert story["shop"].one(ANN)
+
+
+def test_an_operator_who_does_not_want_archives_any_more_gets_none(tmp_path: Path) -> None:
+    story = waiting(tmp_path)
+    story.configure(app_crm={"on_delete": "unlink"})
+    story.pause("shop", paused=False)
+    story.settle()
+    assert story["shop"].one(ANN)
