@@ -15,6 +15,7 @@ from syncd.core.consent import Event, Evidence, Latch
 from syncd.core.match import ALIAS, Holder
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent, Stamp
 from syncd.store import codec, schema
+from syncd.store.codec import KIND_NUMBER
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 from tests.stores import DATABASES, STORES, empty_store, opened_again
@@ -307,6 +308,7 @@ def test_contacts_come_back_as_they_were_saved(store: Store) -> None:
     full.golden = {"email": "ä@x.org", "phone": None, "tags": ["a"]}
     full.stamps = {"email": Stamp(CRM, 1, 2), "phone": Stamp(NEWS, 3, 4), "tags": Stamp(CRM, 1, 2)}
     full.tombs, full.held, full.refused = {NEWS: 5}, {"phone": "ask"}, {CRM: "too long"}
+    full.going = {NEWS: CRM}
     full.flips, full.review = {"email": [2, "k", 9]}, True
     odd = contact(2)  # whatever was stamped, and nothing else
     odd.golden, odd.stamps = {"email": "a", "phone": "1"}, {"email": Stamp(CRM, 1, 2), "gone": Stamp(CRM, 1, 2)}
@@ -348,6 +350,17 @@ def test_a_create_keeps_the_id_that_was_drawn_for_it(store: Store) -> None:
     store.transact(lambda tx: tx.replace_intents([1, 2], [plan]))
     assert [tuple(new) for new in store.read(lambda tx: tx.new_intents(CRM, CREATE, 0, 9))] == [(1, "drawn", 0)]
     assert [new.contact for new in store.read(lambda tx: tx.new_intents(CRM, ARCHIVE, 0, 9))] == [2]  # an operator's
+
+
+@pytest.mark.parametrize("kind", ["update", "consent", "create"])
+def test_what_was_not_sent_after_all_and_is_not_planned_any_more_is_forgotten(store: Store, kind: Any) -> None:
+    plans = [Intent(app=CRM, kind=kind, contact=n, record="", fields={}) for n in (1, 2, 3)]
+    store.transact(lambda tx: tx.replace_intents([1, 2, 3], plans))
+    store.transact(lambda tx: tx.mark_sent([sent(n, kind, record=f"drawn{n}") for n in (1, 2, 3)]))
+    store.transact(lambda tx: tx.unsend(CRM, KIND_NUMBER[kind], [1, 2]))
+    store.transact(lambda tx: tx.replace_intents([1, 2, 3], plans[:1]))
+    assert [new.contact for new in store.read(lambda tx: tx.new_intents(CRM, KIND_NUMBER[kind], 0, 9))] == [1]
+    assert [x.contact for x in store.read(lambda tx: tx.sent(CRM))] == [3]
 
 
 # -- consent

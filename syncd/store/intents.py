@@ -25,12 +25,13 @@ class NewRow(NamedTuple):
 
 
 _I = s.intent.c
+_ARCHIVE: sa.ColumnClause[int] = sa.literal_column(str(KIND_NUMBER["archive"]))
+_CREATE: sa.ColumnClause[int] = sa.literal_column(str(KIND_NUMBER["create"]))
+_IS_DRAWN = (_I.sent == sa.literal_column("0"), _I.record.is_not(None), _I.kind == _CREATE)
 _DROP_NEW = Keyed(
-    sa.delete(s.intent).where(
-        _I.sent == sa.literal_column("0"), _I.record.is_(None), _I.kind < sa.literal_column(str(KIND_NUMBER["archive"]))
-    ),
-    _I.contact,
+    sa.delete(s.intent).where(_I.sent == sa.literal_column("0"), _I.kind < _ARCHIVE, ~sa.and_(*_IS_DRAWN)), _I.contact
 )
+_DRAWN = Keyed(select(_I.app, _I.contact).where(*_IS_DRAWN), _I.contact)
 _PLAN = inserting(s.intent, "app kind contact flags", clash="stays")
 _NEW_INTENTS = (
     select(_I.contact, _I.record, _I.flags)
@@ -58,8 +59,15 @@ class Intents(Base):
     """What a transaction does with intents."""
 
     def replace_intents(self, contacts: Sequence[int], intents: Iterable[Intent]) -> None:
-        """Forget what was planned for these contacts and not sent; plan this instead."""
+        """Forget what was planned for these contacts and not sent; plan this instead. A create that is planned again
+        keeps the id that was drawn for it, so that repeating it is harmless.
+        """
         _DROP_NEW.change(self._c, contacts)
+        drawn = {(row[0], row[1]) for row in _DRAWN.find(self._c, contacts)}
+        if drawn:
+            intents = list(intents)
+            for app, contact in drawn - {(i.app, i.contact) for i in intents if i.kind == "create"}:
+                self.drop_intents(app, KIND_NUMBER["create"], [contact])
         rows = [
             {
                 "app": i.app,

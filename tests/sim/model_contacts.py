@@ -138,9 +138,11 @@ class ModelIntents(ModelBase, Intents):
     """Intents."""
 
     def replace_intents(self, contacts: Sequence[int], intents: Iterable[Intent]) -> None:
-        rows = self._t.intent
-        for key in [key for key, row in rows.items() if key[2] in contacts and key[1] < _ARCHIVE and _is_plan(row)]:
-            self._t.drop(rows, key)
+        rows, intents = self._t.intent, list(intents)
+        kept = {(i.app, KIND_NUMBER[i.kind], i.contact) for i in intents if i.kind == "create"}
+        for key in [key for key, row in rows.items() if key[2] in contacts and key[1] < _ARCHIVE and not row.sent]:
+            if key not in kept or rows[key].record is None:
+                self._t.drop(rows, key)
         for i in intents:
             self._plan((i.app, KIND_NUMBER[i.kind], i.contact), int(i.clears) + 2 * int(i.opt_out))
 
@@ -192,10 +194,6 @@ class ModelIntents(ModelBase, Intents):
     def _plan(self, key: tuple[int, int, int], flags: int) -> None:
         if key not in self._t.intent:
             self._t.put(self._t.intent, key, IntentRow(sent=False, flags=flags, record=None, sent_ms=None, doc=None))
-
-
-def _is_plan(row: IntentRow) -> bool:
-    return not row.sent and row.record is None
 
 
 def _sent(key: tuple[int, int, int], row: IntentRow) -> Sent:
