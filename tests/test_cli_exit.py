@@ -91,6 +91,18 @@ def test_a_missing_file_is_an_app_out_of_reach_and_the_others_go_on(hub: Hub) ->
     assert hub.json("sync")["apps"]["crm"]["updated"] == 1
 
 
+def test_an_empty_file_is_an_app_out_of_reach_and_the_others_go_on(hub: Hub) -> None:
+    hub.synced()
+    kept = (hub.folder / "crm.csv").read_bytes()
+    (hub.folder / "crm.csv").write_bytes(b"")
+    said = hub.run("sync", "--json")
+    assert (said.code, said.doc["outcome"], said.doc["apps"]["books"]["read"]) == (3, "partial", 3)
+    assert "crm.csv: the file is empty" in said.err
+    assert (hub.folder / "crm.csv").read_bytes() == b""
+    (hub.folder / "crm.csv").write_bytes(kept)
+    assert hub.json("sync")["outcome"] == "in_sync"
+
+
 def test_a_wrong_table_exits_2_and_the_others_go_on(hub: Hub) -> None:
     hub.csv("news", [])
     hub.synced()
@@ -266,3 +278,13 @@ def test_whoever_stops_reading_has_had_enough(settled: Hub) -> None:
     assert process.wait(60) == 0
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+def test_check_and_sync_agree_about_a_column_that_is_not_there(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [{"id": "1", "email": "a@example.com"}], more=", fields: {phone: {path: Telefon}}")
+    hub.csv("news", [{"id": "1", "email": "a@example.com"}])
+    checked, synced = hub.run("check"), hub.run("sync")
+    assert (checked.code, synced.code) == (2, 2)
+    assert "no column is named 'Telefon'" in checked.err
+    assert "path Telefon" in synced.err

@@ -64,7 +64,7 @@ class CsvFile:
             _, layout = self._sheet(file)
             owner = os.fstat(file.fileno()).st_uid
         findings = [
-            Finding(level="warning", field=name, message=message)
+            Finding(level="error", field=name, message=message)
             for name, message in fields_without_column(layout, self._opening)
         ]
         folder = Path(os.path.realpath(self._path)).parent

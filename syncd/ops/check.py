@@ -121,7 +121,10 @@ def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
     finally:
         if opened is not None:
             opened.close()
-    if not checked.code and any(finding.level == "error" for finding in checked.findings):
+    wrong = [finding for finding in checked.findings if finding.level == "error"]
+    if not checked.code and any(finding.field in app.fields for finding in wrong):
+        checked.code, checked.word = 2, "wrong configuration"  # a `sync` says the same
+    elif not checked.code and wrong:
         checked.code, checked.word = 3, "not as it must be"
     return checked
 
