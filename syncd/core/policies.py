@@ -123,7 +123,7 @@ def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candida
 
 
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-    """Let a person decide as soon as two values compete."""
+    """Let a person decide as soon as two values compete; an edit that nobody contradicts travels."""
     field = list(candidates)
     if golden is not None and not any(_in_sight(golden, c) for c in candidates):
         field.append(golden)

@@ -35,7 +35,7 @@ POLICIES: Final = {
     "set": "what any app adds or removes",
     "non_blank": "the latest value that is not blank",
     "restrictive": "the most restrictive value",
-    "ask": "a person decides (inbox)",
+    "ask": "a person decides where apps disagree (inbox); an edit that nobody contradicts travels",
     "lock": "locked: it changes only by a decision",
 }
 CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
