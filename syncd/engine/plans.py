@@ -6,14 +6,15 @@ An intent of the document is found again by its contact's records, not by number
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import Any
-
+from typing import Any, Final
 from syncd.core.state import Intent
 from syncd.engine.apply import intent_now, undecided
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.errors import ConfigError
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
+
+DONE: Final = "nothing to do any more"
 
 
 def list_intents(hub: Hub, names: set[str], contacts: Collection[int] | None = None) -> Iterator[dict[str, Any]]:
@@ -110,7 +111,7 @@ def _still(tx: Tx, hub: Hub, by_name: dict[str, OpenApp], planned: Any) -> int |
         return "the contact is gone"
     now = intent_now(hub, app, KIND_NUMBER[planned["kind"]], contact, tx.links_of([contact_id])[contact_id])
     if now is None:
-        return "nothing to do any more"
+        return DONE
     doc = intent_doc(now, app.name, {})
     same = all(
         (field.get("from"), field.get("to"))

@@ -20,7 +20,7 @@ from syncd.engine.apply import apply_app
 from syncd.engine.finish import Outcome, approvals_of, errors_of, exit_code, finish, paused_of
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
-from syncd.engine.plans import find_planned, list_intents
+from syncd.engine.plans import DONE, find_planned, list_intents
 from syncd.engine.resolve import Decision
 from syncd.engine.resolve import resolve as resolve_case
 from syncd.engine.seam import World
@@ -141,11 +141,12 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
         for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
             if app.usable and app.index in wanted:
                 apply_app(hub, app, only=frozenset(wanted[app.index]))
-        if not skipped:
+        left = [intent for intent in skipped if intent["skipped"] != DONE]
+        if not left:
             hub.world.transact("first done", note_first, hub.run)
         outcome = finish(hub)
         outcome.doc["skipped"] = skipped
-        if skipped and outcome.code == 0:
+        if left and outcome.code == 0:
             outcome.code, outcome.doc["outcome"] = 3, "partial"
         return outcome
 

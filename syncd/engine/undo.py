@@ -100,7 +100,8 @@ def _undo_page(
         taken = {e.field for e in mine if e.kind == "value"}
         if not chosen.loser:
             restored += _take_back_writes(hub, contact, links[id_], mine, taken, undone)
-            lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
+            if chosen.field is None:
+                lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
         if lines:
             journal.append((contact, lines))
             undone.contacts.add(id_)
