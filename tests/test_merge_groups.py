@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 from typing import Any
 
 import pytest
@@ -71,6 +72,35 @@ def test_addresses_that_agree_complete_each_other() -> None:
         assert address(world) == {"street": "Main 1", "city": "Bonn", "region": "NRW"}
         assert world.lost("address") == []
         assert world.sync() == 0
+
+
+def sources_are_true(world: World) -> bool:
+    """Say whether every app that is named as a source was seen to show that value."""
+    stamps, golden = world.contact.stamps, world.contact.golden
+    return all((stamps[name].app, name, value) in world.typed for name, value in golden.items() if value is not None)
+
+
+def test_who_filled_a_blank_of_an_address_is_named_for_it() -> None:
+    """Fault: crm's city was blank and books had London; "fills a blank, from crm" was said of what crm got."""
+    world = World(rules=address_rules()).edit(1, email=MAIL, street="Main 1").edit(2, email=MAIL, city="London")
+    world.sync()
+    fields = {name: change.reason for intent in world.written for name, change in intent.fields.items()}
+    assert fields == {"city": "fills a blank, from app2", "street": "fills a blank, from app1"}
+
+
+@pytest.mark.parametrize(("blank", "owner"), [("ignore", None), ("propagate", None), ("ignore", 1), ("ignore", 2)])
+def test_an_app_that_is_named_as_the_source_of_a_member_did_show_it(blank: Any, owner: int | None) -> None:
+    cells, rules = (None, "A", "B"), address_rules(blank=blank, owner=owner)
+    for one, two, three, four in product(cells, repeat=4):
+        first = (
+            World(rules=rules).edit(1, email=MAIL, street=one, city=two).edit(2, email=MAIL, street=three, city=four)
+        )
+        first.sync()
+        assert sources_are_true(first)
+        for app, name, raw in product((1, 2), ("street", "city"), cells):
+            world = first.copy().edit(app, **{name: raw}).edit(3 - app, region="R")
+            world.sync()
+            assert sources_are_true(world), (one, two, three, four, app, name, raw)
 
 
 def test_a_gap_that_is_filled_later_leaves_the_other_members_as_they_are() -> None:

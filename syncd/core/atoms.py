@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any, Final
 
 from syncd.core.fields import Invalid
@@ -18,6 +19,7 @@ from syncd.core.state import Contact, Link, Stamp
 from syncd.model import Raw, Value
 
 MISSING: Final = object()
+NOTHING: Final[Mapping[str, Stamp]] = MappingProxyType({})
 DIGEST_CHARS_MAX: Final = 64
 
 
@@ -52,8 +54,11 @@ def atom_key(rules: Rules, atom: Atom, value: Value) -> Any:
     return keys if any(key is not None for key in keys) else None
 
 
-def put(contact: Contact, atom: Atom, value: Value, stamp: Stamp) -> None:
-    """Make this the contact's value. Members of a group that it does not name are known no more; they are not cleared."""
+def put(contact: Contact, atom: Atom, value: Value, stamp: Stamp, filled: Mapping[str, Stamp] = NOTHING) -> None:
+    """Make this the contact's value. Members of a group that it does not name are known no more; they are not cleared.
+
+    `filled`: stamps of members that come from elsewhere.
+    """
     if len(atom.fields) == 1:
         contact.golden[atom.fields[0]] = value
         contact.stamps[atom.fields[0]] = stamp
@@ -61,7 +66,7 @@ def put(contact: Contact, atom: Atom, value: Value, stamp: Stamp) -> None:
     for name in atom.fields:
         if value and name in value:
             contact.golden[name] = value[name]
-            contact.stamps[name] = stamp
+            contact.stamps[name] = filled.get(name, stamp)
         else:
             contact.golden.pop(name, None)
             contact.stamps.pop(name, None)
@@ -101,11 +106,6 @@ def agree(rules: Rules, atom: Atom, a: Value, b: Value) -> bool:
         a.get(name) is None or b.get(name) is None or value_key(rules, name, a[name]) == value_key(rules, name, b[name])
         for name in atom.fields
     )
-
-
-def completed(a: Mapping[str, Value], b: Mapping[str, Value]) -> dict[str, Value]:
-    """Fill the members of a group's value that it does not name from another one that agrees with it."""
-    return {**{name: value for name, value in b.items() if value is not None}, **a}
 
 
 @dataclass(slots=True, kw_only=True)

@@ -17,14 +17,13 @@ from syncd.core.atoms import (
     agree,
     atom_key,
     atom_value,
-    completed,
     holds,
     put,
-    read_group,
     same_raw,
     value_key,
 )
 from syncd.core.fields import Invalid
+from syncd.core.groups import complete, fill, group_candidate
 from syncd.core.policies import Candidate, Verdict, decide, incumbent
 from syncd.core.rules import AppRule, Atom, Rules
 from syncd.core.state import NOBODY, Contact, Entry, Link, Stamp
@@ -170,7 +169,7 @@ class _Merge:
             elif link.app in self.found.get(atom.name, ()):
                 continue
             else:
-                candidate = self._group_candidate(link, before, app, atom)
+                candidate = group_candidate(self.contact, link, before, app, atom, rules)
             if candidate is not None:
                 candidate.stamp = based if candidate.has_base else first
                 self.found.setdefault(atom.name, {})[link.app] = candidate
@@ -217,33 +216,6 @@ class _Merge:
             record=link.id,
         )
 
-    def _group_candidate(self, link: Link, before: Mapping[str, Raw], app: AppRule, atom: Atom) -> Candidate | None:
-        """Make a candidate of a group. A blank member has a say only where it was cleared, and only if the group is
-        another one than the contact's, or clearing propagates; else it is filled again.
-        """
-        contact, rules = self.contact, self.rules
-        shown = read_group(contact, link, atom, before, link.base, app, rules)
-        golden = atom_value(contact, atom)
-        agrees = agree(rules, atom, shown.value, golden)
-        if agrees and atom.rule.blank != "propagate":
-            shown.value = {name: value for name, value in shown.value.items() if value is not None}
-        if not any(name in shown.value for name in shown.opinion):
-            return None
-        value = completed(shown.value, golden) if agrees else shown.value
-        key = atom_key(rules, atom, value)
-        if key is None and not any(value is not None for value in shown.base.values()):
-            return None
-        return Candidate(
-            app=link.app,
-            rank=app.rank,
-            value=value,
-            key=key,
-            base=shown.base,
-            has_base=shown.has_base,
-            causal=shown.causal,
-            record=link.id,
-        )
-
     def merge_atom(self, atom: Atom, candidates: list[Candidate]) -> None:
         """Let the atom's policy decide between its candidates, and carry out what it says."""
         contact, merged = self.contact, self.merged
@@ -254,7 +226,7 @@ class _Merge:
             self.moved.add(atom.name)
             return
         if len(candidates) > 1 and len(atom.fields) > 1:
-            self._complete(atom, candidates)
+            complete(candidates, atom, self.rules)
         first = candidates[0].key
         agreed = len(candidates) == 1 or all(c.key == first for c in candidates)
         merged.disagreed += not agreed
@@ -267,15 +239,6 @@ class _Merge:
         if atom.rule.policy in ("owner", "rank"):
             standing = self._standing(atom) | {c.app: c for c in candidates if c.key is not None}
         self._carry_out(atom, golden, decide(atom, golden, candidates, standing), candidates)
-
-    def _complete(self, atom: Atom, candidates: Sequence[Candidate]) -> None:
-        """Let groups that agree fill each other's gaps, so that a blank loses to a value."""
-        in_order = sorted(candidates, key=lambda c: (c.rank, c.app))
-        for candidate in in_order:
-            for other in in_order:
-                if other is not candidate and agree(self.rules, atom, candidate.value, other.value):
-                    candidate.value = completed(candidate.value, other.value)
-            candidate.key = atom_key(self.rules, atom, candidate.value)
 
     def _carry_out(
         self, atom: Atom, golden: Candidate | None, verdict: Verdict, candidates: Sequence[Candidate]
@@ -313,7 +276,7 @@ class _Merge:
     def _take(self, atom: Atom, winner: Candidate) -> None:
         self.moved.add(atom.name)
         if winner.key is not None or any(name in self.contact.golden for name in atom.fields):
-            put(self.contact, atom, winner.value, winner.stamp)
+            put(self.contact, atom, winner.value, winner.stamp, winner.filled)
 
     def _hold(self, atom: Atom, reason: str) -> None:
         self.moved.add(atom.name)
@@ -351,15 +314,15 @@ class _Merge:
             else:
                 members = {name: self._shown(link, name, app, as_shown=as_shown) for name in atom.fields}
                 value = {name: member for name, member in members.items() if member is not None}
+            stamp = Stamp(link.app, 0, link.seen.at_ms if link.seen else link.at_ms)
+            candidate = Candidate(app=link.app, rank=app.rank, value=value, key=None, stamp=stamp, record=link.id)
+            if len(atom.fields) > 1 and value and not as_shown:
                 golden = atom_value(contact, atom)
-                if not as_shown and value and agree(rules, atom, value, golden):
-                    value = completed(value, golden)
-            key = atom_key(rules, atom, value)
-            if key is not None:
-                stamp = Stamp(link.app, 0, link.seen.at_ms if link.seen else link.at_ms)
-                shown[link.app] = Candidate(
-                    app=link.app, rank=app.rank, value=value, key=key, stamp=stamp, record=link.id
-                )
+                if agree(rules, atom, value, golden):
+                    fill(candidate, golden, contact.stamps)
+            candidate.key = atom_key(rules, atom, candidate.value)
+            if candidate.key is not None:
+                shown[link.app] = candidate
         return shown
 
     def _shown(self, link: Link, name: str, app: AppRule, *, as_shown: bool) -> Value:

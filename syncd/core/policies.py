@@ -8,7 +8,7 @@ how changes are spread over passes (SYNC-MODEL 2.1); the laws in tests/test_poli
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncd.core.rules import Atom
@@ -35,6 +35,8 @@ class Candidate:
     causal: bool = False
     """Its app held the golden value before: whoever typed it had that in front of them."""
     record: str = ""
+    filled: Mapping[str, Stamp] = field(default_factory=dict)
+    """Members of a group that were not typed in this app -> where they come from."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,21 +77,26 @@ def _in_sight(golden: Candidate, candidate: Candidate) -> bool:
     return candidate.causal and not later(golden.stamp, candidate.stamp)
 
 
+def _rivals(golden: Candidate | None, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """List the values that compete: those that changed, and the golden one unless somebody had it in sight."""
+    if golden is None or any(_in_sight(golden, c) for c in candidates):
+        return list(candidates)
+    return [*candidates, golden]
+
+
 def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Take the latest change by interval evidence; concurrent ones by the order of the apps.
 
     Not associative over passes ("concurrent" is not transitive), hence evaluated jointly within a pass.
     """
-    field = list(candidates)
-    if golden is not None and not any(_in_sight(golden, c) for c in candidates):
-        field.append(golden)
-    if len(field) == 1:
-        return Verdict(winner=field[0], reason="changed")
-    newest = [c for c in field if not any(later(d.stamp, c.stamp) for d in field if d is not c)]
+    rivals = _rivals(golden, candidates)
+    if len(rivals) == 1:
+        return Verdict(winner=rivals[0], reason="changed")
+    newest = [c for c in rivals if not any(later(d.stamp, c.stamp) for d in rivals if d is not c)]
     best = min(newest, key=_by_rank)
     if any(c.key != best.key for c in newest):
         reason = "concurrent with another app's value; order of the apps"
-    elif any(c.key != best.key for c in field):
+    elif any(c.key != best.key for c in rivals):
         reason = "later than the other app's value"
     else:
         reason = "changed"
@@ -124,10 +131,8 @@ def non_blank(atom: Atom, golden: Candidate | None, candidates: Sequence[Candida
 
 def ask(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
     """Let a person decide as soon as two values compete; an edit that nobody contradicts travels."""
-    field = list(candidates)
-    if golden is not None and not any(_in_sight(golden, c) for c in candidates):
-        field.append(golden)
-    if any(c.key != field[0].key for c in field):
+    rivals = _rivals(golden, candidates)
+    if any(c.key != rivals[0].key for c in rivals):
         return Verdict(winner=None, reason=ASK, hold=True)
     return _verdict(golden, min(candidates, key=_by_rank), candidates, "changed")
 
