@@ -67,7 +67,7 @@ SAMPLE ?=
 SAMPLE_SEED ?= 1
 mutants: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
-	$(BIN)/python -m tests.mutants --full --sound
+	$(BIN)/python -m tests.mutants --full --sound --json docs/proof/mutants.json
 	$(BIN)/python -m tests.mutants.generic --sample '$(SAMPLE)' --seed $(SAMPLE_SEED)
 
 # Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.

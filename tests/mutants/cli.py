@@ -14,6 +14,7 @@ from tests.mutants.hunt import STORIES, Found, hunt
 from tests.mutants.keeping import keep
 from tests.mutants.kinds import Mutant, Way
 from tests.mutants.registry import ABSENT, MUTANTS
+from tests.sim.commit import commit
 
 COLUMNS = "{:<5} {:<9} {:<34} {:>9}  {}"
 
@@ -66,6 +67,21 @@ def sound(way: Way) -> tuple[str, ...]:
     return (f"{found.where}: {found.text}",) if found.by else ()
 
 
+def figures(docs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Put what was found into the form of docs/proof."""
+    rows = []
+    for doc in docs:
+        by = ", ".join(name for name in doc["by"] if name in doc["expected"])
+        covered = [f"only beside {row['beside']}: {', '.join(row['by'])}" for row in doc["beside"] if row["killed"]]
+        told = by or "; ".join(covered) or "nobody"
+        rows.append([doc["id"], doc["bug"].replace("|", "/"), told, doc["histories"], doc["where"].split(":")[0]])
+    killed = sum(doc["killed"] for doc in docs)
+    notes = [f"{killed} of {len(docs)} were noticed by the invariant that they break (commit {commit()}).", ""]
+    notes += [f"- {absent.id}, {absent.bug}: {absent.why}" for absent in ABSENT]
+    notes += [f"- {doc['id']}: {doc['note']}" for doc in docs if doc["note"]]
+    return {"columns": ["", "fault", "noticed by", "histories", "where"], "rows": rows, "notes": notes}
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Search for what is asked for; 1 when one lives, or the sound engine fails."""
     asked = _parser().parse_args(words)
@@ -91,7 +107,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(COLUMNS.format(absent.id, "absent", "", "", absent.why))
     print(f"{len(docs)} mutants, {sum(doc['killed'] for doc in docs)} killed")
     if asked.json:
-        Path(asked.json).write_text(json.dumps(docs, indent=1) + "\n", "utf-8")
+        Path(asked.json).write_text(json.dumps(figures(docs), indent=1) + "\n", "utf-8")
     return bool(wrong)
 
 

@@ -154,8 +154,13 @@ READING: Final = (
         edits=(
             Edit(
                 _GONE,
-                "        hub.fail(app, error)\n        return\n    linked",
-                "        lost = list(suspects)\n    linked",
+                '                hub.world.transact("not gone", _back, hub, app, there)\n'
+                "    except SyncdError as error:\n"
+                "        hub.fail(app, error)\n"
+                "        return\n",
+                '                hub.world.transact("not gone", _back, hub, app, there)\n'
+                "    except SyncdError:\n"
+                "        lost = list(suspects)\n",
             ),
         ),
         killers=frozenset({"NO-FALSE-DELETE"}),
