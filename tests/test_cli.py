@@ -131,7 +131,7 @@ def test_the_first_run_is_a_preview_until_it_is_approved(hub: Hub) -> None:
 def test_a_second_sync_sends_nothing_and_says_so_in_the_agreed_shape(hub: Hub) -> None:
     hub.synced()
     doc = hub.json("sync")
-    assert set(doc) == {"run", "outcome", "apps", "held", "inbox"}
+    assert set(doc) == {"run", "outcome", "apps", "held", "inbox", "paused"}
     assert (doc["outcome"], doc["held"], doc["inbox"]) == ("in_sync", [], 0)
     for counts in doc["apps"].values():
         assert set(counts) == COUNTS
@@ -171,7 +171,7 @@ def test_a_plan_writes_nothing_and_is_done_exactly(hub: Hub) -> None:
     hub.sql("books", "UPDATE people SET first_name = 'Zoe' WHERE id = 'b3'")
     before = (hub.folder / "crm.csv").read_bytes()
     doc = hub.json("plan")
-    assert set(doc) == {"intents", "counts", "held", "inbox"}
+    assert set(doc) == {"intents", "counts", "held", "inbox", "paused"}
     [intent] = doc["intents"]
     assert {"app", "kind", "contact", "record", "fields"} <= set(intent)
     assert (intent["app"], intent["kind"]) == ("crm", "update")
@@ -254,7 +254,8 @@ def test_an_open_inbox_is_nothing_held(tmp_path: Path) -> None:
     assert (said.code, said.out.splitlines()[0]) == (4, "run 2: done; 1 case waits in the inbox")
     assert hub.json("sync", code=4)["outcome"] == "held"
     said = hub.run("approve", "3")
-    assert (said.code, said.out) == (0, "run 3 held nothing: there is nothing to approve\n")
+    assert (said.code, said.out) == (2, "")
+    assert "run 3 held nothing: there is nothing to approve" in said.err
 
 
 def test_a_refused_decision_leaves_no_run(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import Hub, person
+from tests.hubs import Hub, odd, person
 
 
 @pytest.fixture
@@ -34,6 +34,64 @@ def test_a_plan_that_was_done_already_is_in_sync(hub: Hub) -> None:
     doc = hub.json("apply", "plan.json")
     assert doc["outcome"] == "in_sync"
     assert [each["skipped"] for each in doc["skipped"]] == ["nothing to do any more"]
+
+
+def test_what_was_approved_and_done_is_approved_no_second_time(hub: Hub) -> None:
+    said = hub.run("approve", "1")
+    assert (said.code, said.out) == (2, "")
+    assert "held nothing" in said.err
+    rows = hub.rows("crm")
+    hub.write("crm", [{**row, "company": "Acme"} for row in rows.values()])
+    run = str(hub.json("sync", code=4)["run"])
+    assert len(hub.json("approve", run)["approved"]) == 1
+    again = hub.run("approve", run)
+    assert (again.code, again.out.splitlines()[0]) == (0, f"run {run} is approved already")
+    assert hub.json("sync")["apps"]["news"]["updated"] == 5
+    said = hub.run("approve", run)
+    assert (said.code, said.out) == (2, "")
+    assert "approved and used up" in said.err
+    hub.write("crm", [{**row, "company": "Other"} for row in rows.values()])
+    hub.json("sync", code=4)
+
+
+def test_a_first_run_that_was_done_cannot_be_approved_again(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(number) for number in range(1, 6)])
+    hub.csv("news", [person(1)])
+    assert hub.json("sync", code=4)["held"]
+    hub.json("sync", *["--approve"])
+    assert "approved and used up" in hub.run("approve", "1").err
+
+
+def test_what_was_approved_and_could_not_be_written_stays_approved(hub: Hub) -> None:
+    flags = odd(hub, "shop", [person(number) for number in range(1, 6)])
+    hub.json("sync", "--approve")
+    rows = hub.rows("crm")
+    hub.write("crm", [{**row, "company": "Acme"} for row in rows.values()])
+    (flags / "write").write_text("TransientError", "utf-8")
+    hub.json("sync", "--approve", code=3)
+    (flags / "write").unlink()
+    assert hub.json("sync")["apps"]["shop"]["updated"] == 5
+    hub.write("crm", [{**row, "company": "Other"} for row in rows.values()])
+    assert hub.json("sync", code=4)["held"]
+
+
+# -- a pause
+
+
+def test_a_run_says_what_waits_for_a_paused_app(hub: Hub) -> None:
+    assert hub.json("sync")["paused"] == []
+    hub.json("pause", "news")
+    edit(hub, "crm", 1, company="Acme")
+    edit(hub, "crm", 2, company="Acme")
+    assert hub.json("sync")["paused"] == ["news"]
+    assert hub.json("plan")["paused"] == ["news"]
+    for command in ("sync", "plan"):
+        said = hub.run(command)
+        assert (said.code, "news: 2 writes wait for it to go on" in said.out) == (0, True)
+
+
+# -- an undo
 
 
 def test_an_undo_of_one_field_says_nothing_of_the_record_that_was_created(hub: Hub) -> None:

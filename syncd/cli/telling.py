@@ -85,9 +85,12 @@ def tell_errors(outcome: Outcome) -> None:
 
 
 def tell_paused(outcome: Outcome) -> None:
-    """Say which apps took no part."""
+    """Say which apps took no part, and what waits for them."""
     if outcome.paused:
         show.line(f"paused, neither read nor written: {', '.join(outcome.paused)}")
+    for app, count in outcome.paused.items():
+        if count:
+            show.line(f"{app}: {'1 write waits' if count == 1 else f'{count} writes wait'} for it to go on")
 
 
 def tell_wrong(outcome: Outcome, file: Path | None) -> None:

@@ -154,8 +154,7 @@ def approve_(
         show.document(doc)
         return 0
     if not doc["approved"]:
-        show.line(f"run {run} held nothing: there is nothing to approve")
-        return 0
+        show.line(f"run {run} is approved already")
     for held in doc["approved"]:
         show.line(f"approved: {held_word(held) if held['count'] else 'the first run'}")
     show.line(f"The daemon goes on by itself; without one: {next_command('sync', config)}")

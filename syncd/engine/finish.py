@@ -28,8 +28,8 @@ class Outcome:
     """app -> the first few records that are set aside, each with its cause."""
     preview: dict[str, int] = field(default_factory=dict)
     """First run on filled apps: matched, unmatched, ambiguous, disagreeing."""
-    paused: list[str] = field(default_factory=list)
-    """Apps that took no part because somebody paused them."""
+    paused: dict[str, int] = field(default_factory=dict)
+    """Apps that took no part because somebody paused them -> how many writes wait for them."""
     later: int = 0
     """Cases that a dry run found and the inbox cannot show yet."""
     missed: list[str] = field(default_factory=list)
@@ -49,14 +49,20 @@ def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
     return {(key.partition(":")[0], key.partition(":")[2]): count for key, count in stored.items()}
 
 
-def paused_of(hub: Hub) -> list[str]:
-    """List the apps that are paused."""
-    return [app.name for app in hub.apps.values() if app.paused]
+def paused_of(tx: Tx, hub: Hub) -> dict[str, int]:
+    """List the apps that are paused, and how many writes wait for each."""
+    waiting = {app.name: 0 for app in hub.apps.values() if app.paused}
+    for index, _, _, _, count in tx.intent_counts():
+        app = hub.apps.get(index)
+        if app is not None and app.paused:
+            waiting[app.name] += count
+    return waiting
 
 
-def finish(hub: Hub, *, once: bool = False) -> Outcome:
+def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
     """Close a run: its outcome, its document, its exit code. `once`: of those that found nothing to do the last one is
-    remembered, or a hub that is synced from cron would fill its store with them.
+    remembered, or a hub that is synced from cron would fill its store with them. `by_flag`: the whole plan was approved
+    on the command line, and what could not be written of it stays so.
     """
     world = hub.world
     now_ms = world.now_ms()
@@ -70,15 +76,10 @@ def finish(hub: Hub, *, once: bool = False) -> Outcome:
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
         code = exit_code(hub, inbox=inbox, stuck=stuck or doubt)
         words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
-        doc = report(hub, words[code], inbox)
+        paused = paused_of(tx, hub)
+        doc = {**report(hub, words[code], inbox), "paused": [*paused]}
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)
-        asked = {(held.app, held.verb) for held in hub.held}
-        open_ = planned(tx, hub)[0]  # what was approved and could not be done yet stays approved
-        left = {
-            f"{app}:{verb}": count if (app, verb) in asked else min(count, open_[app, verb])
-            for (app, verb), count in approvals_of(tx).items()
-            if (app, verb) in asked or open_[app, verb]
-        }
+        left = _still_approved(tx, hub, by_flag=by_flag)
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))
         if once and _is_idle(tx, hub):
             _keep_last(tx, hub.run)
@@ -86,9 +87,23 @@ def finish(hub: Hub, *, once: bool = False) -> Outcome:
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
         missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
         parked = {name: rows for name, rows in parked.items() if rows}
-        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused_of(hub))
+        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused)
 
     return world.transact("finish", step)
+
+
+def _still_approved(tx: Tx, hub: Hub, *, by_flag: bool) -> dict[str, int]:
+    """List the approvals that outlive a run: what was approved and could not be written yet stays approved."""
+    asked = {(held.app, held.verb) for held in hub.held}
+    unwritten = planned(tx, hub, unwritten=True)[0]
+    approved = approvals_of(tx)
+    if by_flag:
+        approved.update({key: hub.approved[key] for key in unwritten if key in hub.approved})
+    return {
+        f"{app}:{verb}": count if (app, verb) in asked else min(count, unwritten[app, verb])
+        for (app, verb), count in approved.items()
+        if (app, verb) in asked or unwritten[app, verb]
+    }
 
 
 def exit_code(hub: Hub, *, inbox: int, stuck: bool) -> int:

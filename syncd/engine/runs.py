@@ -6,7 +6,7 @@ Knows nothing of terminals. Returns an `Outcome`: the JSON document that the com
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
@@ -59,7 +59,7 @@ def sync(session: Session, *, approve: bool = False) -> Outcome:
     with _run(session, "sync", approve=approve) as hub:
         hub.world.transact("first done", note_first, hub.run)
         passes.sync(hub)
-        return finish(hub, once=True)
+        return finish(hub, once=True, by_flag=approve)
 
 
 def resync(
@@ -118,14 +118,15 @@ def plan(
             if first and _filled(hub) > 1:
                 held = [*_first_holds(hub), *held]
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
-            doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox}
+            paused = world.transact("paused", paused_of, hub)
+            doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox, "paused": [*paused]}
             errors = errors_of(hub)
             code = exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
             known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
             later = sum(case["id"] not in known for case in inbox)
             preview = _preview(hub) if first else {}
-            return Outcome(doc=doc, code=code, errors=errors, preview=preview, later=later, paused=paused_of(hub))
+            return Outcome(doc=doc, code=code, errors=errors, preview=preview, later=later, paused=paused)
         finally:
             close(hub)
 
@@ -191,26 +192,49 @@ def resolve(session: Session, case: int, decision: Decision) -> Outcome:
 
 
 def approve(session: Session, run: int) -> dict[str, Any]:
-    """Release what held a run: the next sync may do as much, and no more."""
+    """Release what held a run: the next sync may do as much, and no more. An approval counts once."""
 
     def step(tx: Tx) -> dict[str, Any]:
         found = tx.run(run)
         if found is None:
             raise ConfigError(f"there is no run {run}; `syncd history` lists them")
         doc = found[2]
+        held_then = doc.get("held", [])
+        if not held_then and not doc.get("first"):
+            raise ConfigError(f"run {run} held nothing: there is nothing to approve")
+        waiting = _still_waiting(tx, run, held_then)
+        if held_then and not waiting:
+            raise ConfigError(f"run {run} waits no more: what it held was approved and used up, or has gone by itself")
         if tx.meta(f"approved {run}") is not None:
             return {"run": run, "approved": []}
         tx.set_meta(f"approved {run}", "1")
         approvals = json.loads(tx.meta("approvals") or "{}")
-        for held in doc.get("held", []):
+        for held in waiting:
             key = f"{held['app']}:{held['verb']}"
             approvals[key] = max(approvals.get(key, 0), held["count"])
         if doc.get("first"):
             tx.set_meta("first", str(run))
         tx.set_meta("approvals", json.dumps(approvals, sort_keys=True))
-        return {"run": run, "approved": doc.get("held", [])}
+        return {"run": run, "approved": waiting}
 
     return session.world.transact("approve", step)
+
+
+def _still_waiting(tx: Tx, run: int, held: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Leave out the apps into which a later run wrote; nothing waits any more where one ended in sync."""
+    newest = max(tx.last_run(outcome) or 0 for outcome in ("in_sync", "partial", "held"))
+    for number in range(newest, run, -1):
+        kind, outcome, doc = tx.run(number) or ("", None, {})
+        if kind not in ("sync", "resync"):
+            continue
+        if outcome == "in_sync":
+            return []
+        held = [each for each in held if not _wrote(doc.get("apps", {}).get(each["app"], {}))]
+    return held
+
+
+def _wrote(counts: Mapping[str, int]) -> bool:
+    return any(counts.get(name) for name in ("created", "updated", "consents", "archived"))
 
 
 def pause(session: Session, app: str | None, *, paused: bool = True) -> dict[str, Any]:
