@@ -46,7 +46,7 @@ class Pace:
         """Note what an answer says is left; nothing left: wait until the window ends."""
         for quota in self._limits.quota:
             left = reply.header(quota.remaining)
-            if left.isdecimal() and int(left) == 0:
+            if left.strip("0") == "" and left:
                 self._free_at = max(
                     self._free_at, self._clock() + min(_ends_in(quota, reply, now), 86_400.0) + MARGIN_SECONDS
                 )

@@ -128,7 +128,7 @@ def _mark(page: Paging, answer: Answer) -> str:
 
 def _reached(page: Paging, answer: Answer, done: int) -> bool:
     total = find(answer.doc, page.total.steps) if page.total else None
-    if isinstance(total, str) and total.isdecimal():
+    if isinstance(total, str) and total.isdecimal() and len(total) < 18:
         total = int(total)
     return isinstance(total, int) and done >= total
 

@@ -11,6 +11,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 SECOND: Final = 1_000_000
+LATEST_US: Final = 253_402_300_800 * SECOND
+"""The year 10000."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MS_DATE: Final = re.compile(r"/Date\((-?[0-9]{1,15})(?:[+-][0-9]{4})?\)/")
 _FINE: Final = re.compile(r"(\.[0-9]{6})[0-9]+")
@@ -45,16 +47,21 @@ FORMATS: Final[Mapping[str, Callable[[int], str]]] = {
 
 
 def read_stamp(value: Any, spelled: str) -> int | None:
-    """Read a stamp of a record, spelled as in requests or in ISO 8601; None where it is none."""
+    """Read a stamp of a record, spelled as in requests or in ISO 8601; None where it is none, or out of all reason."""
+    us = _stamp(value, spelled)
+    return us if us is not None and 0 <= us < LATEST_US else None
+
+
+def _stamp(value: Any, spelled: str) -> int | None:
     if isinstance(value, bool) or value is None:
         return None
     if isinstance(value, int | float):
-        return int(value * (1000 if spelled == "unix_ms" else SECOND))
+        return int(value * (1000 if spelled == "unix_ms" else SECOND)) if abs(value) < LATEST_US else None
     if not isinstance(value, str):
         return None
     if match := _MS_DATE.fullmatch(value):
         return int(match[1]) * 1000
-    if spelled in {"unix", "unix_ms"} and value.isdecimal() and value.isascii():
+    if spelled in {"unix", "unix_ms"} and value.isdecimal() and value.isascii() and len(value) < 18:
         return int(value) * (1000 if spelled == "unix_ms" else SECOND)
     return read_iso(value)
 
