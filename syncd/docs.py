@@ -23,7 +23,10 @@ OPENED: Final = re.compile(r"<!-- syncd docs: ")
 EXIT_CODES: Final = (
     (0, "done and in sync; a command that only reads could read"),
     (1, "a fault of syncd: please report it"),
-    (2, "the configuration or the command line is wrong: nothing was started; or one app is not what it says: the others went on"),
+    (
+        2,
+        "the configuration or the command line is wrong: nothing was started; or one app is not what it says: the others went on",
+    ),
     (3, "partial: something is parked, failed or out of reach, or another process held the lease for longer than 60 s"),
     (4, "held by a guard, waiting for an approval or for the inbox"),
     (5, "an app refused credentials or permission"),

@@ -241,7 +241,9 @@ def _of_logs(c: Chance) -> dict[str, Ask]:
         "log_consent": lambda tx: tx.log_consent(run, now, events),
         "write_journal": lambda tx: tx.write_journal(run, now, entries),
         "open_case": lambda tx: tx.open_case(kind, who, run, now, {"at": now}, app=app, field=field),
-        "close_cases": lambda tx: tx.close_cases(contact, now, kind=c_or(kind, run), field=c_or(field, now)),
+        "close_cases": lambda tx: tx.close_cases(
+            contact, now, kind=c_or(kind, run), field=c_or(field, now), app=c_or(app, run + now)
+        ),
         "has_latches": lambda tx: tx.has_latches(),
         "latches": lambda tx: tx.latches(subjects),
         "journal_contacts": lambda tx: tx.journal_contacts(c_or(run, now), chosen, since, 0, count),

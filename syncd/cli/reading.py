@@ -216,9 +216,10 @@ def inbox_show(
     show.table(["", "value"], [[app, value] for app, value in values.items()], indent="  ") if values else None
     if doc.get("records"):
         _tell_side_by_side(doc["records"])
-    if any(each["app"] == doc["app"] and each["record"] != doc["record"] for each in doc.get("records", ())):
+    apps = [each["app"] for each in doc.get("records", ())]
+    for app in sorted({app for app in apps if apps.count(app) > 1}):
         show.line(
-            f"where records of {doc['app']} are one person: merge them in the app; "
+            f"where records of {app} are one person: merge them in the app; "
             "syncd links what is left by itself at the next sync"
         )
     show.line(f"decide: {next_command(f'inbox resolve {case}', config)} {' | '.join(doc['decisions'])}")

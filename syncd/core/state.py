@@ -80,6 +80,10 @@ class Contact:
     """field -> why it waits for a person."""
     refused: dict[int, str] = field(default_factory=dict)
     """app -> why it refused to create this contact; forgotten when the contact changes."""
+    waits: set[int] = field(default_factory=set)
+    """Apps in which it gets no record until a person has said whether another contact's is its own (a case says so)."""
+    apart: frozenset[str] = frozenset()
+    """Match keys that it shares with other persons, as a person has decided (hexadecimal)."""
     flips: dict[str, list[Any]] = field(default_factory=dict)
     """What core/fights.py counts (ping-pong breaker)."""
 

@@ -7,7 +7,7 @@ that an answer shows is an observation like any other (SYNC-MODEL 1.5, READ-BACK
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import OUT
@@ -103,7 +103,7 @@ class Done:
         self.fresh: list[dict[str, object]] = []
         self.digests: list[dict[str, object]] = []
         self.keys: list[dict[str, object]] = []
-        self.old_keys: list[dict[str, object]] = []
+        self.old_keys: list[dict[str, Any]] = []
         self.dirty: set[int] = set()
         self.changed: dict[int, Contact] = {}
         self.missing: list[str] = []
@@ -256,6 +256,8 @@ class Done:
         tx.drop_keys(self.old_keys)
         tx.add_keys(self.keys)
         tx.save_contacts(self.changed.values())
+        freed = tx.holders(sorted({row["k_key"] for row in self.old_keys})) if self.old_keys else {}
+        self.dirty.update(h.contact for held in freed.values() for h in held if h.contact is not None and h.app >= 0)
         for kind in KINDS:
             number = KIND_NUMBER[kind]
             tx.drop_intents(app, number, [s.contact for s in self.settled if s.kind == kind])

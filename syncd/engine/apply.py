@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import IN, consent_intents
-from syncd.core.match import record_keys
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import record_results
 from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.meetings import in_the_way, part, undecided, wait
 from syncd.errors import SyncdError, TransientError
-from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown, Write
+from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
@@ -89,10 +89,8 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
                 continue
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])
-        if create and (waiting := undecided(tx, hub, app, {sent.contact: sent.fields for sent in batch.sents})):
-            kept = [pair for pair in zip(batch.sents, batch.writes, strict=True) if pair[0].contact not in waiting]
-            batch.sents, batch.writes = [sent for sent, _ in kept], [write for _, write in kept]
-            moot += waiting
+        if create:
+            moot += _leave_out(tx, hub, app, batch, contacts)
         if not hub.narrowed:
             tx.drop_intents(app.index, kind, moot)
         mark_sent(tx, app, batch)
@@ -123,11 +121,11 @@ def _maybe_back(tx: Tx, hub: Hub, app: OpenApp, contacts: Iterable[Contact]) -> 
     """Find contacts that somebody may have put back where they were removed: that app does not take part in this run, or
     what it shows waits for a decision. Their records elsewhere are put away later, if at all (LATE-CHECK).
     """
-    causes: dict[int, dict[int, Mapping[str, Raw]]] = {}
+    causes: dict[int, dict[int, Collection[bytes]]] = {}
     for contact in contacts:
         cause = contact.going.get(app.index, app.index)
         if cause != app.index and cause in hub.apps:
-            causes.setdefault(cause, {})[contact.id] = {}
+            causes.setdefault(cause, {})[contact.id] = ()
     found: set[int] = set()
     for cause, removed in causes.items():
         other = hub.apps[cause]
@@ -135,23 +133,19 @@ def _maybe_back(tx: Tx, hub: Hub, app: OpenApp, contacts: Iterable[Contact]) -> 
     return found
 
 
-def undecided(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[int, Mapping[str, Raw]]) -> set[int]:
-    """Find contacts of which the app may have a record already: one with the same key waits for a person's decision.
-
-    `records`: contact -> the new record that it is to get.
-    """
-    if not records or not tx.review_contacts(0, 1):
-        return set()
-    keys = {contact: record_keys(fields, app.rule, hub.rules) for contact, fields in records.items()}
-    for contact, links in tx.links_of(sorted(keys)).items():  # its records may still show the key that they had before
-        for link in links:
-            rule = hub.rules.app(link.app)
-            keys[contact] += record_keys(link.base, rule, hub.rules) if rule is not None else []
-    holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
-    here = {key: {h.contact for h in held if h.app == app.index} for key, held in holders.items()}
-    owners = tx.contacts(sorted({c for mine in here.values() for c in mine if c is not None}))
-    open_ = {key for key, mine in here.items() if any(c is None or (c in owners and owners[c].review) for c in mine)}
-    return {contact for contact, mine in keys.items() if open_.intersection(mine)}
+def _leave_out(tx: Tx, hub: Hub, app: OpenApp, batch: Batch, contacts: Mapping[int, Contact]) -> set[int]:
+    """Take out of a batch of creates who may have a record there already; where that is nobody's case yet, it is one now."""
+    waiting = in_the_way(tx, hub, app, contacts, {sent.contact: sent.fields for sent in batch.sents})
+    for sent in batch.sents:
+        contact = contacts[sent.contact]
+        if waiting.get(contact.id):
+            wait(tx, hub, app, contact, waiting[contact.id], sent.fields)
+        elif app.index in contact.waits:
+            part(tx, contact, app.index, hub.world.now_ms())
+            tx.save_contacts([contact])
+    kept = [pair for pair in zip(batch.sents, batch.writes, strict=True) if pair[0].contact not in waiting]
+    batch.sents, batch.writes = [sent for sent, _ in kept], [write for _, write in kept]
+    return set(waiting)
 
 
 def _planned(

@@ -63,6 +63,8 @@ class Outcome:
     staying: list[tuple[int, int]] = field(default_factory=list)
     """(app, contact): was to be put away there, and is not any more."""
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
+    parted: list[tuple[Contact, int]] = field(default_factory=list)
+    """(contact, app): waited there for a decision that is no longer needed."""
     fresh: set[int] = field(default_factory=set)
     """Contacts that are inserted by the caller."""
 
@@ -146,10 +148,15 @@ def merge_contact(
         addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
         _latch(contact, addresses, consented, known, out)
     indexed = by_app(links)
+    planned = len(out.intents)
     if contact.id in out.fresh:  # its only record is where its values come from
         out.intents += consent_intents(contact, indexed, rules) + planned_creates(contact, indexed, rules)
     else:
         out.intents += intents_for(contact, indexed, rules)
+    if contact.waits:  # asked again when it is to be created; and no case where it is not
+        creates = {intent.app for intent in out.intents[planned:] if intent.kind == "create"}
+        out.parted += [(contact, app) for app in sorted(contact.waits - creates)]
+        contact.waits &= creates
     out.conflicts += [(contact, conflict) for conflict in merged.conflicts]
     for link, base, flaws in bases:
         if link in fresh or link.flaws != flaws:
@@ -181,6 +188,8 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     tx.save_latches(out.latches)
     tx.log_consent(hub.run, out.now_ms, out.events)
     tx.write_journal(hub.run, out.now_ms, out.journal)
+    for contact, app in out.parted:
+        tx.close_cases(contact.id, out.now_ms, kind="match", app=app)
     for contact, conflict in out.conflicts:
         values = {hub.apps[app].name if app in hub.apps else "?": value for app, value in conflict.values.items()}
         doc = {"reason": conflict.reason, "values": values}

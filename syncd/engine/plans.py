@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from typing import Any, Final
+
 from syncd.core.state import Intent
-from syncd.engine.apply import intent_now, undecided
+from syncd.engine.apply import intent_now
 from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.meetings import in_the_way
 from syncd.errors import ConfigError
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
@@ -44,7 +46,7 @@ def _page(tx: Tx, hub: Hub, app: OpenApp, kind: str, after: int) -> tuple[list[d
     new = {
         i.contact: {name: change.new for name, change in i.fields.items()} for i in intents if i and kind == "create"
     }
-    waiting = undecided(tx, hub, app, new)
+    waiting = in_the_way(tx, hub, app, contacts, new)
     page = []
     for intent in intents:
         if intent is not None and intent.contact not in waiting:

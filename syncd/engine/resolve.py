@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from syncd.core.atoms import atom_value, put
 from syncd.core.fields import Invalid
-from syncd.core.state import Contact, Entry, Stamp
+from syncd.core.match import record_keys
+from syncd.core.state import Contact, Entry, Link, Stamp
 from syncd.engine.decide import unmerged
 from syncd.engine.hub import Hub
 from syncd.errors import ConfigError
@@ -51,11 +53,14 @@ def _resolve(tx: Tx, hub: Hub, case: int, decision: Decision, now_ms: int) -> di
 
 def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
     if decision.new:
-        contact.review = False
         mine = tx.links_of([contact.id])[contact.id]
-        for link in mine:
-            unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
-        tx.save_links(mine)
+        contact.apart |= {*doc.get("keys", ()), *_keys_of(hub, mine)}
+        contact.waits.clear()
+        if contact.review:
+            contact.review = False
+            for link in mine:
+                unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
+            tx.save_links(mine)
         tx.save_contacts([contact])
         others = {number for _, _, number in doc.get("candidates", ()) if number}
         tx.mark_dirty([contact.id, *tx.contacts(sorted(others))])  # whom it stood in the way of
@@ -75,6 +80,9 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
                 f"c{target.id} has the record {other.id} in {hub.apps[link.app].name} already; merge the two there first"
             )
     target.review = False
+    target.apart |= contact.apart
+    apps = {link.app for link in [*links[contact.id], *links[target.id]]}
+    target.tombs = {app: at_ms for app, at_ms in {**contact.tombs, **target.tombs}.items() if app not in apps}
     for link in links[contact.id]:
         unmerged(link, now_ms)
         link.contact = target.id
@@ -85,6 +93,12 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
     tx.close_cases(target.id, now_ms, kind="match")
     tx.clear_dirty([contact.id])
     return [_note(f"decided: belongs to c{target.id}")]
+
+
+def _keys_of(hub: Hub, links: Sequence[Link]) -> set[str]:
+    """List the match keys of a contact's records, as `Contact.apart` names them."""
+    shown = [(hub.rules.app(link.app), link.seen.fields if link.seen else link.base) for link in links]
+    return {key.hex() for app, fields in shown if app for key in record_keys(fields, app, hub.rules) if key}
 
 
 def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:

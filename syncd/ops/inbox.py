@@ -75,7 +75,8 @@ def _side_by_side(tx: Tx, case: Mapping[str, Any]) -> tuple[list[dict[str, Any]]
     found = [link for app, record in places if (link := tx.link(app, record)) is not None]
     own = int(case["contact"][1:])
     linked = tx.links_of({*(link.contact for link in found), *(c for _, _, c in case["candidates"] if c)} - {0, own})
-    inside = [link for links in linked.values() for link in links if link.app == mine]
+    held = {link.app for link in tx.links_of([own])[own]}
+    inside = [link for links in linked.values() for link in links if link.app in held]
     names = {number: name for name, number in apps.items()}
     records = {(link.app, link.id): _record(link, names) for link in [*found, *inside]}
     taken = {link.contact for link in inside}

@@ -44,6 +44,8 @@ def why_absent(contact: Contact, app: AppRule, rules: Rules) -> str | None:
         return UNDECIDED
     if app.index in contact.tombs:
         return REMOVED
+    if app.index in contact.waits:
+        return UNDECIDED
     return why_not_created(contact, app, rules)
 
 

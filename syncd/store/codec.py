@@ -125,6 +125,10 @@ def contact_doc(contact: Contact) -> bytes:
         doc["t"] = {str(app): at_ms for app, at_ms in contact.tombs.items()}
     if contact.going:
         doc["a"] = {str(app): cause for app, cause in contact.going.items()}
+    if contact.waits:
+        doc["w"] = sorted(contact.waits)
+    if contact.apart:
+        doc["p"] = sorted(contact.apart)
     if contact.refused:
         doc["r"] = {str(app): why for app, why in contact.refused.items()}
     return _with_checksum(doc)
@@ -158,6 +162,8 @@ def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) 
         going={int(app): cause for app, cause in loaded.get("a", {}).items()},
         held=loaded.get("h", {}),
         refused={int(app): why for app, why in loaded.get("r", {}).items()},
+        waits=set(loaded.get("w", ())),
+        apart=frozenset(loaded.get("p", ())),
         flips=loaded.get("f", {}),
     )
 

@@ -85,13 +85,17 @@ class Journal(Base):
         if not changed.rowcount:
             self._c.execute(sa.insert(s.inbox).values(id=_NEXT_CASE), row)
 
-    def close_cases(self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None) -> int:
+    def close_cases(
+        self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None, app: int | None = None
+    ) -> int:
         """Mark open cases of a contact as resolved; says how many there were."""
         where: list[sa.ColumnElement[bool]] = [s.inbox.c.contact == contact, s.inbox.c.resolved_ms.is_(None)]
         if kind is not None:
             where.append(s.inbox.c.kind == kind)
         if field is not None:
             where.append(s.inbox.c.field == field)
+        if app is not None:
+            where.append(s.inbox.c.app == app)
         return self._c.execute(sa.update(s.inbox).where(*where).values(resolved_ms=now_ms)).rowcount
 
     def cases(self, limit: int, after: int = 0) -> list[dict[str, Any]]:

@@ -264,7 +264,9 @@ class ModelJournal(ModelBase, Journal):
                 return
         self._t.put(self._t.inbox, max(self._t.inbox, default=0) + 1, made)
 
-    def close_cases(self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None) -> int:
+    def close_cases(
+        self, contact: int, now_ms: int, *, kind: str | None = None, field: str | None = None, app: int | None = None
+    ) -> int:
         found = [
             (id_, row)
             for id_, row in self._t.inbox.items()
@@ -272,6 +274,7 @@ class ModelJournal(ModelBase, Journal):
             and row.resolved_ms is None
             and kind in (None, row.kind)
             and field in (None, row.field)
+            and app in (None, row.app)
         ]
         for id_, row in found:
             self._t.put(self._t.inbox, id_, row._replace(resolved_ms=now_ms))

@@ -1,0 +1,108 @@
+"""Meetings: right before a record is created, whoever else may be that record in the app is looked at.
+
+Where another contact has a record with the same match key there, or had one that somebody removed, nothing is created until a
+person has said who is who (NO-DUPLICATE-CREATE, NO-RESURRECTION, ONE-ENTITY). What was decided stays so: `Contact.apart`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Final
+
+from syncd.core.match import Holder, record_keys
+from syncd.core.state import Contact
+from syncd.engine.hub import Hub, OpenApp
+from syncd.model import Raw
+from syncd.store.tx import Tx
+
+WHY: Final = "another contact has, or had, a record with the same key here; nothing is created"
+
+
+def in_the_way(
+    tx: Tx, hub: Hub, app: OpenApp, contacts: Mapping[int, Contact], records: Mapping[int, Mapping[str, Raw]]
+) -> dict[int, list[Holder]]:
+    """Find contacts of which the app may have a record already, and the records that say so; none where those have a case
+    of their own. `records`: contact -> the new record that it is to get.
+    """
+    if not records:
+        return {}
+    keys = {
+        contact: {key for key in record_keys(fields, app.rule, hub.rules) if key is not None}
+        for contact, fields in records.items()
+    }
+    holders = tx.holders(sorted(set().union(*keys.values())))
+    found = _met(tx, app, contacts, keys, holders)
+    found.update((contact, []) for contact in undecided(tx, hub, app, keys))
+    for contact, mine in keys.items():
+        if any(h.contact is None and h.app == app.index for key in mine for h in holders.get(key, ())):
+            found[contact] = []  # not even matched yet
+    return found
+
+
+def _met(
+    tx: Tx,
+    app: OpenApp,
+    contacts: Mapping[int, Contact],
+    keys: Mapping[int, Collection[bytes]],
+    holders: Mapping[bytes, Collection[Holder]],
+) -> dict[int, list[Holder]]:
+    """Find the decided contacts that share a key with those who are to get a record, and have or had one there."""
+    shared = [
+        (contact, key, holder)
+        for contact, mine in keys.items()
+        for key in sorted(mine)
+        for holder in holders.get(key, ())
+        if holder.contact not in (None, contact)
+    ]
+    if not shared:
+        return {}
+    others = tx.contacts(sorted({holder.contact for _, _, holder in shared if holder.contact is not None}))
+    asked = {sent.contact for sent in tx.sent(app.index) if sent.kind == "create"}
+    found: dict[int, list[Holder]] = {}
+    for contact, key, holder in shared:
+        other = others.get(holder.contact or 0)
+        if other is None or other.review or key.hex() in contacts[contact].apart | other.apart:
+            continue
+        first = other.id in asked or (other.id in keys and other.id < contact)
+        if holder.app == app.index or app.index in other.tombs or first:
+            found.setdefault(contact, []).extend(h for h in holders[key] if h.app >= 0)
+    return found
+
+
+def undecided(tx: Tx, hub: Hub, app: OpenApp, new: Mapping[int, Collection[bytes]]) -> set[int]:
+    """Find contacts of which the app may have a record already: one with the same key waits for a person's decision.
+
+    `new`: contact -> the match keys that it is to have there, beside those that its records show.
+    """
+    if not new or not tx.review_contacts(0, 1):
+        return set()
+    keys = {contact: set(mine) for contact, mine in new.items()}
+    for contact, links in tx.links_of(sorted(keys)).items():  # its records may still show the key that they had before
+        for link in links:
+            rule = hub.rules.app(link.app)
+            keys[contact].update(key for key in (record_keys(link.base, rule, hub.rules) if rule else ()) if key)
+    holders = tx.holders(sorted(set().union(*keys.values())))
+    here = {key: {h.contact for h in held if h.app == app.index} for key, held in holders.items()}
+    owners = tx.contacts(sorted({c for mine in here.values() for c in mine if c is not None}))
+    open_ = {key for key, mine in here.items() if any(c is None or (c in owners and owners[c].review) for c in mine)}
+    return {contact for contact, mine in keys.items() if not open_.isdisjoint(mine)}
+
+
+def wait(tx: Tx, hub: Hub, app: OpenApp, contact: Contact, met: Collection[Holder], fields: Mapping[str, Raw]) -> None:
+    """Ask a person who is who, and remember that this contact gets no record in this app until then."""
+    contact.waits.add(app.index)
+    tx.save_contacts([contact])
+    candidates = [[hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in met]
+    doc = {
+        "record": next((h.record for h in met if h.app == app.index), ""),
+        "candidates": [each for place, each in enumerate(candidates) if each not in candidates[:place]],
+        "reason": WHY,
+        "keys": [key.hex() for key in record_keys(fields, app.rule, hub.rules) if key is not None],
+    }
+    tx.open_case("match", contact, hub.run, hub.world.now_ms(), doc, app=app.index)
+
+
+def part(tx: Tx, contact: Contact, app: int, now_ms: int) -> None:
+    """Nobody stands in the way (any more): close the case."""
+    contact.waits.discard(app)
+    tx.close_cases(contact.id, now_ms, kind="match", app=app)

@@ -1,0 +1,100 @@
+"""Two contacts that meet: an address moves onto another one's, and nobody is created beside a record that may be theirs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from syncd.errors import ConfigError, TransientError
+from syncd.ops.inbox import show
+from tests.story import Story, given, raising
+
+ADA = {"email": "ada@x.org", "first_name": "Ada"}
+NEW = "new@x.org"
+
+
+def met(folder: Path, **sections: object) -> Story:
+    """Ada gets another address in crm, and before that is seen somebody with that address comes to news (seed 875)."""
+    story = given(folder, {"crm": "memory", "news": "memory"}, **sections)
+    story["news"].put("1", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put(story["crm"].id_of("ada@x.org"), email=NEW)
+    story["news"].put("2", email=NEW, first_name="Eve")
+    with story.when("crm", "read", raising(TransientError("away"))):
+        story.sync()
+    story.sync()
+    return story
+
+
+def test_nothing_is_created_beside_another_contacts_record_until_somebody_says_who_is_who(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    assert [row["first_name"] for row in story["crm"].rows().values()] == ["Ada"]
+    [case] = story.cases()
+    mine, other = story.contact("news", "2"), story.contact("news", "1")
+    assert (case["kind"], case["app"], case["contact"]) == ("match", "crm", f"c{mine}")
+    assert {contact for _, _, contact in case["candidates"]} == {mine, other}
+    assert story.ask(lambda tx: show(tx, case["id"]))["decisions"] == ["--new"]  # both have a record in news
+    with pytest.raises(ConfigError, match="merge the two there first"):
+        story.resolve(case["id"], contact=other)
+    assert [case["id"] for case in story.cases()] == [story.cases()[0]["id"]]
+    story.settle()
+    assert len(story.log("crm")) == 1, "one create, of the first person"
+
+
+def test_two_persons_stay_two_once_that_is_decided(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    story.resolve(story.cases()[0]["id"], new=True)
+    story.settle()
+    assert sorted(row["first_name"] for row in story["crm"].rows().values()) == ["Ada", "Eve"]
+    desk = story.add_app("desk", "memory")
+    story["crm"].put(
+        next(id_ for id_, row in story["crm"].rows().items() if row["first_name"] == "Ada"), first_name="Adele"
+    )
+    story.sync(approve=True)
+    story.settle()
+    assert sorted(row["first_name"] for row in desk.rows().values()) == ["Adele", "Eve"]
+    assert story.cases() == []
+
+
+def test_merging_the_two_in_the_app_ends_the_case(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    story["news"].remove("2")
+    story.sync()
+    story.sync()
+    assert story.cases() == []
+    assert len(story["crm"].rows()) == len(story["news"].rows()) == 1
+
+
+def test_the_case_ends_when_the_address_goes_elsewhere(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    story["news"].put("2", email="eve@x.org")
+    story.settle()
+    assert story.cases() == []
+    assert len(story["crm"].rows()) == len(story["news"].rows()) == 2
+
+
+def test_the_other_record_can_be_linked_where_nothing_speaks_against_it(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    story["news"].remove("1")
+    story.sync()
+    story.sync()
+    [case] = story.cases()
+    other = story.contact("crm", story["crm"].id_of(NEW))
+    assert story.ask(lambda tx: show(tx, case["id"]))["decisions"] == [f"--link c{other}", "--new"]
+    story.resolve(case["id"], contact=other)
+    story.settle()
+    assert len(story["crm"].rows()) == len(story["news"].rows()) == 1
+    assert story.contact("news", "2") == other
+
+
+def test_who_shares_an_address_by_the_match_rule_is_created_without_a_case(tmp_path: Path) -> None:
+    """BEHAVIOURS 25: [email, first_name] tells them apart; consent goes by the address all the same."""
+    story = met(tmp_path, match=[["email", "first_name"]])
+    story.settle()
+    assert story.cases() == []
+    assert sorted(row["first_name"] for row in story["crm"].rows().values()) == ["Ada", "Eve"]
+    story["news"].put("2", email_consent="opted_out")
+    story.settle()
+    assert {row.get("email_consent") for row in story["crm"].rows().values()} == {"opted_out"}
