@@ -96,3 +96,21 @@ def test_an_operator_who_does_not_want_archives_any_more_gets_none(tmp_path: Pat
     story.pause("shop", paused=False)
     story.settle()
     assert story["shop"].one(ANN)
+
+
+@pytest.mark.parametrize("back", [True, False])
+def test_what_the_same_pass_has_listed_is_not_believed_gone(tmp_path: Path, back: bool) -> None:
+    """It was removed between the listing and the write, or its id leads nowhere: the next listing tells."""
+    story = agreed(tmp_path, {"crm": "memory", "shop": "sql"})
+    shop = story["shop"]
+    again = shop.saved()
+    story["crm"].put(story["crm"].id_of(ANN), company="New")
+    with story.when("shop", "write", lambda: shop.remove(shop.id_of(ANN))):
+        outcome = story.sync()
+    assert (outcome.code, outcome.doc["apps"]["shop"]["parked"]) == (3, 1)
+    assert story.journal(story.contact("crm", story["crm"].id_of(ANN)))[-1][0] != "unlink"
+    if back:
+        again()
+    story.settle()
+    assert sorted(row["company"] for row in shop.rows().values()) == (["Acme", "New"] if back else ["Acme"])
+    assert written(story.sync()) == 0

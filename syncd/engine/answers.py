@@ -266,6 +266,7 @@ class Done:
             self.dirty.update(s.contact for s in self.settled)  # only a part of what they need
         if self.missing:
             tx.strike(app, self.missing, 2)
+            self.app.missed.update(self.missing if self.app.pulled else ())
             self.app.struck = not self.hub.narrowed
         tx.mark_dirty(sorted(self.dirty))
         tx.write_journal(self.hub.run, self.now_ms, self.journal)

@@ -20,6 +20,7 @@ from syncd.store.tx import Tx
 
 SUSPECTS_MAX = 1_000_000
 REMOVED = "removed in the app; unlinked, never created there again by itself"
+UNFOUND = "the app lists it, and does not find it when asked for it; looked at again in the next run"
 MERGED = "removed in the app, which has another record of this person"
 
 
@@ -44,6 +45,7 @@ def confirm_gone(hub: Hub, app: OpenApp) -> None:
     except SyncdError as error:
         hub.fail(app, error)
         return
+    lost = hub.world.transact("listed", _set_aside, app, lost)
     linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
     limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
     total = app.counts["unlinked"] + len(lost)
@@ -84,6 +86,20 @@ def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
         key for key, held in here.items() if any(h.contact not in owners or owners[h.contact].review for h in held)
     }
     return {id_ for id_, mine in keys.items() if not undecided.isdisjoint(mine)}
+
+
+def _set_aside(tx: Tx, app: OpenApp, lost: Sequence[str]) -> list[str]:
+    """Set aside what a write and a `get` miss although this very pass has listed it: either it was removed a moment ago,
+    which the next listing shows, or its id leads nowhere. Gives the rest, of which there is evidence.
+    """
+    state = tx.apps()[app.name]
+    listed = app.missed if app.pulled and state.listed_ms >= state.read_ms else set[str]()
+    aside = [id_ for id_ in lost if id_ in listed]
+    for id_ in aside:
+        tx.set_problem(app.index, id_, UNFOUND)
+    tx.forget_reading(app.index, aside)
+    app.counts["parked"] += len(aside)
+    return [id_ for id_ in lost if id_ not in listed]
 
 
 def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:

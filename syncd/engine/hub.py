@@ -37,6 +37,8 @@ class OpenApp:
     """The account, as it is remembered."""
     struck: bool = False
     """A write found that a record is not there: to be looked at before the run ends."""
+    missed: set[str] = field(default_factory=set)
+    """Records that a write did not find in this run, after the app was read."""
     moved: str = ""
     """Why it is held for being another account than before."""
     counts: Counter[str] = field(default_factory=Counter)
