@@ -265,8 +265,23 @@ def test_links_and_modes_stay(tmp_path: Path) -> None:
     assert app.fingerprint() == opened(path).fingerprint()
 
 
-NUMBERS = ["+49 (30) 123-456", "-1", "+1", "-12.50", "+1 [2] 3"]
+NUMBERS = ["+49 (30) 123 456", "+49(30)123456", "-1", "+1", "-12.50", "+49.30.123", "+1 (2 3) 4"]
 FORMULAS = ["=1+1", "@x", "-x", "+x", "\tx", "-", "+", "=", "-1+cmd|' /C calc'!A0", "+1=2", "'=1", "''@x", "+٣"]
+FORMULAS += [
+    "-1-1",
+    "+1(2)-3",
+    "+49 (30) 123-456",
+    "+1 [2] 3",
+    "-(1)",
+    "+ 1",
+    "+1+1",
+    "+1/2",
+    "+1*2",
+    "+1()",
+    "+1(",
+    "+1)",
+    "+1,2",
+]
 
 
 @pytest.mark.parametrize("text", [*NUMBERS, *FORMULAS, "plain", "'", "'plain", " =1"])
