@@ -112,6 +112,8 @@ class FieldMap:
     values: Mapping[str, Raw] | None = None
     """Canonical value -> the app's word for it, invertible."""
     required: bool = False
+    defaulted: bool = False
+    """May not be blank, and the app gives it a value of its own in a new record that says nothing of it."""
     max_length: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the field type for this app (region, order, separator)."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import itemgetter
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -16,9 +16,11 @@ from sqlalchemy.engine import Connection, Engine
 
 from syncd.model import Applied, Rejected, Result, Unknown
 
-from .reach import is_about_the_row, reaction, sqlstate
+from .reach import is_about_the_row, is_fixed, reaction, sqlstate
 from .rows import Rows, tuples
 from .task import Task, holds
+
+_FIXED: Final = "this view takes no such write"
 
 Statement: TypeAlias = Callable[[Sequence[Task]], None]
 
@@ -35,7 +37,8 @@ def transact(engine: Engine, name: str, rows: Rows, tasks: list[Task]) -> None:
     except (exc.DBAPIError, engine.dialect.loaded_dbapi.Error) as error:
         # Nothing was committed: the database undoes what it has not committed, also when the connection is lost.
         cause = _cause(error)
-        _undone(tasks, before, Rejected(why="busy", message=str(reaction(cause, name))))
+        refused = Rejected(why="busy", message=str(reaction(cause, name)))
+        _undone(tasks, before, Rejected(why="readonly", message=_FIXED) if is_fixed(cause) else refused)
         if isinstance(cause, engine.dialect.loaded_dbapi.IntegrityError):
             _one_by_one(engine, name, rows, [task for task, old in zip(tasks, before, strict=True) if old is None])
 
@@ -180,6 +183,8 @@ class _Batch:
 
     def _refusal(self, task: Task, error: BaseException) -> Rejected:
         told = str(error)
+        if is_fixed(error):
+            return Rejected(why="readonly", message=_FIXED)
         if sqlstate(error) == "23505" or "UNIQUE constraint failed" in told:
             return self._in_the_way(task)
         column = getattr(getattr(error, "diag", None), "column_name", None)

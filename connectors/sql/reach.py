@@ -144,6 +144,11 @@ def is_about_the_row(error: BaseException, driver: Any) -> bool:
     return not state or state[:2] in {"22", "23", "44", "P0"} or state in {"42804", "0A000"}
 
 
+def is_fixed(error: BaseException) -> bool:
+    """Tell that this view, or this column of it, takes no writes at all."""
+    return sqlstate(error) in {"0A000", "55000"} or "because it is a view" in str(error)
+
+
 def reaction(error: BaseException, name: str) -> SyncdError:
     """Say what a failed statement or connection means for the app as a whole, by the driver's own error."""
     state, told = sqlstate(error), str(error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import orjson
@@ -27,6 +28,12 @@ KEYS_MAX: Final = 500
 """Keys in one statement: SQLite allows 999 values in old versions."""
 KEYS_BYTES_MAX: Final = 4 << 20
 """Keys in memory while their rows are fetched."""
+UNASKABLE: Final = (
+    "its key is of another type than the key column asks for, so the row cannot be found by it; "
+    "use a TEXT or INTEGER key and store keys as such"
+)
+_KEY_TYPES: Final = {"text": str, "integer": int}
+"""What a key of this kind is as the driver gives it; such a key is found again as it is."""
 _NOT_DELETED: Final = {"", "0", "f", "false", "n", "no"}
 
 
@@ -42,14 +49,18 @@ class Rows:
         self._readers = [
             (index, read) for index, column in enumerate(shape.paths.values()) if (read := readable(column)) is not None
         ]
+        self._key_type = _KEY_TYPES.get(shape.key.kind)
+        # The lengths that SQLite's columns declare bind nobody.
+        self._key = shape.key if shape.key.typed else replace(shape.key, max_length=None)
         self._seed = hashlib.blake2b("\0".join(self._names).encode(), digest_size=8)
         columns = [self.table.c[column.name] for column in shape.paths.values()]
         deleted = [self.table.c[shape.deleted.name]] if shape.deleted is not None else []
         self._flag = self._width + 1 if deleted else None
         # Labels: one column may be a field, the key and the stamp at once.
         wanted = [column.label(f"f{index}") for index, column in enumerate([*columns, self.key, *deleted])]
-        self.select = sa.select(*wanted).select_from(self.table)
-        self.keys = sa.select(self.key.label("key")).select_from(self.table)
+        named = self.key.is_not(None)  # SQLite has rows without a key: nothing tells them apart
+        self.select = sa.select(*wanted).select_from(self.table).where(named)
+        self.keys = sa.select(self.key.label("key")).select_from(self.table).where(named)
         self.by_keys = self.select.where(self.key.in_(sa.bindparam("keys", expanding=True)))
 
     @property
@@ -75,6 +86,9 @@ class Rows:
 
     def record(self, row: Sequence[Any]) -> Record:
         """Make the record; on the hot path nothing but these lines runs for a row."""
+        key = row[self._width]
+        if type(key) is not self._key_type and not self.askable(key):
+            return Record(id=str(key), fields={}, problem=UNASKABLE)
         values: Sequence[Any] = row[: self._width]
         if self._readers:
             values = list(values)
@@ -114,7 +128,7 @@ class Rows:
 
     def key_value(self, id_: str) -> Any:
         """Turn an id into what the key column takes; None for an id that no row here can have."""
-        key = self.shape.key
+        key = self._key
         if key.kind == "text" and len(id_) <= (key.max_length or len(id_)) and id_.isprintable():
             return id_
         try:
@@ -122,6 +136,11 @@ class Rows:
         except ValueError:
             return None
         return value if str(value) == id_ else None
+
+    def askable(self, key: Any) -> bool:
+        """Say whether a key as the driver gave it leads back to its row: SQLite holds anything in any column."""
+        value = self.key_value(str(key))
+        return value is not None and (self._key.typed or (type(value), value) == (type(key), key))
 
     def _odd_record(self, row: Sequence[Any]) -> Record:
         """What is no plain data: bytes leave their field unknown; text that is not text spoils the row."""
@@ -160,7 +179,7 @@ def noted_keys(connection: Connection, statement: sa.Executable, size: int) -> I
     """Run a select of keys to its end, then give them in lists; many of them wait in a file, not in memory."""
     with tempfile.SpooledTemporaryFile(max_size=KEYS_BYTES_MAX) as notes:
         for part in connection.execute(statement, execution_options={"stream_results": True}).partitions(size):
-            notes.write(orjson.dumps([row[0] for row in part]) + b"\n")
+            notes.write(orjson.dumps([row[0] for row in part], default=str) + b"\n")
         connection.rollback()
         notes.seek(0)
         for line in notes:

@@ -71,9 +71,8 @@ def shape_of(connection: Connection, opening: Opening) -> Shape:
             raise ConfigError(f"{setting}: table {name!r} has no column {wanted!r}{_instead(wanted, list(columns))}")
     key = columns[opening.settings["key"]]
     if key.kind in {"binary", "plain", "number"}:
-        raise ConfigError(
-            f"key: column {key.name!r} is of a type that cannot name a row; use text, whole numbers or UUIDs"
-        )
+        use = "use text, whole numbers or UUIDs" if key.typed else "in SQLite, declare it TEXT or INTEGER"
+        raise ConfigError(f"key: column {key.name!r} is of a type that cannot name a row; {use}")
     alone, indexed = _unique_and_indexed(inspector, name, schema or None)
     fields, paths = _fields(opening, columns)
     drawn = _draws(connection, name, schema or None, key)
@@ -174,7 +173,8 @@ def _fields(opening: Opening, columns: Mapping[str, Column]) -> tuple[dict[str, 
             field = replace(field, direction="in")  # noqa: PLW2901
         lengths = [length for length in (field.max_length, found.max_length) if length is not None]
         required = field.required or found.required
-        fields[name] = replace(field, required=required, max_length=min(lengths, default=None))
+        defaulted = not required and not found.nullable and not found.generated
+        fields[name] = replace(field, required=required, defaulted=defaulted, max_length=min(lengths, default=None))
         paths[name] = found
     return fields, paths
 

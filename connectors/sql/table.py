@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, Literal
@@ -19,13 +20,15 @@ from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Unknown, 
 
 from .batch import transact
 from .reach import engine_for, translated
-from .rows import Rows, noted_keys, tuples
+from .rows import UNASKABLE, Rows, noted_keys, tuples
 from .shape import Shape, fields_without_column, shape_of
 from .stamps import Mark, Stamps, cursor_of, mark_of, rows_of
 from .task import Preparing
 from .values import writable
 
 PAGE: Final = 1000
+_ONLY_READ: Final = "the account may not change rows, or this is a view that cannot be changed: this app is only read"
+_INSTEAD_OF: Final = re.compile(r"INSTEAD\s+OF\s+(INSERT|UPDATE)\b", re.IGNORECASE)
 
 
 def open_table(spec: Spec, opening: Opening) -> SqlTable:
@@ -63,7 +66,7 @@ class SqlTable:
     def check(self) -> list[Finding]:
         shape = self._rows.shape
         findings = [
-            Finding(level="warning", field=name, message=message)
+            Finding(level="error", field=name, message=message)
             for name, message in fields_without_column(shape, self._opening)
         ]
         with self._connected() as connection:
@@ -230,19 +233,31 @@ def _stamps(connection: Connection, shape: Shape) -> Stamps | None:
 
 def _rights(connection: Connection, shape: Shape, name: str) -> set[str]:
     """Tell what the account may do to the table; raise AccessError where it may not even read."""
-    everything = {"SELECT", "INSERT", "UPDATE"}
     if connection.dialect.name == "sqlite":
         path = name.removeprefix("sqlite:///")
-        return everything if os.access(path, os.W_OK) else {"SELECT"}
+        return {"SELECT", *_sqlite_takes(connection, shape)} if os.access(path, os.W_OK) else {"SELECT"}
     if connection.dialect.name != "postgresql":
-        return everything
+        return {"SELECT", "INSERT", "UPDATE"}
     quoted = connection.dialect.identifier_preparer.format_table(sa.table(shape.name, schema=shape.schema))
-    ask = sa.text("SELECT has_any_column_privilege(:t, 'SELECT'), has_any_column_privilege(:t, 'INSERT'), "
-                  "has_any_column_privilege(:t, 'UPDATE')")  # fmt: skip
+    # 8 and 4: the view takes inserts and updates, by itself or by a trigger; a table takes both.
+    ask = sa.text("SELECT has_any_column_privilege(:t, 'SELECT'), "
+                  "has_any_column_privilege(:t, 'INSERT') AND pg_relation_is_updatable(to_regclass(:t), true) & 8 > 0, "
+                  "has_any_column_privilege(:t, 'UPDATE') AND pg_relation_is_updatable(to_regclass(:t), true) & 4 > 0")  # fmt: skip
     may = connection.execute(ask, {"t": quoted}).one()
     if not may[0]:
         raise AccessError(f"{name}: the account may not read table {shape.name!r}; grant it SELECT")
     return {right for right, held in zip(("SELECT", "INSERT", "UPDATE"), may, strict=True) if held}
+
+
+def _sqlite_takes(connection: Connection, shape: Shape) -> set[str]:
+    """Tell what may be done to a table; a view takes what a trigger does in its place."""
+    catalogue = sa.table("sqlite_master", *map(sa.column, ("type", "sql", "tbl_name")), schema=shape.schema)
+    mine = sa.func.lower(catalogue.c.tbl_name) == shape.name.lower()
+    told = connection.execute(sa.select(catalogue.c.type, catalogue.c.sql).where(mine)).all()
+    if not any(kind == "view" for kind, _ in told):
+        return {"INSERT", "UPDATE"}
+    triggers = [_INSTEAD_OF.search(sql) for kind, sql in told if kind == "trigger"]
+    return {match[1].upper() for match in triggers if match is not None}
 
 
 def _narrowed(spec: Spec, shape: Shape, may: set[str]) -> Spec:
@@ -268,10 +283,29 @@ def _narrowed(spec: Spec, shape: Shape, may: set[str]) -> Spec:
 
 
 def _key_findings(connection: Connection, rows: Rows) -> Iterator[Finding]:
-    shape = rows.shape
+    shape, key = rows.shape, rows.key
+    nameless = sa.select(sa.func.count()).select_from(rows.table).where(key.is_(None))
+    if shape.key.nullable and (count := int(connection.execute(nameless).scalar_one())):
+        message = (
+            f"{count} row{' has' if count == 1 else 's have'} no {shape.key.name!r}: nobody in them is seen, "
+            "and may be created a second time; give each a key"
+        )
+        yield Finding(level="warning", message=message)
+    odd = rows.keys.limit(PAGE)
+    if not shape.key.typed and shape.key.kind in {"text", "integer"}:
+        odd = odd.where(sa.func.typeof(key) != shape.key.kind)
+    if any(not rows.askable(row[0]) for row in tuples(connection, odd)):
+        yield Finding(level="error", message=f"rows are set aside by column {shape.key.name!r}: {UNASKABLE}")
     if shape.key_unique:
         return
-    twice = sa.select(rows.key).select_from(rows.table).group_by(rows.key).having(sa.func.count() > 1).limit(1)
+    twice = (
+        sa.select(key)
+        .select_from(rows.table)
+        .where(key.is_not(None))
+        .group_by(key)
+        .having(sa.func.count() > 1)
+        .limit(1)
+    )
     if tuples(connection, twice):
         message = f"column {shape.key.name!r} has the same value in several rows; those rows are left alone"
         yield Finding(level="error", message=message)
@@ -301,7 +335,10 @@ def _create_findings(shape: Shape, spec: Spec) -> Iterator[Finding]:
         message = f"no row can be created: {', '.join(missing)} may not be blank, have no default and are not mapped"
         yield Finding(level="warning", message=message)
     if not spec.update:
-        yield Finding(level="warning", message="the account may not change rows: this app is only read")
+        yield Finding(level="warning", message=_ONLY_READ)
     if not spec.create and spec.update:
-        message = "no row can be created: the account may not insert, or the key column is too small for a drawn key"
+        message = (
+            "no row can be created: the account may not insert, the view takes no new rows, "
+            "or the key column is too small for a drawn key"
+        )
         yield Finding(level="warning", message=message)

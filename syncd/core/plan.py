@@ -273,7 +273,7 @@ def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     if app.scope is not None and not app.scope(golden):
         return "out of this app's scope"
     for name, lens in app.lenses.items():
-        if lens.required and lens.writes:
+        if (lens.required or lens.defaulted) and lens.writes:
             why_not = _why_not_filled(name, contact, lens, rules)
             if why_not is not None:
                 return why_not
@@ -288,7 +288,7 @@ def _why_not_filled(name: str, contact: Contact, lens: Lens, rules: Rules) -> st
     if name in contact.held:
         return f"required field waits for a decision: {name}"
     if value is None:
-        return None if lens.placeholder is not None else f"required field missing: {name}"
+        return None if lens.placeholder is not None or not lens.required else f"required field missing: {name}"
     if rule is None:
         return None
     why_not = spelled(value, rule.type.key(value), lens, rule)[1]

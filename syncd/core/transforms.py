@@ -35,6 +35,8 @@ class Lens:
     reads: bool
     writes: bool
     required: bool = False
+    defaulted: bool = False
+    """The app has a value of its own for a new record that says nothing of the field."""
     placeholder: Raw = None
     """Written into a new record where the field is required and blank; read back it is blank (never data)."""
     max_length: int | None = None
@@ -71,6 +73,7 @@ def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool) -> Le
         reads=where.direction in ("in", "both"),
         writes=where.direction in ("out", "both"),
         required=where.required,
+        defaulted=where.defaulted,
         placeholder=placeholder,
         max_length=where.max_length,
         truncate=cut is not None,
