@@ -7,7 +7,7 @@ import pytest
 from tests import reliability
 
 
-def test_the_page_is_made_of_thefigures_of() -> None:
+def test_the_page_is_made_of_the_figures() -> None:
     assert reliability.main(["--check"]) == 0, "run `python -m tests.reliability`"
 
 
