@@ -161,6 +161,7 @@ class Daemon:
         finally:
             self._scheduler.shutdown(wait=False)
             self._kept.close()
+            self._say_alive("")
             self._store.close()
         self._log.info("stopped")
         return 0
@@ -230,8 +231,12 @@ class Daemon:
         if now - self._beaten < self._beat_seconds:
             return
         self._beaten = now
+        self._say_alive(str(time.time_ns() // 1_000_000))
+
+    def _say_alive(self, at_ms: str) -> None:
+        """Write down when we were alive; nothing, when we end in order."""
         try:
-            self._store.transact(lambda tx: tx.set_meta("alive_ms", str(time.time_ns() // 1_000_000)))
+            self._store.transact(lambda tx: tx.set_meta("alive_ms", at_ms))
         except TransientError as error:
             if not self._deaf:
                 self._log.warning("the store does not answer", message=str(error))

@@ -136,6 +136,12 @@ def test_a_line_of_any_length_is_passed_over(tmp_path: Path) -> None:
     assert (tmp_path / "people.csv").read_bytes() == data.replace(b"linus@example.org", b"x")
 
 
+def test_a_file_without_a_byte_is_out_of_reach(tmp_path: Path) -> None:
+    """Somebody is writing it, or a disk was full: no fault of the configuration."""
+    with pytest.raises(TransientError, match="is empty"):
+        opened(people(tmp_path, ""))
+
+
 def test_files_that_hold_nobody(tmp_path: Path) -> None:
     app = opened(people(tmp_path, "id,email"))
     [page] = app.read(None)
@@ -147,7 +153,6 @@ def test_files_that_hold_nobody(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        ("", "no header"),
         ("\n\n", "no header"),
         ("number,email\n1,a\n", "no column is named 'id'"),
         ("ID,email\n1,a\n", "did you mean 'ID'"),

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, TransientError
 
 RECORD_BYTES_MAX: Final = 16 << 20
 """What is longer is no record but a quote that nobody closed, or no CSV file."""
@@ -75,6 +75,8 @@ class Sheet:
         self._bytes.read(self._start)
         self._rows = self._read()
         head = next(self._rows, None)
+        if head is None and file.tell() == 0:
+            raise TransientError(f"{place}: the file is empty: it is being written, or was cut off; put it back")
         if head is None:
             raise ConfigError(f"{place}: the file has no header; its first line must name the columns")
         if head.problem:

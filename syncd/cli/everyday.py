@@ -89,7 +89,7 @@ def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int
     if as_json:
         show.document({"alive": alive, "age_seconds": age})
     elif age is None:
-        show.line("the daemon has never run")
+        show.line("not alive: the daemon never ran, or was stopped")
     else:
         show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago")
     return 0 if alive else 3

@@ -164,6 +164,6 @@ def _contacts(tx: Tx, *where: sa.ColumnElement[bool]) -> Iterator[Contact]:
 
 
 def alive_age(tx: Tx, now_ms: int) -> float | None:
-    """Say how many seconds ago the daemon last said that it is alive; None if it never did."""
+    """Say how many seconds ago the daemon last said that it is alive; None if it never did, or has said that it stops."""
     text = tx.meta("alive_ms")
-    return None if text is None else max(0.0, (now_ms - int(text)) / 1000)
+    return None if not text else max(0.0, (now_ms - int(text)) / 1000)
