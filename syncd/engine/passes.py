@@ -142,12 +142,14 @@ def _store_reread(hub: Hub, app: OpenApp, records: dict[str, Record]) -> None:
 
 
 def guard(hub: Hub) -> None:
-    """Count the whole plan and hold every app where it looks like a catastrophe."""
+    """Count the whole plan and hold every app where it looks like a catastrophe, for all the reasons there are: each would
+    need an approval of its own.
+    """
     counts, linked = hub.world.transact("count", lambda tx: planned(tx, hub))
+    going = {app.name: app for app in hub.apps.values() if not app.held}
     for held in check_guards(counts, linked, hub.limits, hub.approved):
-        app = next(a for a in hub.apps.values() if a.name == held.app)
-        if not app.held:
-            hub.hold(held, app)
+        if held.app in going:
+            hub.hold(held, going[held.app])
 
 
 def planned(tx: Tx, hub: Hub, *, unwritten: bool = False) -> tuple[Counter[tuple[str, str]], dict[str, int]]:
