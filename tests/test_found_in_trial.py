@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from syncd.core.policies import ASSUMED
 from syncd.ops.explain import POLICIES
-from tests.story import agreed
+from tests.story import ANN, agreed, given
 
 
 def test_asking_means_asking_where_apps_disagree(tmp_path: Path) -> None:
@@ -21,3 +24,40 @@ def test_asking_means_asking_where_apps_disagree(tmp_path: Path) -> None:
     books.put(books.id_of("bob@x.org"), company="Two")
     story.settle()
     assert [(case["kind"], case["field"]) for case in story.cases()] == [("conflict", "company")]
+
+
+@pytest.mark.parametrize("order", [("crm", "card"), ("card", "crm")])
+@pytest.mark.parametrize("apart", [(), ("crm",), ("card",)])
+def test_an_assumed_country_never_wins_over_a_written_one(
+    tmp_path: Path, order: tuple[str, str], apart: tuple[str, ...]
+) -> None:
+    """Fault: crm's `region: DE` made +49123456789 of a French number, and it was written over the French one."""
+    typed = {"crm": "01 23 45 67 89", "card": "+33 1 23 45 67 89"}
+    story = given(tmp_path, dict.fromkeys(apart or order, "memory"))
+    for round_ in (apart, order):  # `apart`: one app was synced alone before, and had no rival then
+        for name in round_:
+            if name not in story.apps:
+                story.add_app(name, "memory")
+            if not story[name].rows():
+                story[name].put("1", email="ann@x.org", first_name="Ann", phone=typed[name])
+        story.configure(apps={name: story.doc["apps"][name] for name in order if name in story.apps})
+        if "crm" in story.apps:
+            story.configure(app_crm={"fields": {"phone": {"region": "DE"}}})
+        if round_:
+            story.sync(approve=True)
+    story.settle()
+    assert {row["phone"] for row in story.everywhere("ann@x.org").values()} <= {"+33123456789", typed["card"]}
+    contact = story.contact("crm", "1")
+    lost = story.ask(lambda tx: tx.journal_entries([contact], None, None))[contact]
+    assert any(entry.reason == ASSUMED and entry.old == "+49123456789" for entry in lost)
+
+
+def test_an_assumed_number_that_somebody_types_later_is_a_change_as_any_other(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "card": "memory"})
+    story.configure(app_crm={"fields": {"phone": {"region": "DE"}}})
+    story["card"].put("1", **ANN)
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put(story["crm"].id_of("ann@x.org"), phone="030 23125499")
+    story.settle()
+    assert story["card"].one("ann@x.org")["phone"] == "+493023125499"

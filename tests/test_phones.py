@@ -124,3 +124,30 @@ def test_what_is_read_is_settled(text: str, region: str | None) -> None:
     if isinstance(value, str):
         assert kind.parse(value) == value
         assert kind.key(value)
+
+
+@pytest.mark.parametrize(
+    ("kind", "raw", "says"),
+    [
+        *((GERMAN, raw, "written") for raw in ("+33 1 23 45 67 89", "0033 1 23 45 67 89", "tel:+49-171-2345678")),
+        *((GERMAN, raw, "assumed") for raw in ("01 23 45 67 89", "0171 2345678", 1712345678, "tel:0171-2345678")),
+        *((GERMAN, raw, "plain") for raw in (None, "", "112", "ask at reception", ["0171 2345678"])),
+        *((ANYWHERE, raw, "plain") for raw in ("0171 2345678", "0033 1 23 45 67 89")),
+        *((AMERICAN, raw, "written") for raw in ("011 49 171 2345678", "+1 (212) 555-0100")),
+        (AMERICAN, "(212) 555-0100", "assumed"),
+        (field_type("text"), "0171 2345678", "plain"),
+    ],
+)
+def test_a_number_says_whether_its_country_is_written(kind: FieldType, raw: object, says: str) -> None:
+    assert kind.certainty(raw) == says
+
+
+@given(st.one_of(DIGITS, st.text(max_size=20), st.from_regex(r"(\+|00)[1-9][0-9 ]{6,12}", fullmatch=True)), REGIONS)
+def test_what_is_assumed_needs_the_region(raw: str, region: str | None) -> None:
+    kind = field_type("phone", **({"region": region} if region else {}))
+    says, value = kind.certainty(raw), kind.parse(raw)
+    if says == "assumed":
+        assert region is not None
+        assert ANYWHERE.parse(raw) != value
+    if "+" in raw and isinstance(value, str) and value[0] == "+":
+        assert says == "written"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import HealthCheck, Phase, find, given, settings
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from syncd.core.policies import ORDER_DEPENDENT, POLICIES, Candidate, decide, incumbent, later
 from syncd.core.rules import Atom, PolicyKind
 from syncd.core.state import Stamp
+from syncd.core.values import Certainty
 from syncd.model import OPERATOR
 from tests.core_world import rule
 
@@ -65,6 +66,7 @@ def cases(draw: Any, kind: PolicyKind, *, apps_max: int = 3) -> Case:
             stamp=draw(stamps(app)),
             base=base,
             has_base=base is not None,
+            certainty=draw(st.sampled_from(("plain", "written") if base is not None else get_args(Certainty))),
         )
         candidates.append(seen_by(atom, golden, candidate))
     return golden, tuple(candidates)

@@ -7,7 +7,7 @@ is in the returned entries before anything can be sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -235,10 +235,27 @@ class _Merge:
             self._take_first(atom, min(candidates, key=lambda c: c.rank))
             return
         golden = self._golden(atom) if known else None
+        if len(atom.fields) == 1 and not all(c.has_base for c in candidates):
+            self._grade(atom.name, [*candidates, golden] if golden else candidates)
         standing = {}
         if atom.rule.policy in ("owner", "rank"):
             standing = self._standing(atom) | {c.app: c for c in candidates if c.key is not None}
         self._carry_out(atom, golden, decide(atom, golden, candidates, standing), candidates)
+
+    def _grade(self, name: str, values: Sequence[Candidate]) -> None:
+        """Note of values at a first contact whether they are written in full where they come from, or partly assumed. What
+        was seen to be typed is what somebody meant.
+        """
+        links = {link.app: link for link in self.links}
+        for each in values:
+            link, app = links.get(each.app), self.rules.apps.get(each.app)
+            if link is None or app is None or name not in link.base or name not in app.lenses:
+                continue
+            lens, raw = app.lenses[name], link.base[name]
+            if value_key(self.rules, name, lens.parse(raw)) == each.key:
+                certainty = lens.certainty(raw)
+                typed = each.has_base or each.stamp.lo_ms > 0
+                each.certainty = "plain" if typed and certainty == "assumed" else certainty
 
     def _carry_out(
         self, atom: Atom, golden: Candidate | None, verdict: Verdict, candidates: Sequence[Candidate]

@@ -14,7 +14,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 from unicodedata import decimal, normalize
 
-from syncd.core.values import FieldType, Invalid, one_line, read_line, same
+from syncd.core.values import Certainty, FieldType, Invalid, one_line, read_line, same
 from syncd.model import Raw
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ _UNDIALLED = re.compile(r"[^\d*#]", re.ASCII)
 
 def phone_type(region: str | None = None) -> FieldType:
     """Make the type of phone numbers; `region` (ISO 3166 alpha-2) completes national numbers."""
-    return FieldType(name="phone", parse=partial(parse_phone, region=region), key=phone_key, render=same)
+    parse, certainty = partial(parse_phone, region=region), partial(phone_certainty, region=region)
+    return FieldType(name="phone", parse=parse, key=phone_key, render=same, certainty=certainty)
 
 
 def parse_phone(raw: Raw, *, region: str | None = None) -> str | Invalid | None:
@@ -96,6 +97,27 @@ def parse_phone(raw: Raw, *, region: str | None = None) -> str | Invalid | None:
     if text is None or isinstance(text, Invalid):
         return text
     return NO_PHONE if len(text) > PHONE_CHARS_MAX else (_quick(text, region) or _parse_unusual(text, region))
+
+
+def phone_certainty(raw: Raw, *, region: str | None = None) -> Certainty:
+    """Say whether a number was written with its country (+ or 00), or has it from `region`."""
+    import phonenumbers as library
+
+    value, text = parse_phone(raw, region=region), read_line(raw)
+    if not isinstance(text, str) or not isinstance(value, str) or value[0] != "+":
+        return "plain"
+    text = _in_ascii(text)
+    if "+" in text:
+        return "written"
+    source = library.parse(text, region, keep_raw_input=True).country_code_source
+    return "written" if source == library.CountryCodeSource.FROM_NUMBER_WITH_IDD else "assumed"
+
+
+def is_abroad(country: str, region: str) -> bool:
+    """Say whether numbers of a country have another country code than those of `region`."""
+    import phonenumbers as library
+
+    return library.country_code_for_region(country) != library.country_code_for_region(region)
 
 
 def phone_key(value: str) -> str:

@@ -8,14 +8,16 @@ how changes are spread over passes (SYNC-MODEL 2.1); the laws in tests/test_poli
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from syncd.core.rules import Atom
 from syncd.core.state import NOBODY, Stamp
+from syncd.core.values import Certainty
 from syncd.model import OPERATOR, Value
 
 ASK: Final = "apps disagree; a person decides"
+ASSUMED: Final = "its country was assumed (region); the other app's is written"
 NEVER: Final = Stamp(NOBODY, 0, 0)
 
 
@@ -35,6 +37,8 @@ class Candidate:
     causal: bool = False
     """Its app held the golden value before: whoever typed it had that in front of them."""
     record: str = ""
+    certainty: Certainty = "plain"
+    """Whether the value was written in full, or assumed in part at the first contact."""
     filled: Mapping[str, Stamp] = field(default_factory=dict)
     """Members of a group that were not typed in this app -> where they come from."""
 
@@ -85,22 +89,31 @@ def _rivals(golden: Candidate | None, candidates: Sequence[Candidate]) -> list[C
 
 
 def latest(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:
-    """Take the latest change by interval evidence; concurrent ones by the order of the apps.
+    """Take the latest change by interval evidence; concurrent ones by the order of the apps. At the first contact nothing
+    that was assumed competes with what was written in full.
 
     Not associative over passes ("concurrent" is not transitive), hence evaluated jointly within a pass.
     """
     rivals = _rivals(golden, candidates)
     if len(rivals) == 1:
         return Verdict(winner=rivals[0], reason="changed")
-    newest = [c for c in rivals if not any(later(d.stamp, c.stamp) for d in rivals if d is not c)]
+    written = any(c.certainty == "written" for c in rivals)
+    sure = [c for c in rivals if not (written and c.certainty == "assumed")]
+    newest = [c for c in sure if not any(later(d.stamp, c.stamp) for d in sure if d is not c)]
     best = min(newest, key=_by_rank)
     if any(c.key != best.key for c in newest):
         reason = "concurrent with another app's value; order of the apps"
-    elif any(c.key != best.key for c in rivals):
+    elif any(c.key != best.key for c in sure):
         reason = "later than the other app's value"
+    elif any(c.key != best.key for c in rivals):
+        reason = ASSUMED
     else:
         reason = "changed"
-    return _verdict(golden, best, candidates, reason)
+    verdict = _verdict(golden, best, candidates, reason)
+    if len(sure) == len(rivals):
+        return verdict
+    lost = [replace(each, reason=ASSUMED) if each.candidate.certainty == "assumed" else each for each in verdict.lost]
+    return replace(verdict, lost=tuple(lost))
 
 
 def owner(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate], standing: Standing) -> Verdict:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from syncd.core.fields import FieldType, Invalid
-from syncd.core.values import same
+from syncd.core.values import Certainty, nothing_assumed, same
 from syncd.model import FieldMap, Raw, Value
 
 LIST_JOINER: Final = "; "
@@ -45,6 +45,8 @@ class Lens:
     """The app has no words of its own: a raw value that equals a canonical value means that value."""
     lossy: bool = False
     """What is read back may be less than what was written (cut, joined)."""
+    certainty: Callable[[Raw], Certainty] = nothing_assumed
+    """Say whether part of what is read is assumed."""
 
     def blocked(self, raw: Raw) -> str | None:
         """Say why the app cannot hold this raw value; None if it can."""
@@ -79,6 +81,7 @@ def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool) -> Le
         truncate=cut is not None,
         plain=not where.values and placeholder is None,
         lossy=cut is not None or (flat and kind.name in JOINED),
+        certainty=kind.certainty,
     )
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 from math import isfinite
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 from unicodedata import is_normalized, normalize
 
 from syncd.model import Raw, Value
 
 Key: TypeAlias = str | tuple[object, ...]
+Certainty: TypeAlias = Literal["written", "plain", "assumed"]
+"""What a raw value says of its meaning: all of it; nothing in particular; or part of it was assumed in reading."""
 
 VALUE_BYTES_MAX: Final = 64 * 1024
 SHORT_CHARS: Final = VALUE_BYTES_MAX // 4
@@ -40,6 +42,11 @@ class Invalid:
     """For people; says nothing of the value itself."""
 
 
+def nothing_assumed(raw: Raw) -> Certainty:
+    """Say nothing in particular: most types have nothing to assume."""
+    return "plain"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FieldType:
     """A kind of value: its canonical form and when two values are the same.
@@ -54,6 +61,8 @@ class FieldType:
     """Two values of this type are the same exactly if their keys are equal. Not asked about blanks."""
     render: Callable[[Any], Raw]
     """Write a value for an app that says nothing of its own about it."""
+    certainty: Callable[[Raw], Certainty] = nothing_assumed
+    """Say whether part of the value that was read from this is assumed."""
 
 
 TOO_LONG: Final = Invalid(reason="longer than 64 KiB")

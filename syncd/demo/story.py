@@ -47,7 +47,7 @@ match:                                    # who is who: by address, else by numb
   - [phone, last_name]
 
 fields:
-  phone: {{region: DE}}                     # numbers without a country are German
+  phone: {{region: DE}}                     # a number without a country is assumed to be German
   company: {{policy: {{owner: books}}}}       # the accountant knows what a firm is really called
   last_name: {{policy: ask}}                # nobody gets another name unless a person says so
 """
