@@ -22,6 +22,8 @@ from .survey import keys_used_twice
 
 PAGE: Final = 1000
 _TRIES: Final = 3
+_CHANGING: Final = {"email", "phone", "name"}
+"""Types of fields that people change."""
 _TWICE: Final = "has a key that another row has too"
 
 SPEC: Final = Spec(
@@ -67,6 +69,12 @@ class CsvFile:
             Finding(level="error", field=name, message=message)
             for name, message in fields_without_column(layout, self._opening)
         ]
+        if layout.key_field is not None and self._opening.known.get(layout.key_field) in _CHANGING:
+            message = (
+                f"the key {self._opening.settings['key']!r} is {layout.key_field}, which changes; a key must not. A row whose key "
+                "is changed counts as removed and as a new one; give each row an id that stays"
+            )
+            findings.append(Finding(level="warning", field=layout.key_field, message=message))
         folder = Path(os.path.realpath(self._path)).parent
         if not os.access(folder, os.W_OK | os.X_OK):
             message = f"{folder}: no permission to write here; a changed file is put in the place of the old one"
