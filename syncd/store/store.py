@@ -85,7 +85,8 @@ class Store:
         if found is not None and found < wanted:
             remedy = "run `syncd db upgrade` (every syncd on it must be stopped, and a backup made)"
             raise ConfigError(f"{self.place}: the store is of version {found}, this syncd needs {wanted}; {remedy}")
-        remedy = "install the newer one again, or go back to the backup that it made when it upgraded the store"
+        whose = "it" if self.engine.dialect.name == "sqlite" else "you"  # a server's store is not copied by us
+        remedy = f"install the newer one again, or go back to the backup that {whose} made when it upgraded the store"
         raise ConfigError(f"{self.place}: the store is of version {found}, this syncd knows {wanted} only; {remedy}")
 
     def quick_check(self) -> None:
