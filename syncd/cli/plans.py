@@ -154,6 +154,8 @@ def tell_undo(outcome: Outcome) -> int:
 
 def read_plan(path: Path) -> dict[str, Any]:
     """Read a plan file; raises ConfigError."""
+    from syncd.cli.planfile import check_shape
+
     try:
         doc = orjson.loads(path.read_bytes())
     except OSError as error:
@@ -162,6 +164,6 @@ def read_plan(path: Path) -> dict[str, Any]:
         raise ConfigError(
             f"{path}:{error.lineno}:{error.colno}: this is not a plan; make one by `syncd plan --out FILE`"
         ) from error
-    if not isinstance(doc, dict) or not isinstance(doc.get("intents"), list):
-        raise ConfigError(f"{path}: this is not a plan: it has no list of intents; make one by `syncd plan --out FILE`")
+    check_shape(path, doc)
+    assert isinstance(doc, dict)
     return doc
