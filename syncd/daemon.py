@@ -352,8 +352,9 @@ class Pass:
             hub.approved = world.transact("approvals", approvals_of)
             world.transact("rules", lambda tx: note_rules(tx, self._session.config.hash))
             chosen = [app for app in hub.apps.values() if app.name in self._due]
-            passes.read_all(hub, [app for app in chosen if not self._due[app.name]])
-            passes.read_all(hub, [app for app in chosen if self._due[app.name]], full=True)
+            for app in chosen:
+                app.sweep = self._due[app.name]
+            passes.read_all(hub, chosen)
             passes.settle_down(hub, chosen)
         except Draining:
             finish(hub)

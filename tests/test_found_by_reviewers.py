@@ -4,11 +4,21 @@ skipped.
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
+from apscheduler.triggers.cron import CronTrigger
+from hypothesis import settings
+from hypothesis import strategies as st
 
-from tests.story import ANN, Story, agreed, given, held, written
+from syncd.config.notations import cron
+from syncd.engine.sweeps import is_due
+from tests.story import ANN, BOB, MINUTE, Story, agreed, fields_of, given, held, written
 
 
 @pytest.mark.parametrize("back", ["what was overwritten", "an opt-in beside old evidence"])
@@ -98,3 +108,113 @@ def test_a_row_without_a_key_is_parked_as_long_as_it_is_there(tmp_path: Path) ->
     assert (outcome.code, [*outcome.parked]) == (3, ["desk"])
     story.path("desk").write_bytes(good)
     assert (story.sync().code, story.sync().code) == (0, 0)
+
+
+def test_all_that_holds_an_app_is_told_at_once_and_one_approval_is_enough(tmp_path: Path) -> None:
+    story = linked(tmp_path, 8)
+    story.configure(guards={"updates": 2, "creates": 2})
+    for number in range(14):
+        story["desk"].put(f"r{number}", email=f"p{number}@x.org", company="Other")
+    outcome = story.sync()
+    assert held(outcome) == {("crm", "updates"), ("crm", "creates")}
+    assert [each["count"] for each in outcome.doc["held"]] == [6, 8]
+    story.approve(outcome.doc["run"])
+    outcome = story.sync()
+    assert (outcome.code, written(outcome), len(story["crm"].rows())) == (0, 14, 14)
+
+
+@pytest.mark.parametrize("run", ["sync", "plan"])
+def test_a_one_shot_run_compares_everything_when_a_sweep_is_due(tmp_path: Path, run: str) -> None:
+    """Nobody swept where `sync` runs from cron: a change without a stamp was never seen."""
+    story = agreed(tmp_path, {"books": ("sql", {"stamped": True}), "desk": "csv"})
+    story.configure(app_books={"sweep": "30 4 * * *"})
+    with closing(sqlite3.connect(story.path("books"))) as books, books:
+        books.execute("UPDATE people SET updated_at = '2020-01-01 00:00:00' WHERE email = 'ann@x.org'")
+    story.settle()
+    with closing(sqlite3.connect(story.path("books"))) as books, books:
+        books.execute("UPDATE people SET company = 'Unstamped' WHERE email = 'ann@x.org'")
+    assert written(story.sync()) == 0
+    story.clock.now_ms += 25 * 60 * MINUTE
+    if run == "plan":
+        assert fields_of(story.plan().doc["intents"], "desk") == {"company": "Unstamped"}
+    read = [story.sync().doc["apps"]["books"]["read"] for _ in range(2)]
+    assert story["desk"].one("ann@x.org")["company"] == "Unstamped"
+    assert read == [2, 1]  # the latest stamps are always read again
+
+
+def wall(moment: datetime) -> datetime:
+    """Give the moment at which the clock of this host shows what that of UTC shows then."""
+    return moment.replace(tzinfo=None).astimezone()
+
+
+@settings(max_examples=100, deadline=None)
+@hypothesis.given(data=st.data())
+def test_a_sweep_is_due_when_the_daemons_scheduler_says_so(data: st.DataObject) -> None:
+    numbers = [data.draw(st.sampled_from(["*", f"*/{step}", f"{low}", f"{low}-{high}", f"{low},{high}"])) for low, high, step in
+               ((0, 30, 7), (3, 21, 5), (1, 28, 9), (2, 11, 4))]  # fmt: skip
+    weekday = data.draw(st.sampled_from(["*", "0", "1-5", "sun", "6,7"])) if numbers[2] == "*" else "*"
+    text = cron(" ".join([*numbers, weekday]))
+    since = datetime(2025, 1, 1, tzinfo=UTC) + timedelta(seconds=data.draw(st.integers(0, 365 * 86_400)))
+    until = since + timedelta(minutes=data.draw(st.integers(0, 90 * 24 * 60)))
+    fired = CronTrigger.from_crontab(text, timezone=UTC).get_next_fire_time(None, since)
+    since_ms, until_ms = (int(wall(moment).timestamp() * 1000) for moment in (since, until))
+    hypothesis.assume(fired != since)
+    assert is_due(text, since_ms, until_ms) == (fired is not None and fired <= until)
+
+
+def away(story: Story) -> Callable[[], None]:
+    """Take the desk's file away; give what brings it back."""
+    path = story.path("desk")
+    data = path.read_bytes()
+    path.unlink()
+
+    def back() -> None:
+        path.write_bytes(data)
+
+    return back
+
+
+@pytest.mark.parametrize("approved", ["by the flag", "by the run", "by a plan"])
+def test_an_approval_is_not_spent_for_an_app_that_was_out_of_reach(tmp_path: Path, approved: str) -> None:
+    """It came back filled, and its people were created everywhere although nobody had looked at them."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory", "desk": "csv"})
+    for name in ("crm", "news"):
+        story[name].put("1", **ANN)
+    story["desk"].put("7", **BOB)
+    back = away(story)
+    if approved == "by the flag":
+        assert story.sync(approve=True).code == 3
+    elif approved == "by the run":
+        story.approve(story.sync().doc["run"])
+    else:
+        planned = story.plan().doc
+        assert planned["unread"] == ["desk"]
+        back()
+        assert held(story.apply(planned)) == {("desk", "first_look")}
+    back()
+
+    for _ in range(2):
+        outcome = story.sync()
+        assert (outcome.code, held(outcome), written(outcome)) == (4, {("desk", "first_look")}, 0)
+        assert [each["count"] for each in outcome.doc["held"]] == [1]
+    story["crm"].put("1", company="Acme")
+    outcome = story.sync()
+    assert story["news"].one("ann@x.org")["company"] == "Acme"  # the others go on
+    shown = story.plan()
+    assert {intent["app"] for intent in shown.doc["intents"]} == {"crm", "news", "desk"}
+    assert [each["verb"] for each in shown.doc["held"]] == ["first_look"]
+
+    story.approve(outcome.doc["run"])
+    assert story.settle().code == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [2, 2, 2]
+    assert story.sync().doc["held"] == []
+
+
+def test_an_app_that_comes_back_empty_has_nothing_to_look_at(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "desk": "csv"})
+    story["crm"].put("1", **ANN)
+    back = away(story)
+    story.sync(approve=True)
+    back()
+    assert story.settle().code == 0
+    assert len(story["desk"].rows()) == 1

@@ -162,3 +162,15 @@ def test_an_undo_reaches_apps_with_a_spelling_of_their_own(tmp_path: Path, news:
     assert story["news"].one("ann@x.org")["company"] in ("Befo", "BEFORE")
     assert written(story.sync()) == 0
     assert BOB["last_name"] == story["crm"].one("bob@x.org")["last_name"]
+
+
+@pytest.mark.parametrize("approve", [False, True])
+def test_an_undo_with_nothing_to_take_back_is_done_at_once(tmp_path: Path, approve: bool) -> None:
+    story = agreed(tmp_path)
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong")
+    run = story.sync().doc["run"]
+    outcome = story.undo(run=run)
+    assert (outcome.code, outcome.undone) == (0, 1)
+    outcome = story.undo(run=run, approve=approve)
+    assert (outcome.code, outcome.doc["outcome"], written(outcome)) == (0, "in_sync", 0)
+    assert outcome.undone == (0 if approve else None)

@@ -14,6 +14,7 @@ import orjson
 from syncd.cli import show
 from syncd.cli.telling import (
     NOT_UNDONE,
+    NOTHING_UNDONE,
     PREVIEW,
     next_command,
     on_stderr,
@@ -148,7 +149,7 @@ def tell_undo(outcome: Outcome) -> int:
         writes = "1 write" if len(intents) == 1 else f"{len(intents)} writes"
         show.line(f"{writes} would take this back; nothing was done. The same command with --approve does it.")
     else:
-        show.line("there is nothing to take back")
+        show.line(NOTHING_UNDONE)
     return outcome.code
 
 

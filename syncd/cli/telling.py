@@ -23,6 +23,7 @@ PREVIEW: Final = {
 }
 SKIPPED_SHOWN: Final = 20
 NOT_UNDONE: Final = "opt-outs are never undone"
+NOTHING_UNDONE: Final = "there is nothing to take back"
 
 
 def next_command(words: str, file: Path | None) -> str:
@@ -158,6 +159,11 @@ def _why_held(each: Mapping[str, Any]) -> str:
             "is another account, file or table than before. The same people in another place: approve. "
             "Other people: point it back, or give it a new name in the configuration"
         )
+    if each["verb"] == "first_look":
+        return (
+            f"was out of reach at the first look; nobody has seen yet what its {each['count']} records would change, and "
+            "nothing of it is merged or written"
+        )
     if each["verb"] == "fields":
         return (
             f"no longer offers {each['count']} of the fields it had (a renamed column?); "
@@ -171,7 +177,7 @@ def _why_held(each: Mapping[str, Any]) -> str:
 
 def would_hold(each: Mapping[str, Any]) -> str:
     """Say in a plan which guard would refuse."""
-    if each["verb"] in ("account", "fields"):
+    if each["verb"] in ("account", "fields", "first_look"):
         return f"held: {each['app']} {_why_held(each)}"
     if each["verb"] == "first_run":
         return "the first run waits for an approval, although it would write nothing yet"

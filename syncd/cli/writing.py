@@ -10,7 +10,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
-from syncd.cli.telling import NOT_UNDONE, held_word, next_command, tell
+from syncd.cli.telling import NOT_UNDONE, NOTHING_UNDONE, held_word, next_command, tell
 from syncd.errors import ConfigError
 
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; may be repeated.")]
@@ -136,6 +136,8 @@ def undo(
     code = tell(outcome, as_json=as_json, file=config)
     if not as_json and code != 2:
         show.line(NOT_UNDONE)
+        if outcome.undone == 0:
+            show.line(NOTHING_UNDONE)
     return code
 
 

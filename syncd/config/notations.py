@@ -55,6 +55,17 @@ _CRON_FIELDS: Final[tuple[tuple[str, int, int, tuple[str, ...]], ...]] = (
 
 def cron(text: str) -> str:
     """Read five cron fields (CRON). Weekdays come back by name: 0 is Sunday for cron and Monday for APScheduler."""
+    parts, numbers = text.lower().split(), cron_numbers(text)
+    if parts[2] != "*" and parts[4] != "*":
+        raise ValueError("give a day of the month or a weekday, not both: schedulers disagree on what both mean")
+    if parts[4] != "*":
+        days = _CRON_FIELDS[4][3]
+        parts[4] = ",".join(days[day] for day in sorted(numbers[4]))
+    return " ".join(parts)
+
+
+def cron_numbers(text: str) -> list[set[int]]:
+    """Return the numbers that each of the five cron fields stands for; 0 is Sunday. Raises ValueError."""
     parts = text.lower().split()
     if len(parts) != len(_CRON_FIELDS):
         raise ValueError('expected five cron fields: minute hour day month weekday, such as "0 3 * * *"')
@@ -66,12 +77,8 @@ def cron(text: str) -> str:
                 f"the {name} of the cron text is not *, a number from {least} to {most}, a range or a list of them"
             )
         numbers.append({number for item in found for number in item})
-    if parts[2] != "*" and parts[4] != "*":
-        raise ValueError("give a day of the month or a weekday, not both: schedulers disagree on what both mean")
-    if parts[4] != "*":
-        days = _CRON_FIELDS[4][3]
-        parts[4] = ",".join(days[day] for day in sorted({number % 7 for number in numbers[4]}))
-    return " ".join(parts)
+    numbers[4] = {number % 7 for number in numbers[4]}
+    return numbers
 
 
 def _cron_item(item: str, least: int, most: int, words: tuple[str, ...]) -> range:

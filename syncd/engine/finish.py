@@ -14,6 +14,8 @@ from syncd.store.tx import Tx
 
 PARKED_SHOWN: Final = 5
 IDLE: Final = "idle run"
+WORDS: Final = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
+"""Exit code -> outcome of the run."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +34,9 @@ class Outcome:
     """Apps that took no part because somebody paused them -> how many writes wait for them."""
     later: int = 0
     """Cases that a dry run found and the inbox cannot show yet."""
+    undone: int | None = None
+    """Of how many contacts an undo took something back."""
+
     missed: list[str] = field(default_factory=list)
     """Apps in which records are missing that are not believed to be gone yet."""
 
@@ -75,9 +80,8 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
         code = exit_code(hub, inbox=inbox, stuck=stuck or doubt)
-        words = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
         paused = paused_of(tx, hub)
-        doc = {**report(hub, words[code], inbox), "paused": [*paused]}
+        doc = {**report(hub, WORDS[code], inbox), "paused": [*paused]}
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)
         left = _still_approved(tx, hub, by_flag=by_flag)
         tx.set_meta("approvals", json.dumps(left, sort_keys=True))

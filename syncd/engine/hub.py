@@ -31,6 +31,8 @@ class OpenApp:
     held: bool = False
     """A guard stopped it in this run: nothing of it is merged and nothing is written to it."""
     pulled: bool = False
+    sweep: bool = False
+    """Its sweep is due: all that it holds is compared."""
     lost: tuple[str, ...] = ()
     """Fields that it offered before and does not any more."""
     fingerprint: str = ""
@@ -66,6 +68,8 @@ class Hub:
     held: list[Held] = field(default_factory=list)
     covered: bool = False
     """Every app that takes part was listed completely, so that a missing record is known to be missing."""
+    unseen: frozenset[str] = frozenset()
+    """Apps that could not be read when the first run was approved, nor since (`first`)."""
     narrowed: bool = False
     """Some fields or directions do not take part: whatever is decided now is decided again, in full, by the next run."""
     part: frozenset[str] | None = None

@@ -13,6 +13,7 @@ from syncd.core.plan import check_guards
 from syncd.engine.account import check_accounts
 from syncd.engine.apply import apply_app
 from syncd.engine.deletions import confirm_gone
+from syncd.engine.first import hold_unseen
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
@@ -34,12 +35,13 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
         if app.usable:
             recover(hub, app)
         if app.usable:
-            pull(hub, app, full=full)
+            pull(hub, app, full=full or app.sweep)
         if app.usable and hub.world.transact("covered", _covered, app) < 2:
             pull(hub, app, full=True)
     for app in apps:
         if app.usable:
             confirm_gone(hub, app)
+    hold_unseen(hub)
 
 
 def _covered(tx: Tx, app: OpenApp) -> int:
@@ -99,6 +101,7 @@ def come_to_terms(hub: Hub) -> None:
     for app in hub.apps.values():
         if app.usable:
             recover(hub, app)
+    hold_unseen(hub)
     decide(hub)
 
 

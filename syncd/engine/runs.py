@@ -17,7 +17,8 @@ from syncd.core.plan import VERBS, Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
-from syncd.engine.finish import Outcome, approvals_of, errors_of, exit_code, finish, paused_of
+from syncd.engine.finish import WORDS, Outcome, approvals_of, errors_of, exit_code, finish, paused_of
+from syncd.engine.first import LOOK, approve_first, note_first, unread
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
 from syncd.engine.plans import DONE, find_planned, list_intents
@@ -34,7 +35,7 @@ from syncd.store.tx import Tx
 
 Direction: TypeAlias = Literal["both", "pull", "push"]
 EVERYTHING: Final = 1 << 62
-APPROVED_BY_FLAG: Final = ("creates", "updates")
+APPROVED_BY_FLAG: Final = ("creates", "updates", LOOK)
 """What `--approve` covers; the rest needs `approve RUN`."""
 
 
@@ -52,12 +53,13 @@ class Session:
 
 def sync(session: Session, *, approve: bool = False) -> Outcome:
     """Run passes until quiescent. The first run on filled apps is a preview until somebody approves it."""
+    unseen = [app.name for app in session.config.apps]  # what is read of them in this run, its approval covers
     if not approve and session.world.transact("first", lambda tx: tx.meta("first")) is None:
-        preview = _first_preview(session)
+        preview, unseen = _first_preview(session)
         if preview is not None:
             return preview
     with _run(session, "sync", approve=approve) as hub:
-        hub.world.transact("first done", note_first, hub.run)
+        note_first(hub, unseen)
         passes.sync(hub)
         return finish(hub, once=True, by_flag=approve)
 
@@ -106,6 +108,8 @@ def plan(
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
             hub.approved = world.transact("approvals", approvals_of)
             world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
+            unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
+            hub.approved.update({(name, LOOK): EVERYTHING for name in unseen})
             passes.sync(hub, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []
@@ -115,11 +119,14 @@ def plan(
                 kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
                 (each or intents.append)(intent)
             held = [held for held in hub.held if held.app in names]
+            held += [look for look in _looks(hub, unseen) if look.app in names]
             if first and _filled(hub) > 1:
                 held = [*_first_holds(hub), *held]
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
             paused = world.transact("paused", paused_of, hub)
             doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox, "paused": [*paused]}
+            if missing := [name for name in unread(hub) if first or name in unseen]:
+                doc["unread"] = missing
             errors = errors_of(hub)
             code = exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
@@ -134,6 +141,10 @@ def plan(
 def apply(session: Session, planned: dict[str, Any]) -> Outcome:
     """Perform exactly the intents of a plan; those whose world has moved are skipped and listed."""
     with _run(session, "apply", approve=True) as hub:
+        unseen = planned.get("unread", [])  # the plan shows nothing of these
+        hub.unseen |= set(unseen)
+        for name in unseen:
+            hub.approved.pop((name, LOOK), None)
         passes.read_all(hub, list(hub.apps.values()))
         decide(hub)
         passes.guard(hub)
@@ -144,7 +155,7 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
                 apply_app(hub, app, only=frozenset(wanted[app.index]))
         left = [intent for intent in skipped if intent["skipped"] != DONE]
         if not left:
-            hub.world.transact("first done", note_first, hub.run)
+            note_first(hub, {*unseen, *unread(hub)})
         outcome = finish(hub)
         outcome.doc["skipped"] = skipped
         if left and outcome.code == 0:
@@ -164,11 +175,12 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 decide(hub)
                 names = {app.name for app in hub.apps.values()}
                 intents = [*list_intents(hub, names, undone.contacts), *restored_docs(undone)]
-                doc = report(hub, "held", world.transact("inbox", lambda tx: tx.open_cases()))
+                code = 4 if intents else exit_code(hub, inbox=0, stuck=False)
+                doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
                 close(hub)
-        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=4, errors=errors_of(hub))
-    with _run(session, "undo", approve=True) as hub:
+        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=code, errors=errors_of(hub))
+    with _run(session, "undo") as hub:
         hub.approved.update({(app.name, verb): EVERYTHING for app in hub.apps.values() for verb in VERBS})
         passes.read_all(hub, list(hub.apps.values()))
         decide(hub)
@@ -176,6 +188,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
         passes.settle_down(hub, list(hub.apps.values()), contacts=sorted(undone.contacts))
         outcome = finish(hub)
         outcome.doc["skipped"] = undone.skipped
+        outcome.undone = len(undone.contacts | {contact.id for _, contact, _, _ in undone.restored})
         return outcome
 
 
@@ -213,7 +226,7 @@ def approve(session: Session, run: int) -> dict[str, Any]:
             key = f"{held['app']}:{held['verb']}"
             approvals[key] = max(approvals.get(key, 0), held["count"])
         if doc.get("first"):
-            tx.set_meta("first", str(run))
+            approve_first(tx, run, doc.get("unread", []))
         tx.set_meta("approvals", json.dumps(approvals, sort_keys=True))
         return {"run": run, "approved": waiting}
 
@@ -278,12 +291,6 @@ def close(hub: Hub) -> None:
             app.app.close()
 
 
-def note_first(tx: Tx, run: int) -> None:
-    """Write down, before anything is written anywhere, that the first run was looked at or had nothing to look at."""
-    if tx.meta("first") is None:
-        tx.set_meta("first", str(run))
-
-
 def note_rules(tx: Tx, now: str) -> None:
     """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
     before = tx.meta("rules")
@@ -296,8 +303,10 @@ def note_rules(tx: Tx, now: str) -> None:
 # -- the first run
 
 
-def _first_preview(session: Session) -> Outcome | None:
-    """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about."""
+def _first_preview(session: Session) -> tuple[Outcome | None, list[str]]:
+    """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about.
+    Also name the apps that were not read.
+    """
     with session.throwaway(session.store) as copy:
         hub = make_hub(session.world.over(copy), session.config, session.load)
         try:
@@ -307,11 +316,11 @@ def _first_preview(session: Session) -> Outcome | None:
             if filled > 1:
                 hub.held = [*_first_holds(hub), *hub.held]
             inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
-            preview = _preview(hub)
+            preview, missing = _preview(hub), unread(hub)
         finally:
             close(hub)
     if filled < 2 and not any(app.error for app in hub.apps.values()):
-        return None
+        return None, missing
     world = session.world
 
     def step(tx: Tx) -> Outcome:
@@ -319,11 +328,11 @@ def _first_preview(session: Session) -> Outcome | None:
         code = exit_code(hub, inbox=0, stuck=False)
         doc = report(hub, "held" if hub.held else "partial", inbox)
         doc["preview"] = preview
-        tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True})
+        tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True, "unread": missing})
         errors = errors_of(hub)
         return Outcome(doc=doc, code=code, errors=errors, preview=doc["preview"])
 
-    return world.transact("preview", step)
+    return world.transact("preview", step), missing
 
 
 def _filled(hub: Hub) -> int:
@@ -340,6 +349,13 @@ def _first_holds(hub: Hub) -> list[Held]:
         if (app, verb) not in known
     ]
     return holds or [Held(app=app.name, verb="first_run", count=0, limit=0) for app in list(hub.apps.values())[:1]]
+
+
+def _looks(hub: Hub, unseen: Collection[str]) -> list[Held]:
+    """Say which of these apps have records that nobody has looked at."""
+    apps = [app for app in hub.apps.values() if app.name in unseen]
+    counts = hub.world.transact("filled", lambda tx: {app.name: tx.record_count(app.index) for app in apps})
+    return [Held(app=name, verb=LOOK, count=count, limit=0) for name, count in counts.items() if count]
 
 
 def _preview(hub: Hub) -> dict[str, int]:

@@ -17,8 +17,10 @@ from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
 from syncd.engine.account import check_account
+from syncd.engine.first import unseen_of
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
+from syncd.engine.sweeps import is_due
 from syncd.engine.texts import clean
 from syncd.errors import ConfigError, SyncdError
 from syncd.model import FieldMap, Spec
@@ -29,7 +31,8 @@ Load = Callable[[AppConfig], Connector]
 
 def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] | None = None) -> Hub:
     """Open every app (`only`: these) and build the rules. Raises ConfigError when the text cannot be right."""
-    states = world.transact("apps", lambda tx: _register(tx, config))
+    states, unseen = world.transact("apps", lambda tx: (_register(tx, config), unseen_of(tx)))
+    now_ms = world.now_ms()
     types = {name: field_type(rule.type, **rule.options) for name, rule in config.fields.items()}
     index = {app.name: states[app.name].id for app in config.apps}
     apps: dict[int, OpenApp] = {}
@@ -39,9 +42,11 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
             world, config, settings, state, load, types, wanted=only is None or settings.name in only
         )
         rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
-        apps[state.id] = OpenApp(index=state.id, rule=rule, app=opened, paused=bool(state.paused), error=error)
+        sweep = bool(state.covered) and is_due(settings.sweep, state.listed_ms, now_ms)
+        paused = bool(state.paused)
+        apps[state.id] = OpenApp(index=state.id, rule=rule, app=opened, paused=paused, error=error, sweep=sweep)
     rules = _rules(config, types, index, {i: app.rule for i, app in apps.items()})
-    hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards)
+    hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards, unseen=unseen)
     for app in apps.values():
         if app.error is not None:
             hub.fail(app, app.error)

@@ -1,0 +1,70 @@
+"""First: the approval of the first look covers the apps that were read for it. What was out of reach then is looked at when
+it is back.
+
+Knows nothing of commands. Hard rule: nothing of an app that nobody has looked at is merged, or written to it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Final
+
+from syncd.core.plan import Held
+from syncd.engine.hub import Hub, OpenApp
+from syncd.store.tx import Tx
+
+LOOK: Final = "first_look"
+"""The verb of such a hold; its count is the number of records that nobody has looked at."""
+_UNSEEN: Final = "unseen"
+
+
+def approve_first(tx: Tx, run: int, unseen: Collection[str]) -> None:
+    """Write down that the first run was looked at, and which apps nobody could see in it."""
+    tx.set_meta("first", str(run))
+    tx.set_meta(_UNSEEN, json.dumps(sorted(unseen)))
+
+
+def note_first(hub: Hub, unseen: Collection[str]) -> None:
+    """Write down, before anything is written anywhere, that the first run was looked at or had nothing to look at."""
+
+    def step(tx: Tx) -> frozenset[str]:
+        if tx.meta("first") is None:
+            approve_first(tx, hub.run, unseen)
+        return unseen_of(tx)
+
+    hub.unseen = hub.world.transact("first done", step)
+
+
+def unseen_of(tx: Tx) -> frozenset[str]:
+    """Name the apps that were not read when the first run was approved, nor since."""
+    return frozenset(json.loads(tx.meta(_UNSEEN) or "[]"))
+
+
+def unread(hub: Hub) -> list[str]:
+    """Name the apps that were never read to the end."""
+    states = hub.world.transact("coverage", lambda tx: tx.apps())
+    return [app.name for app in hub.apps.values() if not states[app.name].covered]
+
+
+def hold_unseen(hub: Hub) -> None:
+    """Hold every app with records that nobody has looked at yet; one without, or that was approved, is as any other."""
+    if not hub.unseen:
+        return
+    seen, holds = hub.world.transact("unseen", _look, hub)
+    hub.unseen -= seen
+    for app, count in holds:
+        hub.hold(Held(app=app.name, verb=LOOK, count=count, limit=0), app)
+
+
+def _look(tx: Tx, hub: Hub) -> tuple[set[str], list[tuple[OpenApp, int]]]:
+    seen, holds = set(), []
+    for app in hub.apps.values():
+        count = tx.record_count(app.index) if app.name in hub.unseen and not app.held else 0
+        if count > hub.allowed(app.name, LOOK):
+            holds.append((app, count))
+        elif app.pulled and not app.held and app.error is None:
+            seen.add(app.name)
+    if not hub.unseen.isdisjoint(seen):
+        tx.set_meta(_UNSEEN, json.dumps(sorted(hub.unseen - seen)))
+    return seen, holds
