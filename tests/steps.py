@@ -210,6 +210,7 @@ def _of_contacts(c: Chance) -> dict[str, Ask]:
         "refused_count": lambda tx: tx.refused_count(),
         "contacts_since": lambda tx: tx.contacts_since(since),
         "dirty_contacts": lambda tx: tx.dirty_contacts(apps, after, count),
+        "aliases": lambda tx: list(tx.aliases(contacts).items()),
         "holders": lambda tx: list(tx.holders(keys).items()),  # in an order, too
     }
 

@@ -6,9 +6,9 @@ it, archives the other records. Nothing is ever deleted elsewhere (SYNC-MODEL 1.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from syncd.core.match import record_keys
+from syncd.core.match import ALIAS, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
@@ -129,6 +129,11 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         if contact is None:
             continue
         rest = [other for other in others[contact.id] if other.app != app.index]
+        if contact.review and not rest:
+            if link.id not in merged:
+                _remember(tx, hub, app, link, keys, contacts, now_ms)
+        elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
+            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in keys])
         contact.tombs[app.index] = now_ms
         contact.going.pop(app.index, None)
         journal.append((contact, [_entry(link, MERGED if link.id in merged else REMOVED)]))
@@ -151,6 +156,40 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     tx.mark_dirty(contacts)
     reconsider(tx, freed, (), now_ms)
     return len(journal)
+
+
+def _owners(tx: Tx, keys: Sequence[bytes]) -> dict[int, Contact | None]:
+    """Find who holds these keys; 0: a record that is not matched yet."""
+    owners = {holder.contact or 0 for held in tx.holders(keys).values() for holder in held}
+    known = tx.contacts(sorted(owners))
+    return {number: known.get(number) for number in sorted(owners) if not number or number in known}
+
+
+def _undecided(owners: Mapping[int, Contact | None]) -> bool:
+    return any(owner is None or owner.review for owner in owners.values())
+
+
+def _remember(
+    tx: Tx, hub: Hub, app: OpenApp, link: Link, keys: Sequence[bytes], contacts: dict[int, Contact], now_ms: int
+) -> None:
+    """Keep a removal in mind although nobody had decided whose record it was (NO-RESURRECTION): whoever is decided and has
+    its key is created there by a person's word only; where all are undecided, its contact is the person whom they join.
+    """
+    owners = _owners(tx, keys)
+    there = tx.link_apps(owners)
+    decided = [owner for owner in owners.values() if owner is not None and not owner.review]
+    for owner in decided:
+        if app.index in there.get(owner.id, ()) or owner.id in contacts:
+            continue
+        owner.tombs.setdefault(app.index, now_ms)
+        reason = f"removed in {app.name} while it was undecided whose record it was"
+        case = {"reason": reason, "record": link.id, "values": link.base}
+        tx.open_case("deletion", owner, hub.run, now_ms, case, app=app.index)
+    tx.save_contacts(decided)
+    tx.mark_dirty(owner.id for owner in decided)
+    if not decided and _undecided(owners):
+        contacts[link.contact].review = False
+        tx.add_keys([{"key": key, "app": ALIAS, "record": str(link.contact)} for key in keys])
 
 
 def _elsewhere(tx: Tx, app: OpenApp, keys: Sequence[bytes]) -> bool:

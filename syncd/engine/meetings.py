@@ -81,6 +81,8 @@ def undecided(tx: Tx, hub: Hub, app: OpenApp, new: Mapping[int, Collection[bytes
         for link in links:
             rule = hub.rules.app(link.app)
             keys[contact].update(key for key in (record_keys(link.base, rule, hub.rules) if rule else ()) if key)
+    for contact, before in tx.aliases(sorted(keys)).items():
+        keys[contact].update(before)
     holders = tx.holders(sorted(set().union(*keys.values())))
     here = {key: {h.contact for h in held if h.app == app.index} for key, held in holders.items()}
     owners = tx.contacts(sorted({c for mine in here.values() for c in mine if c is not None}))

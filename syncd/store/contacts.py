@@ -49,6 +49,9 @@ _HOLDERS = Keyed(
     .order_by(_D.key, _D.app, _D.record),
     _D.key,
 )
+_ALIASES = Keyed(
+    select(_D.record, _D.key).where(_D.app == sa.literal_column("-1")).order_by(_D.record, _D.key), _D.record
+)
 _ADD_KEY = inserting(s.identity, "key app record", clash="stays")
 _DROP_KEY = deleting(s.identity, "key app record")
 
@@ -139,6 +142,13 @@ class Contacts(Base):
         for key, app, record, contact in _HOLDERS.find(self._c, list(keys)):
             owner = int(record) if app < 0 else contact
             found.setdefault(bytes(key), []).append(Holder(app, record, owner))
+        return found
+
+    def aliases(self, contacts: Iterable[int]) -> dict[int, list[bytes]]:
+        """List the keys that these contacts had before."""
+        found: dict[int, list[bytes]] = {}
+        for contact, key in _ALIASES.find(self._c, [str(contact) for contact in contacts]):
+            found.setdefault(int(contact), []).append(bytes(key))
         return found
 
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:

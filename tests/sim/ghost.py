@@ -63,8 +63,6 @@ class Ghost:
     """Records that syncd has linked, sometime."""
     emails: dict[Node, str] = field(default_factory=dict)
     """Record -> the address that syncd saw in it last."""
-    undecided: set[tuple[int, str]] = field(default_factory=set)
-    """Records that were deleted while they waited for a person's decision."""
     unknowable: Counter[str] = field(default_factory=Counter)
     addresses: dict[str, int] = field(default_factory=dict)
     """Every address that anybody ever had -> the person."""

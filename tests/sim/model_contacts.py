@@ -113,6 +113,15 @@ class ModelContacts(ModelBase, Contacts):
                 found[key] = [Holder(app, record, self._owner(app, record)) for app, record in sorted(rows)]
         return found
 
+    def aliases(self, contacts: Iterable[int]) -> dict[int, list[bytes]]:
+        wanted = {str(contact) for contact in contacts}
+        found: dict[int, list[bytes]] = {}
+        for key, rows in sorted(self._t.identity.items()):
+            for app, record in sorted(rows):
+                if app < 0 and record in wanted:
+                    found.setdefault(int(record), []).append(key)
+        return dict(sorted(found.items(), key=lambda each: str(each[0])))
+
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
             holders, holder = self._t.identity[row["key"]], (row["app"], row["record"])

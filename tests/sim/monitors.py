@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import pairwise
 from typing import Any, Final, TypeVar
 
@@ -155,9 +154,7 @@ class Monitors:
         elif known and (app, other.id) in self.ghost.gone:
             since = self.ghost.gone[app, other.id]
             mine = [p for p in self.vendors[app].people.values() if (app, p.id) in self.ghost.group(node)]
-            if (app, other.id) in self.ghost.undecided:
-                self.ghost.unknowable["deleted while it was undecided whose it was (open: FAULTS.md)"] += 1
-            elif not self._known_before(node, since):
+            if not self._known_before(node, since):
                 self.ghost.unknowable["the last record of a person was deleted before another one was seen"] += 1
             elif not any(p.born_ms > since and p.by == "people" for p in mine):
                 self.blame("NO-RESURRECTION", f"{where} was deleted by somebody ({other.id})")
@@ -307,19 +304,6 @@ class Monitors:
         """Judge that syncd believes these records to be gone."""
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
-            there, number = self.vendors[app].people.get(id_), self.number(app)
-            if self.ask(partial(_waits, number, id_)):
-                self.ghost.undecided.add((app, id_))
+            there = self.vendors[app].people.get(id_)
             if there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")
-
-
-def _waits(app: int, id_: str, tx: Tx) -> bool:
-    """Say whether a record, or another one that shows its address, waits for a person's decision."""
-    link = tx.link(app, id_)
-    if link is None or not link.contact:
-        return False
-    email = str(link.base.get("email")).casefold()
-    waiting = tx.review_contacts(0, 1000)
-    shown = [other.base.get("email") for mine in tx.links_of(waiting).values() for other in mine]
-    return link.contact in waiting or email in {str(other).casefold() for other in shown}

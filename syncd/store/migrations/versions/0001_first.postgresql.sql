@@ -64,6 +64,8 @@ CREATE TABLE identity (
     PRIMARY KEY (key, app, record)
 );
 
+CREATE INDEX identity_alias ON identity (record) WHERE app = -1;
+
 CREATE TABLE inbox (
     id BIGSERIAL NOT NULL,
     kind TEXT COLLATE "C" NOT NULL,

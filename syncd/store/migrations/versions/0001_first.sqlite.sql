@@ -66,6 +66,8 @@ CREATE TABLE identity (
  WITHOUT ROWID,
  STRICT;
 
+CREATE INDEX identity_alias ON identity (record) WHERE app = -1;
+
 CREATE TABLE inbox (
     id INTEGER NOT NULL,
     kind TEXT NOT NULL,
