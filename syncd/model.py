@@ -8,7 +8,7 @@ Times are whole milliseconds since 1970 UTC, named `..._ms`. Raw values and valu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal, TypeAlias
 
@@ -110,13 +110,18 @@ class FieldMap:
     path: str
     direction: Literal["in", "out", "both", "none"] = "both"
     values: Mapping[str, Raw] | None = None
-    """Canonical value -> the app's word for it, invertible."""
+    """Canonical value -> the app's word for it, invertible; of several words the first is written, all are read."""
     required: bool = False
     defaulted: bool = False
     """May not be blank, and the app gives it a value of its own in a new record that says nothing of it."""
     max_length: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the field type for this app (region, order, separator)."""
+
+
+def words_of(word: Raw) -> Sequence[Raw]:
+    """List an app's words for one value; the first is the one that is written."""
+    return word if isinstance(word, list) else (word,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -72,6 +72,7 @@ class Chance:
             app=self.app(), id=self.id(), contact=self.one(0, self.contact(), self.contact()), at_ms=self.moment(),
             version=self.one(None, "v3"), base=self.values(), acks=self.one({}, {"email": ["k", "A@X"]}),
             flaws=self.one({}, {}, {"phone": "too long"}), seen=self.seen(),
+            unheard=self.one(frozenset(), frozenset({"email_consent"})),
         )  # fmt: skip
 
     def person(self) -> Contact:
@@ -159,6 +160,7 @@ def _of_records(c: Chance) -> dict[str, Ask]:
         "linked_count": lambda tx: tx.linked_count(app),
         "parked": lambda tx: tx.parked(app, count),
         "parked_count": lambda tx: tx.parked_count(app),
+        "unheard_count": lambda tx: tx.unheard_count(app),
         "unlinked": lambda tx: tx.unlinked(app, "", count),
         "links_of": lambda tx: tx.links_of(contacts),
         "links_in": lambda tx: tx.links_in(app, contacts),

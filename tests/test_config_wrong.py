@@ -89,6 +89,8 @@ WRONG: list[tuple[str, list[str]]] = [
     (APP + "    fields: {phone: {path: T}, mobile: {path: T}}", ['c.yaml:5:47: apps.a.fields.mobile.path: the same path as that of the field "phone"']),
     (APP + "    fields: {phone: {order: dmy}}", ["c.yaml:5:14: apps.a.fields.phone: the field type phone has no option 'order'"]),
     (APP + "    fields: {industry: {values: {IT: x, EDV: X}}}", ["c.yaml:5:46: apps.a.fields.industry.values.EDV: the same word stands for another value above; it could not be read back"]),
+    (APP + "    fields: {industry: {values: {IT: [x, y], Trade: [z, Y]}}}", ["c.yaml:5:57: apps.a.fields.industry.values.Trade[1]: the same word stands for another value above; it could not be read back"]),
+    (APP + "    fields: {industry: {values: {IT: []}}}", ["c.yaml:5:34: apps.a.fields.industry.values.IT: needs at least 1 item"]),
     (APP + "    fields: {email_consent: {values: {maybe: x}}}", ["c.yaml:5:46: apps.a.fields.email_consent.values.maybe: no value of type consent: not a word for consent; map it with `values`"]),
     (APP + "    fields: {email_consent: {values: {yes: x, opted_in: y}}}", ["c.yaml:5:57: apps.a.fields.email_consent.values.opted_in: the same value as one above, in another spelling"]),
     (DAV % ", fields: {fax: {path: FAX}}", ["c.yaml:1:99: apps.a.fields.fax: no such field; a field of your own is declared under fields: at the top"]),

@@ -76,6 +76,85 @@ def test_what_was_approved_and_could_not_be_written_stays_approved(hub: Hub) -> 
     assert hub.json("sync", code=4)["held"]
 
 
+# -- a word for consent that nobody knows
+
+WORDS = ", fields: {email_consent: {path: Newsletter, values: {opted_in: ja, opted_out: %s}}}"
+PLACES = ("id", "email", "first_name", "last_name", "Newsletter")
+
+
+@pytest.fixture
+def german(tmp_path: Path) -> Hub:
+    """Two people in both of two apps, one of which has words of its own for consent."""
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(number, Newsletter="ja") for number in (1, 2)], columns=PLACES, more=WORDS % "nein")
+    hub.csv("news", [person(number) for number in (1, 2)])
+    return hub.synced()
+
+
+def say(hub: Hub, word: str) -> None:
+    rows = [{**row, "Newsletter": word} if row["id"] == "1" else row for row in hub.rows("crm").values()]
+    hub.write("crm", rows, columns=PLACES)
+
+
+def test_a_word_for_consent_that_is_not_known_is_never_silent(german: Hub) -> None:
+    hub = german
+    hub.json("sync")
+    assert "unreadable_consents" not in hub.json("status")["apps"]["crm"]
+    say(hub, "abgemeldet")
+    for _ in range(2):
+        doc = hub.json("sync", code=3)
+        assert (doc["outcome"], doc["apps"]["crm"]["unreadable_consents"]) == ("partial", 1)
+    said = hub.run("sync")
+    assert "crm: 1 record has a word for consent that is not known: nobody can tell whether they opted out" in said.out
+    assert "abgemeldet" not in said.out + said.err
+    assert hub.json("status")["apps"]["crm"]["unreadable_consents"] == 1
+    assert "nobody can tell whether they opted out" in hub.run("status").out
+    [finding] = hub.json("check")["apps"]["crm"]["findings"]
+    assert finding["level"] == "warning"
+    assert "1 record with a word for consent" in finding["message"]
+    assert "add the word to `values`" in finding["message"]
+    assert hub.rows("news")["p1@example.com"]["email_consent"] == ""
+    say(hub, "ja")
+    assert hub.json("sync")["outcome"] == "in_sync"
+    assert hub.json("check")["apps"]["crm"]["findings"] == []
+
+
+def test_an_opt_out_counts_as_soon_as_its_word_is_known(german: Hub) -> None:
+    hub = german
+    say(hub, "Abgemeldet")
+    hub.json("sync", code=3)
+    hub.app("crm", hub.apps["crm"].replace("nein", "[nein, abgemeldet]"))
+    assert hub.json("sync")["outcome"] == "in_sync"
+    assert hub.rows("news")["p1@example.com"]["email_consent"] == "opted_out"
+    assert hub.rows("crm")["p1@example.com"]["Newsletter"] == "Abgemeldet"
+    edit(hub, "news", 2, email_consent="opted_out")
+    hub.json("sync")
+    assert hub.rows("crm")["p2@example.com"]["Newsletter"] == "nein"
+
+
+def test_an_opt_out_from_elsewhere_replaces_a_word_that_nobody_knows(german: Hub) -> None:
+    hub = german
+    say(hub, "abgemeldet")
+    edit(hub, "news", 1, email_consent="opted_out")
+    assert hub.json("sync")["outcome"] == "in_sync"
+    assert hub.rows("crm")["p1@example.com"]["Newsletter"] == "nein"
+
+
+# -- duplicates
+
+
+def test_check_counts_no_duplicates_that_were_decided(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="11"), person(2)])
+    hub.csv("news", [])
+    hub.synced()
+    assert "2 records share theirs" in hub.run("check").out
+    for case in hub.json("inbox")["cases"]:
+        hub.json("inbox", "resolve", str(case["case"]), "--new")
+    assert hub.json("inbox")["cases"] == []
+    assert "share theirs" not in hub.run("check").out
+
+
 # -- a pause
 
 

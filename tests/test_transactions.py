@@ -304,6 +304,7 @@ HOT = {
     "struck": lambda tx: tx.struck(1, 2, 9),
     "any_missed": lambda tx: tx.any_missed(1),
     "parked_count": lambda tx: tx.parked_count(1),
+    "unheard_count": lambda tx: tx.unheard_count(1),
     "marks": lambda tx: tx.marks(1, ["a"]),
     "links_of": lambda tx: tx.links_of([1]),
     "link_apps": lambda tx: tx.link_apps([1]),

@@ -123,6 +123,14 @@ def test_a_set_is_translated_element_by_element() -> None:
     assert lens.parse(["Neu", "other", "vip CUSTOMER"]) == ["new", "other", "vip"]
     assert lens.render(["new", "other", "vip"]) == ["Neu", "other", "VIP customer"]
     assert lens_of(field_type("set"), values={"vip": "V"}, flat=True).render(["new", "vip"]) == "new; V"
+    lens = lens_of(field_type("set"), values={"vip": ["VIP customer", "Key account"]})
+    assert (lens.parse(["key account", "x"]), lens.render(["vip"])) == (["vip", "x"], ["VIP customer"])
+
+
+def test_of_several_words_for_one_value_the_first_is_written() -> None:
+    lens = lens_of(field_type("consent"), values={"opted_out": ["nein", "abgemeldet"], "opted_in": "ja"})
+    assert [lens.parse(word) for word in ("nein", "Abgemeldet", "ja")] == ["opted_out", "opted_out", "opted_in"]
+    assert lens.render("opted_out") == "nein"
 
 
 def test_a_value_of_no_type_is_not_translated() -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncd.cli import show
 from syncd.cli.clock import now_ms
 from syncd.cli.opening import leased, opened
-from syncd.cli.telling import tell
+from syncd.cli.telling import tell, unreadable_consents
 
 if TYPE_CHECKING:
     from syncd.core.rules import Rules
@@ -110,6 +110,8 @@ def _tell_status(found: Status) -> None:
         if app.unreadable:
             records = "1 record has a cell" if app.unreadable == 1 else f"{app.unreadable} records have a cell"
             show.line(f"{app.name}: {records} that cannot be read; it stays there and goes nowhere (explain names it)")
+        if app.unreadable_consents:
+            show.line(unreadable_consents(app.name, app.unreadable_consents))
         if app.last_error:
             error = app.last_error
             show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))

@@ -21,6 +21,7 @@ PREVIEW: Final = {
     "ambiguous": "records that will wait for a decision in the inbox",
     "disagreeing": "contacts on which the apps do not agree",
 }
+UNDONE: Final = ("parked", "failed", "unreadable_consents")
 SKIPPED_SHOWN: Final = 20
 NOT_UNDONE: Final = "opt-outs are never undone"
 NOTHING_UNDONE: Final = "there is nothing to take back"
@@ -57,6 +58,9 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     tell_counts(doc["apps"])
     tell_skipped(doc.get("skipped"))
     tell_paused(outcome)
+    for app, counts in doc["apps"].items():
+        if count := counts.get("unreadable_consents"):
+            show.line(unreadable_consents(app, count))
     for app in outcome.missed:
         show.line(
             f"{app}: records are missing that were there; what the next sync does not find either counts as removed"
@@ -70,7 +74,7 @@ def _outcome(outcome: Outcome) -> str:
     doc = outcome.doc
     if outcome.code != 4 or doc["held"] or not doc["inbox"]:
         return OUTCOMES[doc["outcome"]]
-    left = outcome.errors or any(counts.get(name) for counts in doc["apps"].values() for name in ("parked", "failed"))
+    left = outcome.errors or any(counts.get(name) for counts in doc["apps"].values() for name in UNDONE)
     cases = "1 case waits" if doc["inbox"] == 1 else f"{doc['inbox']} cases wait"
     return f"{'partly in sync' if left else 'done'}; {cases} in the inbox"
 
@@ -92,6 +96,15 @@ def tell_paused(outcome: Outcome) -> None:
     for app, count in outcome.paused.items():
         if count:
             show.line(f"{app}: {'1 write waits' if count == 1 else f'{count} writes wait'} for it to go on")
+
+
+def unreadable_consents(app: str, count: int) -> str:
+    """Say of how many records nobody can tell whether these people opted out, and what to do."""
+    records = "1 record has a word" if count == 1 else f"{count} records have a word"
+    return (
+        f"{app}: {records} for consent that is not known: nobody can tell whether they opted out; "
+        "`syncd check` says what to do"
+    )
 
 
 def tell_wrong(outcome: Outcome, file: Path | None) -> None:

@@ -18,7 +18,7 @@ from syncd.config.shapes import INVALID, Key, Keys, MapOf, Spot
 from syncd.config.vocabulary import APP, FIELD_MAP, PLAIN, SECRET, SETTING_TYPES, WRITES
 from syncd.core.fields import Invalid, field_type
 from syncd.errors import ConfigError
-from syncd.model import FieldMap, Spec
+from syncd.model import FieldMap, Spec, words_of
 
 Specs = Callable[[str, tuple[Path, ...]], Spec]
 """Connector name or absolute path, folders of the operator's own -> spec. Raises ConfigError for the operator."""
@@ -222,18 +222,20 @@ def _check_values(where: FieldMap, field: FieldConfig, at: Spot) -> None:
     except ValueError as error:
         at.problem(str(error))
         return
-    words: set[str] = set()
+    spellings: set[str] = set()
     meanings = set()
-    for value, word in (where.values or {}).items():
+    for value, words in (where.values or {}).items():
         place = at.down("values", value)
         parsed = kind.parse(value)
         if parsed is None or isinstance(parsed, Invalid):
             place.problem(f"no value of type {field.type}: {'blank' if parsed is None else parsed.reason}")
             continue
-        spelling, meaning = str(word).strip().casefold(), kind.key(parsed)
-        if spelling in words:
-            place.problem("the same word stands for another value above; it could not be read back")
+        meaning = kind.key(parsed)
         if meaning in meanings:
             place.problem("the same value as one above, in another spelling")
-        words.add(spelling)
         meanings.add(meaning)
+        own = [str(word).strip().casefold() for word in words_of(words)]
+        for spelling, spot in zip(own, place.items() if isinstance(words, list) else [place], strict=False):
+            if spelling in spellings:
+                spot.problem("the same word stands for another value above; it could not be read back")
+        spellings.update(own)

@@ -265,6 +265,20 @@ class ListOf:
         return {"type": "array", "items": self.item.schema(), **({"minItems": self.least} if self.least else {})}
 
 
+@dataclass(frozen=True, slots=True)
+class OneOrMore:
+    """One value, or a list of several."""
+
+    item: Shape
+
+    def read(self, spot: Spot) -> Any:
+        several = isinstance(spot.node.value, list)
+        return (ListOf(item=self.item, least=1) if several else self.item).read(spot)
+
+    def schema(self) -> JsonSchema:
+        return {"anyOf": [self.item.schema(), ListOf(item=self.item, least=1).schema()]}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MapOf:
     """A map from free names to one shape."""

@@ -19,6 +19,7 @@ from syncd.config.shapes import (
     ListOf,
     MapOf,
     Number,
+    OneOrMore,
     Scalar,
     Shape,
     Text,
@@ -78,7 +79,10 @@ FIELD_MAP: Final = Keys(
     keys={
         "path": Key(shape=PLAIN, help="where the field lies in this app: a column, a property"),
         "direction": Key(shape=Word(("in", "out", "both", "none")), help="which way it travels", default="both"),
-        "values": Key(shape=MapOf(item=Scalar()), help="our value -> this app's word for it"),
+        "values": Key(
+            shape=MapOf(item=OneOrMore(Scalar())),
+            help="our value -> this app's word for it; of several ([no, unsubscribed]) the first is written, all are read",
+        ),
         "required": Key(shape=Flag(), help="the app refuses a record without it", default=False),
         "placeholder": Key(
             shape=PLAIN, help="written where the app requires a value and there is none; never read as data"

@@ -86,19 +86,22 @@ def observe_consent(
     """Read the consent words of unconsumed observations and advance their bases. Call before `merge`.
 
     `latches`: channel -> what is known already of this contact and all its addresses, joined. An opt-in must be later
-    than every opt-out seen in the same pass. Of a contact that waits for a decision only opt-outs count.
+    than every opt-out seen in the same pass. Of a contact that waits for a decision only opt-outs count. A word that could
+    not be read before, and can now, is said now.
     """
     found = Consented()
     if not rules.consents:
         return found
-    fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
+    fresh = [
+        (link, app) for link in links if link.seen or link.unheard if (app := rules.apps.get(link.app)) is not None
+    ]
     for channel in rules.consents:
         latch = latches.get(channel) or Latch()
         said = [(link, app, said) for link, app in fresh if (said := _said(channel, link, app)) is not None]
         for link, app, now in said:
             if now == OUT and not (latch.closed and _before(channel, link, app) == OUT):
-                assert link.seen is not None
-                at_ms = max(link.seen.at_ms, latch.in_ms)  # never before an opt-in that is known: clocks are set back
+                seen_ms = link.seen.at_ms if link.seen is not None else now_ms
+                at_ms = max(seen_ms, latch.in_ms)  # never before an opt-in that is known: clocks are set back
                 event = Event(channel=channel, state=OUT, at_ms=at_ms, app=link.app)
                 latch = _noted(found, latch, event, link)
         for link, app, now in said:
@@ -111,8 +114,18 @@ def observe_consent(
         found.latches[channel] = latch
     _settle_golden(contact, found)
     for link, app in fresh:
-        _advance(link, app, rules)
+        if link.seen is not None:
+            _advance(link, app, rules)
     return found
+
+
+def unheard(link: Link, rules: Rules) -> frozenset[str]:
+    """List the consent fields of a record whose cell holds no word that is known."""
+    app = rules.apps.get(link.app)
+    if app is None:
+        return link.unheard
+    said = [channel for channel in rules.consents if channel in link.base]
+    return frozenset(channel for channel in said if type(word(app, channel, link.base[channel])) is Invalid)
 
 
 def word(app: AppRule, channel: str, raw: Raw) -> Value | Invalid:
@@ -125,15 +138,21 @@ def word(app: AppRule, channel: str, raw: Raw) -> Value | Invalid:
 def _said(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
     """Read what an app says now, if anything about it changed. An opt-out counts in whatever direction a field travels."""
     lens = app.lenses.get(channel)
-    assert link.seen is not None
-    shown, base = link.seen.fields, link.base
-    if lens is None or all(shown[name] == base.get(name, MISSING) for name in (channel, *EVIDENCE) if name in shown):
+    shown, base = _shown(link), link.base
+    same = all(shown[name] == base.get(name, MISSING) for name in (channel, *EVIDENCE) if name in shown)
+    if lens is None or (same and channel not in link.unheard):
         return None
     raw = shown.get(channel, base.get(channel))
     now = word(app, channel, raw)
+    if same and type(now) is Invalid:
+        return None
     if now == OUT:
-        return None if raw == base.get(channel, MISSING) else now
+        return None if raw == base.get(channel, MISSING) and channel not in link.unheard else now
     return now if lens.reads else None
+
+
+def _shown(link: Link) -> Mapping[str, Raw]:
+    return link.seen.fields if link.seen is not None else {}
 
 
 def _before(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
@@ -153,8 +172,7 @@ def _evidence(channel: str, link: Link, app: AppRule, rules: Rules, now_ms: int)
 
     An app with several channels has one place for evidence: there it proves only an opt-in that was typed with it.
     """
-    assert link.seen is not None
-    shown, base = link.seen.fields, link.base
+    shown, base = _shown(link), link.base
     values: dict[str, Value] = {}
     for name in EVIDENCE:
         lens = app.lenses.get(name)
@@ -166,7 +184,7 @@ def _evidence(channel: str, link: Link, app: AppRule, rules: Rules, now_ms: int)
         return None
     if sum(name in app.lenses for name in rules.consents) > 1:
         same = [shown.get(name, MISSING) == base.get(name, MISSING) for name in (channel, "consent_at")]
-        if any(same):
+        if any(same) or link.seen is None:
             return None
     at_ms = to_ms(str(at))
     return Evidence(at=str(at), at_ms=at_ms, source=str(source)) if 0 < at_ms <= now_ms else None
@@ -237,13 +255,12 @@ def _event_entry(event: Event, link: Link) -> Entry:
 
 
 def _overruled(channel: str, link: Link) -> Entry:
-    assert link.seen is not None
     return Entry(
         kind="lost",
         app=link.app,
         record=link.id,
         field=channel,
-        old=link.seen.fields.get(channel, link.base.get(channel)),
+        old=_shown(link).get(channel, link.base.get(channel)),
         new=OUT,
         reason="an opt-out stands, and there is no later evidence of an opt-in",
     )

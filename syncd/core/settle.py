@@ -53,6 +53,7 @@ def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool
             )
         link.base[name] = raw
         link.flaws.pop(name, None)
+        link.unheard -= {name}
         if not same and name in rules.consents:
             link.flaws[name] = "the app answered with another word"
         golden = sent.golden.get(name) or digest_key(meant)

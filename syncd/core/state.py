@@ -55,6 +55,8 @@ class Link:
     """field -> why it is set aside in this app (too long, refused)."""
     unread: frozenset[str] = frozenset()
     """Fields whose cell holds no value of their type: it stays there and goes nowhere."""
+    unheard: frozenset[str] = frozenset()
+    """Consent fields whose cell holds no word that is known: nobody can tell whether this person opted out."""
     seen: Seen | None = None
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from syncd.core.fields import FieldType, Invalid
 from syncd.core.values import Certainty, nothing_assumed, same
-from syncd.model import FieldMap, Raw, Value
+from syncd.model import FieldMap, Raw, Value, words_of
 
 LIST_JOINER: Final = "; "
 JOINED: Final = frozenset({"set", "emails", "map"})
@@ -114,12 +114,12 @@ def _with_words(given: Mapping[str, Raw], kind: FieldType, render: Render) -> tu
     """Translate the app's words; those of a set element by element."""
     words: dict[Any, Raw] = {}
     meanings: dict[str, Value] = {}
-    for name, word in given.items():
+    for name, its in given.items():
         value = kind.parse(name)
         if value is None or type(value) is Invalid:
             continue  # no value of this type: there is nothing to translate
-        words[kind.key(value)] = word
-        meanings[_spelling(word)] = value
+        words[kind.key(value)] = words_of(its)[0]
+        meanings.update((_spelling(word), value) for word in words_of(its))
     if kind.name == "set":
         return _with_element_words(words, meanings, kind, render)
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent
+from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent, unheard
 from syncd.core.match import ALIAS, address_hash
 from syncd.core.merge import Conflict, merge
 from syncd.core.plan import by_app, intents_for, left, planned_creates, stay
@@ -120,7 +120,7 @@ def merge_contact(
     """Settle, consent, merge and plan one contact; what must be written is added to `out`."""
     rules = hub.rules
     entries: list[Entry] = []
-    bases = [(link, link.base, dict(link.flaws)) for link in links]
+    bases = [(link, link.base, (dict(link.flaws), link.unheard)) for link in links]
     fresh = [link for link in links if link.seen is not None]
     for sent in sents:
         link = next((x for x in fresh if x.app == sent.app), None)
@@ -134,6 +134,8 @@ def merge_contact(
     latches = _joined(contact, _hashed(email, shown, rules), known, rules) if known else {}
     consented = observe_consent(contact, links, latches, rules, out.now_ms)
     merged = merge(contact, links, rules, out.now_ms)
+    for link in links if not hub.narrowed else ():
+        link.unheard = unheard(link, rules)
     entries += consented.entries + merged.entries
     hub.matched["disagreeing"] += bool(merged.disagreed)
     linked = [link.app for link in links]
@@ -158,8 +160,8 @@ def merge_contact(
         out.parted += [(contact, app) for app in sorted(contact.waits - creates)]
         contact.waits &= creates
     out.conflicts += [(contact, conflict) for conflict in merged.conflicts]
-    for link, base, flaws in bases:
-        if link in fresh or link.flaws != flaws:
+    for link, base, odd in bases:
+        if link in fresh or (link.flaws, link.unheard) != odd:
             out.saved.append(link)
         if link in fresh:
             _rekey(contact, link, base, rules, out)
@@ -228,7 +230,7 @@ def unmerged(link: Link, now_ms: int) -> None:
         link.seen = Seen(fields=link.base, version=link.version, at_ms=now_ms, since_ms=0)
     else:
         link.seen.fields = {**link.base, **link.seen.fields}
-    link.base, link.acks, link.flaws, link.unread = {}, {}, {}, frozenset()
+    link.base, link.acks, link.flaws, link.unread, link.unheard = {}, {}, {}, frozenset(), frozenset()
 
 
 # -- consent: by person and by address

@@ -37,6 +37,7 @@ class Outcome:
     undone: int | None = None
     """Of how many contacts an undo took something back."""
 
+
     missed: list[str] = field(default_factory=list)
     """Apps in which records are missing that are not believed to be gone yet."""
 
@@ -79,6 +80,8 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
+            app.counts["unreadable_consents"] = tx.unheard_count(app.index)
+            stuck = stuck or app.counts["unreadable_consents"] > 0
         code = exit_code(hub, inbox=inbox, stuck=stuck or doubt)
         paused = paused_of(tx, hub)
         doc = {**report(hub, WORDS[code], inbox), "paused": [*paused]}

@@ -17,6 +17,7 @@ from syncd.model import Record
 
 PAGE: Final = 500
 COUNTS = ("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed")
+RARE: Final = ("unlinked", "unreadable_consents")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,9 +109,9 @@ class Hub:
 
 
 def counted(app: OpenApp) -> dict[str, int]:
-    """Count what happened in an app; what it removed by itself is there only where it did."""
+    """Count what happened in an app; the rare things are there only where they did."""
     counts = {name: app.counts[name] for name in COUNTS}
-    return {**counts, "unlinked": app.counts["unlinked"]} if app.counts["unlinked"] else counts
+    return {**counts, **{name: app.counts[name] for name in RARE if app.counts[name]}}
 
 
 def report(hub: Hub, outcome: str, inbox: int) -> dict[str, Any]:

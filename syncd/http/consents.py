@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from syncd.errors import OutcomeUnknown, SyncdError
 from syncd.http.faults import result_of
 from syncd.http.terms import Call
-from syncd.model import Applied, FieldMap, Raw, Record, Rejected, Result, Unknown, Write
+from syncd.model import Applied, FieldMap, Raw, Record, Rejected, Result, Unknown, Write, words_of
 
 if TYPE_CHECKING:
     from syncd.http.app import HttpApp, Known
@@ -23,7 +23,7 @@ def word_of(where: FieldMap, raw: Raw) -> str:
     """Say what an app's word for consent means: opted out, opted in, or neither (an empty text)."""
     said = str(raw).strip().casefold()
     for meaning in (OUT, IN):
-        if said == str((where.values or {}).get(meaning, meaning)).strip().casefold():
+        if said in (str(word).strip().casefold() for word in words_of((where.values or {}).get(meaning, meaning))):
             return meaning
     return ""
 

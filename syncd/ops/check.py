@@ -5,9 +5,9 @@ Reads only. Hard rule: one app's failure hides nothing that is to be said about 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.transforms import make_lens
 from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
+from syncd.store.store import Store
+from syncd.store.tx import Tx
 
 CODES: Final[tuple[tuple[type[SyncdError], int, str], ...]] = (
     (ConfigError, 2, "wrong configuration"),
@@ -26,6 +28,7 @@ CODES: Final[tuple[tuple[type[SyncdError], int, str], ...]] = (
     (SafetyStop, 4, "held"),
     (SyncdError, 3, "does not answer"),
 )
+PAGE: Final = 500
 RECORDS_MAX: Final = 1_000_000
 ORDER: Final = (2, 5, 4, 3, 0)
 """Which exit code counts when several hold (DESIGN 5)."""
@@ -86,15 +89,17 @@ def check_all(
     config: Config, specs: Mapping[str, Spec], load: Callable[[AppConfig], Connector], *, offline: bool
 ) -> Found:
     """Check every app and the store. `offline`: only what the text says, no app is reached and no secret read."""
-    apps = [
-        _offline(config, app, specs[app.name].fields) if offline else _online(config, app, load(app))
-        for app in config.apps
-    ]
-    found = Found(apps=apps, store=[], findings=_unheeded(config))
-    for app, checked in zip(config.apps, found.apps, strict=True):
-        checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
-    if not offline:
-        _check_store(config, found)
+    found = Found(apps=[], store=[], findings=_unheeded(config))
+    store = None if offline else _open_store(config, found)
+    try:
+        for app in config.apps:
+            fields = specs[app.name].fields
+            checked = _offline(config, app, fields) if offline else _online(config, app, load(app), store)
+            checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
+            found.apps.append(checked)
+    finally:
+        if store is not None:
+            store.close()
     return found
 
 
@@ -104,7 +109,7 @@ def _offline(config: Config, app: AppConfig, fields: Mapping[str, FieldMap]) -> 
     return checked
 
 
-def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
+def _online(config: Config, app: AppConfig, connector: Connector, store: Store | None) -> Checked:
     checked = Checked(name=app.name, connector=app.connector)
     opened: App | None = None
     try:
@@ -114,7 +119,8 @@ def _online(config: Config, app: AppConfig, connector: Connector) -> Checked:
         checked.findings += misfits(config, app, opened.fields, complete=True)
         checked.findings += _rights(app, opened.spec)
         if not opened.spec.network:
-            checked.findings += shared_keys(config, opened)
+            checked.findings += shared_keys(config, opened, partial(_decided, store, app.name))
+        checked.findings += _unheard(store, app.name)
     except SyncdError as error:
         checked.code, checked.word = next((code, word) for kind, code, word in CODES if isinstance(error, kind))
         checked.findings.append(Finding(level="error", message=str(error)))
@@ -203,28 +209,32 @@ def _options_missing(kind: str, options: Mapping[str, Any], where: FieldMap) -> 
     return [str(option) for option in wanted if parse(option) not in there]
 
 
-def shared_keys(config: Config, app: App) -> list[Finding]:
-    """Count the records that share a match key with another one of the same app: they wait in the inbox, unmatched.
+def shared_keys(config: Config, app: App, decided: Callable[[Sequence[str]], set[str]]) -> list[Finding]:
+    """Count the records that share a match key with another one of the same app: they wait in the inbox, unmatched, until
+    it is decided whose they are.
 
     Reads the app, at most RECORDS_MAX; not done for apps that are reached over a network.
     """
     rule, rules = _keys_only(config, app)
-    seen: list[Counter[int]] = [Counter() for _ in config.match]
+    first: list[dict[int, str]] = [{} for _ in config.match]
+    shared: list[dict[int, set[str]]] = [{} for _ in config.match]
     left = RECORDS_MAX
     for page in app.read(None):
         for record in page.records[:left]:
             keys = record_keys(record.fields, rule, rules) if record.problem is None else ()
-            for counts, key in zip(seen, keys, strict=False):
-                if key is not None:
-                    counts[int.from_bytes(key[:8], "big")] += 1
+            for place, key in enumerate(keys):
+                number = int.from_bytes(key[:8], "big") if key is not None else None
+                if number is not None and (other := first[place].setdefault(number, record.id)) != record.id:
+                    shared[place].setdefault(number, {other}).add(record.id)
         left -= len(page.records)
         if left <= 0:
             break
     findings = []
-    for names, counts in zip(config.match, seen, strict=True):
-        shared = sum(count for count in counts.values() if count > 1)
-        if shared:
-            text = f"match key [{', '.join(names)}] is not unique: {shared} records share theirs with another one"
+    settled = decided(sorted({id_ for groups in shared for group in groups.values() for id_ in group}))
+    for names, groups in zip(config.match, shared, strict=True):
+        count = sum(len(group) for group in groups.values() if not group <= settled)
+        if count:
+            text = f"match key [{', '.join(names)}] is not unique: {count} records share theirs with another one"
             findings.append(Finding(level="warning", message=f"{text}; they wait in the inbox and are never guessed"))
     return findings
 
@@ -243,7 +253,42 @@ def _keys_only(config: Config, app: App) -> tuple[AppRule, Rules]:
     return rule, Rules(apps={0: rule}, fields=fields, atoms={}, consents={}, match=config.match)
 
 
-def _check_store(config: Config, found: Found) -> None:
+def _unheard(store: Store | None, app: str) -> list[Finding]:
+    """Say of how many records nobody can tell whether these people opted out, as of the last sync."""
+
+    def step(tx: Tx) -> int:
+        state = tx.apps().get(app)
+        return 0 if state is None else tx.unheard_count(state.id)
+
+    count = 0 if store is None else store.read(step)
+    if not count:
+        return []
+    records = "1 record" if count == 1 else f"{count} records"
+    text = (
+        f"the last sync found {records} with a word for consent that is not known, and nobody can tell whether they opted "
+        "out: add the word to `values` (opted_out: [no, unsubscribed]), or correct the record; `syncd explain` shows it"
+    )
+    return [Finding(level="warning", message=text)]
+
+
+def _decided(store: Store | None, app: str, ids: Sequence[str]) -> set[str]:
+    """Find the records of which it is decided whose they are."""
+
+    def step(tx: Tx) -> set[str]:
+        state = tx.apps().get(app)
+        found: set[str] = set()
+        for start in range(0, len(ids) if state is not None else 0, PAGE):
+            assert state is not None
+            marks = tx.marks(state.id, ids[start : start + PAGE])
+            contacts = tx.contacts({mark.contact for mark in marks.values() if mark.contact is not None})
+            known = {number for number, contact in contacts.items() if not contact.review}
+            found |= {id_ for id_, mark in marks.items() if mark.contact in known}
+        return found
+
+    return set() if store is None else store.read(step)
+
+
+def _open_store(config: Config, found: Found) -> Store | None:
     """Open the store if there is one; else see whether one could be made."""
     from syncd.config.stores import sqlite_file
     from syncd.store.opening import open_store
@@ -251,12 +296,13 @@ def _check_store(config: Config, found: Found) -> None:
     file = sqlite_file(config.store)
     try:
         if file is None or file.exists():
-            open_store(config.store, config.data_dir).close()
-        elif (problem := _not_writable(file.parent)) is not None:
+            return open_store(config.store, config.data_dir)
+        if (problem := _not_writable(file.parent)) is not None:
             raise ConfigError(problem)
     except SyncdError as error:
         found.store_code = next(code for kind, code, _ in CODES if isinstance(error, kind))
         found.store.append(str(error))
+    return None
 
 
 def _not_writable(folder: Path) -> str | None:

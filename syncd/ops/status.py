@@ -18,6 +18,7 @@ from syncd.core.state import Contact
 from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.records import FLAWED, UNREAD
 from syncd.store.tx import AppState, Tx
 
 PAGE: Final = 500
@@ -38,6 +39,8 @@ class AppStatus:
     conflicts: int = 0
     unreadable: int = 0
     """Linked records of which a cell holds no value of its type; in sync but for that."""
+    unreadable_consents: int = 0
+    """Records of which nobody can tell whether these people opted out."""
     cursor_age_seconds: float | None = None
     last_error: str | None = None
     paused: bool = False
@@ -58,8 +61,9 @@ class Status:
         names = (*COUNTS, "cursor_age_seconds", "last_error")
         apps = {app.name: {name: getattr(app, name) for name in names} for app in self.apps}
         for app in self.apps:
-            if app.unreadable:
-                apps[app.name]["unreadable"] = app.unreadable
+            for name in ("unreadable", "unreadable_consents"):
+                if count := getattr(app, name):
+                    apps[app.name][name] = count
         return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps}
 
 
@@ -86,7 +90,7 @@ def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules,
         found.reasons[NO_CREATE] = found.excluded
     elif found.linked < contacts:
         _without_record(tx, rule, rules, found)
-    found.unreadable = _unreadable(tx, state.id)
+    found.unreadable, found.unreadable_consents = _unreadable(tx, state.id), tx.unheard_count(state.id)
     found.cursor_age_seconds = round((now_ms - state.read_ms) / 1000, 3) if state.read_ms else None
     found.last_error, found.paused = state.error, bool(state.paused)
     return found
@@ -98,14 +102,14 @@ def _pending(tx: Tx, app: int) -> int:
 
 
 def _unreadable(tx: Tx, app: int) -> int:
-    query = select(func.count()).where(s.record.c.app == app, s.record.c.flawed == 2)
+    query = select(func.count()).where(s.record.c.app == app, s.record.c.flawed.in_(UNREAD))
     return int(tx.connection.execute(query).scalar_one())
 
 
 def _linked_parked(tx: Tx, app: int) -> set[int]:
     """List contacts whose record here is parked; they are few, or somebody is told so."""
     where = (s.record.c.app == app, s.record.c.contact.is_not(None))
-    bad = s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
+    bad = s.record.c.problem.is_not(None) | s.record.c.flawed.in_(FLAWED)
     return {row[0] for row in tx.connection.execute(select(s.record.c.contact).where(*where, bad))}
 
 

@@ -66,6 +66,8 @@ def link_doc(link: Link) -> bytes:
         doc["x"] = link.flaws
     if link.unread:
         doc["u"] = sorted(link.unread)
+    if link.unheard:
+        doc["c"] = sorted(link.unheard)
     return _with_checksum(doc)
 
 
@@ -91,6 +93,8 @@ def read_link(
             link.base, link.acks, link.flaws = _mapping(loaded["b"]), loaded.get("k", {}), loaded.get("x", {})
             if "u" in loaded:
                 link.unread = frozenset(loaded["u"])
+            if "c" in loaded:
+                link.unheard = frozenset(loaded["c"])
     except _UNREADABLE:
         raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
     return link

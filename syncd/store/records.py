@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
@@ -13,6 +13,13 @@ from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.base import Base
 from syncd.store.bulk import Keyed, inserting, updating
+
+FLAWED: Final = (1, 4)
+"""A field cannot be written there."""
+UNREAD: Final = (2,)
+"""A cell holds no value of its type."""
+UNHEARD: Final = (3, 4)
+"""A consent cell holds no word that is known."""
 
 
 class Mark(NamedTuple):
@@ -59,6 +66,8 @@ _LINK_APPS = Keyed(select(_R.contact, _R.app), _R.contact)
 _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
     _R.app == bindparam("app"), _R.id == bindparam("id")
 )
+_ODD = sa.text("(record.problem IS NOT NULL OR record.flawed IN (1, 3, 4))")
+"""What the index `record_parked` holds."""
 _SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen")
 
 
@@ -113,14 +122,18 @@ class Records(Base):
     def parked(self, app: int, count_max: int) -> list[tuple[str, str]]:
         """List records that are set aside, with the cause."""
         r = s.record.c
-        query = select(r.id, r.problem).where(r.app == app, r.problem.is_not(None) | (r.flawed == 1))
+        query = select(r.id, r.problem).where(r.app == app, _ODD, r.problem.is_not(None) | r.flawed.in_(FLAWED))
         rows = self._c.execute(query.order_by(r.id).limit(count_max))
         return [(row[0], row[1] or "a field that cannot be written there; `syncd explain` names it") for row in rows]
 
     def parked_count(self, app: int) -> int:
-        query = select(sa.func.count()).where(
-            s.record.c.app == app, s.record.c.problem.is_not(None) | (s.record.c.flawed == 1)
-        )
+        r = s.record.c
+        query = select(sa.func.count()).where(r.app == app, _ODD, r.problem.is_not(None) | r.flawed.in_(FLAWED))
+        return int(self._c.execute(query).scalar_one())
+
+    def unheard_count(self, app: int) -> int:
+        """Count records with a consent cell that cannot be read."""
+        query = select(sa.func.count()).where(s.record.c.app == app, _ODD, s.record.c.flawed.in_(UNHEARD))
         return int(self._c.execute(query).scalar_one())
 
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
@@ -158,7 +171,7 @@ class Records(Base):
                 "contact": link.contact or None,
                 "version": link.version,
                 "at_ms": link.at_ms,
-                "flawed": 1 if link.flaws else 2 if link.unread else 0,
+                "flawed": _flawed(link),
                 "doc": codec.link_doc(link),
                 "seen": codec.seen_doc(link.seen) if link.seen else None,
             }
@@ -170,3 +183,9 @@ class Records(Base):
         """Give records their contact and leave everything else of them as it is."""
         rows = [{"k_app": link.app, "k_id": link.id, "contact": link.contact} for link in links]
         _ATTACH.run(self._c, rows)
+
+
+def _flawed(link: Link) -> int:
+    if link.unheard:
+        return 4 if link.flaws else 3
+    return 1 if link.flaws else 2 if link.unread else 0

@@ -89,7 +89,7 @@ record = Table(
     Column("misses", SMALL, nullable=False, server_default="0"),
     Column("missed_run", BIG, nullable=False, server_default="0"),
     Column("problem", TEXT),
-    Column("flawed", SMALL, nullable=False, server_default="0"),  # 1 a field cannot be written, 2 one not read
+    Column("flawed", SMALL, nullable=False, server_default="0"),  # see store/records.py
     Column("doc", LargeBinary),
     Column("seen", LargeBinary),  # an observation that is not merged yet
     sqlite_strict=True,
@@ -204,7 +204,7 @@ _INDEXES: Final = (
     ("record_to_match", record, "app id", "contact IS NULL AND seen IS NOT NULL"),
     ("record_to_merge", record, "contact app", "contact IS NOT NULL AND seen IS NOT NULL"),
     ("record_missed", record, "app id", "misses > 0"),
-    ("record_parked", record, "app id", "problem IS NOT NULL OR flawed = 1"),
+    ("record_parked", record, "app id", "problem IS NOT NULL OR flawed IN (1, 3, 4)"),
     ("intent_contact", intent, "contact", ""),
     ("journal_contact", journal, "contact", ""),
     ("journal_run", journal, "run contact", ""),

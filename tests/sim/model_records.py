@@ -116,6 +116,7 @@ class ModelRecords(ModelBase, Records):
                 missed_run=0,
                 problem=row["problem"],
                 flawed=False,
+                unheard=False,
                 doc=row["doc"],
                 seen=row["seen"],
             )
@@ -160,6 +161,9 @@ class ModelRecords(ModelBase, Records):
     def parked_count(self, app: int) -> int:
         return sum(row.problem is not None or row.flawed for row in self._t.record[app].values())
 
+    def unheard_count(self, app: int) -> int:
+        return sum(row.unheard for row in self._t.record[app].values())
+
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
         rows = self._t.record[app]
         ids = sorted(i for i, row in rows.items() if row.seen is not None and row.contact is None and i > after)
@@ -198,6 +202,7 @@ class ModelRecords(ModelBase, Records):
                 version=link.version,
                 at_ms=link.at_ms,
                 flawed=bool(link.flaws),
+                unheard=bool(link.unheard),
                 doc=codec.link_doc(link),
                 seen=codec.seen_doc(link.seen) if link.seen else None,
             )

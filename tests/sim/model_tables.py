@@ -30,6 +30,7 @@ class RecordRow(NamedTuple):
     missed_run: int
     problem: str | None
     flawed: bool
+    unheard: bool
     doc: bytes | None
     seen: bytes | None
 

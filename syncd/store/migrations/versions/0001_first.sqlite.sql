@@ -170,7 +170,7 @@ CREATE INDEX record_missed ON record (app, id) WHERE misses > 0;
 
 CREATE UNIQUE INDEX record_one_link ON record (contact, app) WHERE contact IS NOT NULL;
 
-CREATE INDEX record_parked ON record (app, id) WHERE problem IS NOT NULL OR flawed = 1;
+CREATE INDEX record_parked ON record (app, id) WHERE problem IS NOT NULL OR flawed IN (1, 3, 4);
 
 CREATE INDEX record_to_match ON record (app, id) WHERE contact IS NULL AND seen IS NOT NULL;
 
