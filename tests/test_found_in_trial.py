@@ -8,7 +8,7 @@ import pytest
 
 from syncd.core.policies import ASSUMED
 from syncd.ops.explain import POLICIES
-from tests.story import ANN, agreed, given
+from tests.story import ANN, Story, agreed, given, held
 
 
 def test_asking_means_asking_where_apps_disagree(tmp_path: Path) -> None:
@@ -61,3 +61,67 @@ def test_an_assumed_number_that_somebody_types_later_is_a_change_as_any_other(tm
     story["crm"].put(story["crm"].id_of("ann@x.org"), phone="030 23125499")
     story.settle()
     assert story["card"].one("ann@x.org")["phone"] == "+493023125499"
+
+
+NAMES = ("Иван", "Ольга", "Zoë", "Ann")
+
+
+def crowd(folder: Path) -> Story:
+    """Thirty people, of whom some have names that Latin-1 spells otherwise, and some that it cannot spell at all."""
+    story = given(folder, {"desk": "csv", "crm": "memory"})
+    for number in range(30):
+        story["desk"].put(str(number), email=f"p{number}@x.org", first_name=NAMES[number % 4], last_name="Müller")
+    story.sync(approve=True)
+    story.settle()
+    return story
+
+
+def spoil(path: Path, rows: int) -> bytes:
+    """Save the file as Latin-1, but for all but the first rows; what it cannot spell becomes ????."""
+    right = path.read_bytes()
+    lines = right.decode().splitlines(keepends=True)
+    wrong = [line.encode("latin-1", "replace") for line in lines[1 : rows + 1]]
+    path.write_bytes(
+        b"".join([lines[0].encode(), *wrong, *(line.replace("Иван", "????").encode() for line in lines[rows + 1 :])])
+    )
+    return right
+
+
+def test_a_file_saved_in_another_encoding_is_not_believed(tmp_path: Path) -> None:
+    """Fault: what could not be read was parked, and of the rest "Иван -> ????" was written everywhere."""
+    story = crowd(tmp_path)
+    before = story["crm"].rows()
+    right = spoil(story.path("desk"), rows=17)
+    for _ in range(3):
+        outcome = story.sync()
+        assert held(outcome) == {("desk", "unreadable")}
+        assert [(each["count"], each["limit"]) for each in outcome.doc["held"]] == [(17, 6)]
+        assert story["crm"].rows() == before
+    story.path("desk").write_bytes(right)
+    assert (story.sync().code, held(story.sync())) == (0, set())
+    assert story["crm"].rows() == before
+
+
+def test_missing_and_unreadable_records_count_together(tmp_path: Path) -> None:
+    story = crowd(tmp_path)
+    spoil(story.path("desk"), rows=4)
+    lines = story.path("desk").read_bytes().splitlines(keepends=True)
+    story.path("desk").write_bytes(b"".join(lines[:-3]))
+    outcome = story.sync()
+    assert [(each["verb"], each["count"]) for each in outcome.doc["held"]] == [("unreadable", 7)]
+
+
+def test_an_unreadable_listing_that_a_person_approves_is_taken(tmp_path: Path) -> None:
+    story = crowd(tmp_path)
+    spoil(story.path("desk"), rows=17)
+    story.approve(story.sync().doc["run"])
+    assert held(story.sync()) == set()
+    assert story.ask(lambda tx: len(tx.parked(tx.apps()["desk"].id, 100))) == 17
+    assert {row["first_name"] for row in story["crm"].rows().values()} >= {"????"}
+
+
+def test_a_few_unreadable_rows_are_parked_as_before(tmp_path: Path) -> None:
+    story = crowd(tmp_path)
+    spoil(story.path("desk"), rows=2)
+    assert held(story.sync()) == set()
+    assert story.ask(lambda tx: len(tx.parked(tx.apps()["desk"].id, 100))) == 2

@@ -182,6 +182,11 @@ def _why_held(each: Mapping[str, Any]) -> str:
             f"no longer offers {each['count']} of the fields it had (a renamed column?); "
             "nothing is read or written there"
         )
+    if each["verb"] == "unreadable":
+        return (
+            f"shows {each['count']} linked records that cannot be read any more, or not at all (another encoding?), "
+            f"{each['limit']} are believed unasked; nothing of it is merged or written until it is right again"
+        )
     return (
         f"would have {each['count']} {each['verb'].replace('_', ' ')} in one run, "
         f"{each['limit']} are allowed unasked; nothing of that was done"

@@ -68,7 +68,7 @@ FIELD_OPTIONS: Final[dict[str, Key]] = {
     "choices": Key(shape=ListOf(item=PLAIN, least=1, hint="[lead, customer]"), help="the words of a choice field"),
     "region": Key(
         shape=Text(what="a country code such as DE", pattern="[A-Z]{2}"),
-        help="country assumed for phone numbers that are written without one; on first contact a number with its own wins",
+        help="country assumed for phone numbers that are written without one; at first contact one with its own wins",
     ),
     "order": Key(shape=Word(("dmy", "mdy")), help="how dates such as 03/04/2024 are read"),
     "separator": Key(shape=PLAIN, help="the characters that part a set where an app has only text"),

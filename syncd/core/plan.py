@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from syncd.core.atoms import answered, digest_key, same_raw
 from syncd.core.consent import consent_intents, create_fields
@@ -33,6 +33,10 @@ class Limit:
         """Say how many are allowed. In a small app the absolute part is at most max(3, half of the linked records)."""
         absolute = min(self.absolute, max(3, linked // 2)) if linked else self.absolute
         return max(absolute, int(linked * self.percent / 100))
+
+
+SHRUNK: Final = Limit(absolute=5, percent=20)
+"""So many of the linked records may be missing in a listing, or have become unreadable, and it is believed all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
 from syncd.connector import App, SparesDownloads
 from syncd.core.atoms import MISSING
 from syncd.core.match import address_hash, record_keys
-from syncd.core.plan import Held, Limit
+from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
 from syncd.engine.hub import Hub, OpenApp
@@ -26,7 +26,6 @@ from syncd.store import codec
 from syncd.store.tx import AppState, Mark, Tx
 
 STRIKES = 2
-SHRUNK = Limit(absolute=5, percent=20)
 NUL_IN_ID = "its id holds a NUL character, or half of a character"
 NUL_IN_VERSION = "its version holds a NUL character, or half of a character"
 
@@ -43,6 +42,8 @@ class Reading:
     full: bool
     """A sweep: what records hold is compared, whatever their versions say. Not every change makes a new one."""
     ids_digest: int = 0
+    unread: dict[str, dict[str, object]] = field(default_factory=dict)
+    """Linked records that could be read before and cannot now: parked once the whole listing is believed."""
 
 
 def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
@@ -109,7 +110,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         if reading.listing:
             tx.list_ids(app.index, ids)
         if records:
-            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms, full=reading.full)
+            unread = reading.unread if reading.listing else None
+            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms, full=reading.full, unread=unread)
         if page.gone:
             _note_gone(tx, app, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
@@ -128,14 +130,14 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     app, state = reading.app, reading.state
     missing = tx.missing_count(app.index)
     linked = tx.linked_count(app.index)  # strangers in the same listing prove nothing about those that are missing
-    limit = max(SHRUNK.of(linked), hub.allowed(app.name, "unlinks"))
-    shrunk = missing > limit or (missing > 0 and missing == linked and not hub.allowed(app.name, "unlinks"))
-    tx.forget_strangers(app.index, shown=shrunk)
-    if shrunk:
-        hub.hold(Held(app=app.name, verb="unlinks", count=missing, limit=limit), app)
+    held = _disbelieved(hub, app.name, missing, len(reading.unread), linked)
+    tx.forget_strangers(app.index, shown=held is not None)
+    if held is not None:
+        hub.hold(held, app)
         tx.end_listing(app.index)
         tx.save_app(app.index, cursor=None)  # whatever is there next time is looked at in full
         return
+    tx.see(list(reading.unread.values()))
     if missing and hub.allowed(app.name, "unlinks") >= missing:
         tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same
     else:
@@ -152,12 +154,32 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     tx.end_listing(app.index)
 
 
+def _disbelieved(hub: Hub, app: str, missing: int, unread: int, linked: int) -> Held | None:
+    """Say why a listing is not believed: too many linked records are missing, or unreadable now, or both together."""
+    lost = unread + missing if hub.allowed(app, "unlinks") < missing else unread
+    for verb, count in (("unlinks", missing), ("unreadable", lost if unread else 0)):
+        allowed = hub.allowed(app, verb)
+        limit = max(SHRUNK.of(linked), allowed)
+        if count > limit or (count > 0 and count == linked and not allowed):
+            return Held(app=app, verb=verb, count=count, limit=limit)
+    return None
+
+
 def observe(
-    tx: Tx, rules: Rules, app: AppRule, records: dict[str, Record], now_ms: int, read_ms: int, *, full: bool = False
+    tx: Tx,
+    rules: Rules,
+    app: AppRule,
+    records: dict[str, Record],
+    now_ms: int,
+    read_ms: int,
+    *,
+    full: bool = False,
+    unread: dict[str, dict[str, object]] | None = None,
 ) -> int:
     """Store what is new in these records as unconsumed observations; says how many there were.
 
-    `full`: the same version does not mean the same content.
+    `full`: the same version does not mean the same content. `unread`: where linked records go that could be read before
+    and cannot now; without it they are parked at once.
     """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))
@@ -167,6 +189,8 @@ def observe(
     keys: list[dict[str, object]] = []
     for id_, record in records.items():
         mark = marks.get(id_)
+        if unread:
+            unread.pop(id_, None)
         if mark is not None and not full and _is_known(record, mark):
             continue
         if mark is not None and (_is_stale(app, record, mark) or _is_shadow(record, mark)):
@@ -179,6 +203,8 @@ def observe(
         elif mark.digest is not None and bytes(mark.digest) == digest:
             if record.version != mark.version and not record.problem:
                 versions.append({"k_app": app.index, "k_id": id_, "version": record.version})
+        elif unread is not None and record.problem and mark.contact is not None and mark.problem is None:
+            unread[id_] = _changed(app, record, mark, digest, now_ms, read_ms)
         else:
             seen.append(_changed(app, record, mark, digest, now_ms, read_ms))
             if mark.contact is None and record.problem is None:
