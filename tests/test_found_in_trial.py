@@ -125,3 +125,15 @@ def test_a_few_unreadable_rows_are_parked_as_before(tmp_path: Path) -> None:
     spoil(story.path("desk"), rows=2)
     assert held(story.sync()) == set()
     assert story.ask(lambda tx: len(tx.parked(tx.apps()["desk"].id, 100))) == 2
+
+
+def test_a_case_shows_what_every_app_holds(tmp_path: Path) -> None:
+    """Fault: books held the contact's own value, was not shown, and was written over by the decision."""
+    story = agreed(
+        tmp_path, {"crm": "memory", "books": "memory", "phones": "memory"}, fields={"last_name": {"policy": "ask"}}
+    )
+    for app, name in {"crm": "Müller", "phones": "Mueller-Ray"}.items():
+        story[app].put(story[app].id_of("bob@x.org"), last_name=name)
+    story.settle()
+    [case] = story.cases()
+    assert case["values"] == {"crm": "Müller", "books": "Ray", "phones": "Mueller-Ray"}

@@ -303,11 +303,9 @@ class _Merge:
         self.merged.conflicts.append(self._conflict(atom, reason))
 
     def _conflict(self, atom: Atom, reason: str) -> Conflict:
-        """Say what the apps show that differ, or all of them where two fight: what a person chooses from."""
+        """Say what every app shows: what a person chooses from, and what the decision writes over."""
         shown = self._standing(atom, as_shown=True)
-        golden = atom_key(self.rules, atom, atom_value(self.contact, atom))
-        differ = {app: c.value for app, c in shown.items() if c.key != golden or reason == fights.WHY}
-        return Conflict(field=atom.name, reason=reason, values=differ)
+        return Conflict(field=atom.name, reason=reason, values={app: c.value for app, c in shown.items()})
 
     def _golden(self, atom: Atom) -> Candidate:
         contact = self.contact
