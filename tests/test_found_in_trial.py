@@ -8,6 +8,7 @@ import pytest
 
 from syncd.core.policies import ASSUMED
 from syncd.ops.explain import POLICIES
+from tests.hubs import COLUMNS, Hub, person
 from tests.story import ANN, Story, agreed, given, held
 
 
@@ -137,3 +138,34 @@ def test_a_case_shows_what_every_app_holds(tmp_path: Path) -> None:
     story.settle()
     [case] = story.cases()
     assert case["values"] == {"crm": "Müller", "books": "Ray", "phones": "Mueller-Ray"}
+
+
+@pytest.mark.parametrize(("rows", "code", "level"), [(2, 0, "warning"), (17, 3, "error")])
+def test_check_counts_rows_that_cannot_be_read(tmp_path: Path, rows: int, code: int, level: str) -> None:
+    hub = Hub(tmp_path)
+    people = [person(number, last_name="Müller", id=str(number)) for number in range(30)]
+    hub.csv("crm", people)
+    hub.csv("news", people)
+    spoil(tmp_path / "crm.csv", rows)
+    found = hub.json("check", code=code)["apps"]
+    [finding] = found["crm"]["findings"]
+    assert finding["level"] == level
+    assert finding["message"].startswith(f"{rows} of 30 records cannot be read")
+    assert found["news"]["findings"] == []
+
+
+def test_check_counts_people_abroad_whose_country_is_assumed(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    abroad = {
+        "1": ("FR", "01 23 45 67 89"),
+        "2": ("FR", "+33 1 23 45 67 89"),
+        "3": ("DE", "030 23125499"),
+        "4": ("", "030 1"),
+    }
+    people = [person(int(id_), id=id_, country=country, phone=phone) for id_, (country, phone) in abroad.items()]
+    hub.csv("crm", people, columns=(*COLUMNS, "country"))
+    hub.csv("news", [person(1)])
+    hub.configure("fields: {phone: {region: DE}}\n")
+    [finding] = hub.json("check")["apps"]["crm"]["findings"]
+    assert (finding["field"], finding["level"]) == ("phone", "warning")
+    assert "in another country than region DE: 1;" in finding["message"]

@@ -19,6 +19,7 @@ from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.transforms import make_lens
 from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
+from syncd.ops.sample import Sample
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 
@@ -211,16 +212,17 @@ def _options_missing(kind: str, options: Mapping[str, Any], where: FieldMap) -> 
 
 def shared_keys(config: Config, app: App, decided: Callable[[Sequence[str]], set[str]]) -> list[Finding]:
     """Count the records that share a match key with another one of the same app: they wait in the inbox, unmatched, until
-    it is decided whose they are.
+    it is decided whose they are. Says as well what else the records tell (`Sample`).
 
     Reads the app, at most RECORDS_MAX; not done for apps that are reached over a network.
     """
     rule, rules = _keys_only(config, app)
     first: list[dict[int, str]] = [{} for _ in config.match]
     shared: list[dict[int, set[str]]] = [{} for _ in config.match]
-    left = RECORDS_MAX
+    sample, left = Sample(config, app), RECORDS_MAX
     for page in app.read(None):
         for record in page.records[:left]:
+            sample.look(record)
             keys = record_keys(record.fields, rule, rules) if record.problem is None else ()
             for place, key in enumerate(keys):
                 number = int.from_bytes(key[:8], "big") if key is not None else None
@@ -229,7 +231,7 @@ def shared_keys(config: Config, app: App, decided: Callable[[Sequence[str]], set
         left -= len(page.records)
         if left <= 0:
             break
-    findings = []
+    findings = sample.findings()
     settled = decided(sorted({id_ for groups in shared for group in groups.values() for id_ in group}))
     for names, groups in zip(config.match, shared, strict=True):
         count = sum(len(group) for group in groups.values() if not group <= settled)
