@@ -7,6 +7,7 @@ that an answer shows is an observation like any other (SYNC-MODEL 1.5, READ-BACK
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from syncd.core.atoms import MISSING, digest_key
@@ -23,6 +24,7 @@ from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
 OPTED_OUT: Final = digest_key(OUT)
+NOT_SHOWN: Final = "the app does not show this field now; it is written when it is shown again"
 
 
 def record_results(
@@ -82,6 +84,18 @@ def _rejected(
         done.refused(sent, contact, link, result)
 
 
+def not_shown(tx: Tx, app: OpenApp, hidden: Sequence[tuple[Sent, Sequence[str]]]) -> None:
+    """Note which fields were left out of writes; the record is looked at in full by the next listing."""
+    links = tx.links_in(app.index, [sent.contact for sent, _ in hidden])
+    for sent, names in hidden:
+        if sent.contact in links:
+            links[sent.contact].flaws.update(dict.fromkeys(names, NOT_SHOWN))
+    tx.save_links(links.values())
+    tx.forget_reading(app.index, [link.id for link in links.values()])
+    nothing = [sent.contact for sent, names in hidden if len(names) == len(sent.fields)]
+    tx.drop_intents(app.index, KIND_NUMBER["update"], nothing)
+
+
 def _as_planned(sent: Sent, link: Link, there: Record) -> bool:
     """Say whether a record still is as it was when the write was planned."""
     return all(there.fields.get(name, MISSING) == link.base.get(name, MISSING) for name in sent.fields)
@@ -122,6 +136,11 @@ class Done:
         before = dict(link.base)
         entries = written(sent, record.id, link.base) if authored or _arrived(sent, record) else []
         entries += settle(link, sent, self.app.rule, self.hub.rules, authored=authored)
+        unseen = {name: raw for name, raw in sent.fields.items() if name not in record.fields}
+        if unseen and sent.kind == "update":
+            self.tx.mark_sent([replace(sent, fields=unseen)])  # not settled: nobody knows how the app spells it
+        else:
+            self.settled.append(sent)
         created = sent.kind == "create" and authored
         for name, raw in record.fields.items():
             if created and name not in sent.fields and raw in (None, "", [], {}):
@@ -133,7 +152,6 @@ class Done:
         self._keep(link, record, known=known)
         if known:
             self._rekey(contact, link, before)
-        self.settled.append(sent)
         if entries:
             self.journal.append((contact, entries))
 

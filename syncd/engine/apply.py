@@ -7,13 +7,13 @@ Hard rules: never across a transaction; never repeat what may have happened; wha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import IN, consent_intents
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
-from syncd.engine.answers import record_results
+from syncd.engine.answers import not_shown, record_results
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.meetings import in_the_way, part, undecided, wait
 from syncd.errors import SyncdError, TransientError
@@ -271,6 +271,7 @@ def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
     if not ids:
         return
     there = hub.world.call(app.name, "get", app.app.get, ids)
+    _only_shown(hub, app, batch, there)
     stale = [place for place, write in enumerate(batch.writes) if write.id in ids and _stale(write, there)]
     if stale:
         moved = [batch.sents[place] for place in stale]
@@ -279,6 +280,26 @@ def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
         hub.world.transact("moved", record_results, hub, app, pairs, there, now_ms)
         keep = [place for place in range(len(batch.writes)) if place not in stale]
         batch.sents, batch.writes = [batch.sents[p] for p in keep], [batch.writes[p] for p in keep]
+
+
+def _only_shown(hub: Hub, app: OpenApp, batch: Batch, there: Mapping[str, Record]) -> None:
+    """Leave fields out of updates that the app does not show now: nobody knows what would be overwritten there."""
+    hidden: list[tuple[Sent, list[str]]] = []
+    kept: list[tuple[Sent, Write]] = []
+    for sent, write in zip(batch.sents, batch.writes, strict=True):
+        record = there.get(write.id) if write.kind == "update" else None
+        names = [name for name in write.fields if name not in record.fields] if record is not None else []
+        if names:
+            hidden.append((sent, names))
+            fields = {name: raw for name, raw in write.fields.items() if name not in names}
+            expect = {name: raw for name, raw in write.expect.items() if name not in names}
+            if fields:
+                kept.append((replace(sent, fields=fields), replace(write, fields=fields, expect=expect)))
+        else:
+            kept.append((sent, write))
+    if hidden:
+        hub.world.transact("hidden", not_shown, app, hidden)
+        batch.sents, batch.writes = [sent for sent, _ in kept], [write for _, write in kept]
 
 
 def _stale(write: Write, there: Mapping[str, Record]) -> bool:

@@ -82,7 +82,7 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
             app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
             app.counts["unreadable_consents"] = tx.unheard_count(app.index)
             stuck = stuck or app.counts["unreadable_consents"] > 0
-        code = exit_code(hub, inbox=inbox, stuck=stuck or doubt)
+        code = exit_code(hub, inbox=inbox, stuck=stuck or doubt or hub.restless)
         paused = paused_of(tx, hub)
         doc = {**report(hub, WORDS[code], inbox), "paused": [*paused]}
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)

@@ -73,6 +73,8 @@ class Hub:
     """Apps that could not be read when the first run was approved, nor since (`first`)."""
     narrowed: bool = False
     """Some fields or directions do not take part: whatever is decided now is decided again, in full, by the next run."""
+    restless: bool = False
+    """So many passes were not enough: something is still to be done."""
     part: frozenset[str] | None = None
     """The only fields that take part, if not all; nobody is matched, created or archived then."""
     matched: Counter[str] = field(default_factory=Counter)

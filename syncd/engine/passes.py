@@ -92,6 +92,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
         for app in chosen:
             if app.usable:
                 recover(hub, app)
+    hub.restless = True
     return False
 
 
