@@ -170,7 +170,11 @@ def test_behaviour_13_without_a_policy_a_person_decides(tmp_path: Path) -> None:
     assert (again.code, written(again)) == (4, 0)
 
     [case] = story.cases()
-    assert (case["kind"], case["field"], case["values"]) == ("conflict", "company", {"crm": "Left", "books": "Right"})
+    assert (case["kind"], case["field"], case["values"]) == (
+        "conflict",
+        "company",
+        {"crm": "Left", "books": "Right", "desk": "Acme"},
+    )
     story.resolve(case["id"], app="books")
     assert story.sync().code == 0
     assert companies(story, "bob@x.org") == dict.fromkeys(TRIO, "Right")
