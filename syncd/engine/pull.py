@@ -103,6 +103,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
+    records = _asked_again(hub, app, records, now_ms)
 
     def step(tx: Tx) -> None:
         if first and reading.listing:
@@ -123,6 +124,32 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         for id_ in ids:
             reading.ids_digest ^= int.from_bytes(blake2b(id_.encode("utf-8", "replace"), digest_size=8).digest(), "big")
     hub.world.transact("page", step)
+
+
+def _asked_again(hub: Hub, app: OpenApp, records: dict[str, Record], now_ms: int) -> dict[str, Record]:
+    """Ask for records that differ from what was confirmed a moment ago: what an app lists lags behind what it holds, so that
+    it may be the state from before our own write (NO-ECHO). Versions that are in order tell by themselves.
+    """
+    lag_ms = int(app.rule.spec.lag_seconds * 1000)
+    if not lag_ms or not records or app.rule.spec.versions == "ordered":
+        return records
+    ids = hub.world.transact("recent", _recent, app, records, now_ms - lag_ms)
+    if not ids:
+        return records
+    assert app.app is not None
+    return {**records, **hub.world.call(app.name, "get", app.app.get, ids)}
+
+
+def _recent(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int) -> list[str]:
+    """Name the records whose base was confirmed since then, and that are shown otherwise now."""
+    marks = tx.marks(app.index, [id_ for id_ in records if not is_broken(id_)])
+    return [
+        id_
+        for id_, mark in marks.items()
+        if mark.contact is not None
+        and mark.at_ms >= since_ms
+        and mark.digest != codec.digest(records[id_].fields, records[id_].problem)
+    ]
 
 
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:
