@@ -45,7 +45,7 @@ def test_behaviour_13_nobody_wins_until_a_person_decides() -> None:
     world.edit(1, company="one").edit(2, company="two").sync()
     assert world.value("company") == "A"
     assert world.shows("company") == {1: "one", 2: "two", 3: "A"}
-    assert world.conflicts[-1].values == {1: "one", 2: "two"}
+    assert world.conflicts[-1].values == {1: "one", 2: "two", 3: "A"}
     world.edit(3, company="three").sync()
     assert world.conflicts[-1].values == {1: "one", 2: "two", 3: "three"}, "all there is to choose from"
 
