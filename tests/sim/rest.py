@@ -174,6 +174,7 @@ def _everywhere(play: Play, rest: Rest, contact: Contact, links: Mapping[int, Li
     if any(_broken(play, place) for place in range(len(play.vendors))):
         return  # an app that is away may hold the records that are missing elsewhere
     waiting = {case["contact"] for case in rest.cases}
+    waiting |= {f"c{number}" for case in rest.cases for _, _, number in case.get("candidates", ())}
     for place, vendor in enumerate(play.vendors):
         number = play.monitors.number(place)
         if place in links or not vendor.quirks.create or number in contact.tombs or number in contact.refused:
