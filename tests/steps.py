@@ -199,6 +199,7 @@ def _of_contacts(c: Chance) -> dict[str, Ask]:
         "insert_contacts": lambda tx: tx.insert_contacts([person]),
         "save_contacts": lambda tx: tx.save_contacts({p.id: p for p in people}.values()),
         "delete_contact": lambda tx: tx.delete_contact(contact),
+        "hand_over_journal": lambda tx: tx.hand_over_journal(contact, contact),
         "mark_dirty": lambda tx: tx.mark_dirty(contacts),
         "mark_all_dirty": lambda tx: tx.mark_all_dirty(),
         "clear_dirty": lambda tx: tx.clear_dirty(contacts),

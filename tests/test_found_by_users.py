@@ -155,6 +155,45 @@ def test_check_counts_no_duplicates_that_were_decided(tmp_path: Path) -> None:
     assert "share theirs" not in hub.run("check").out
 
 
+def test_a_contact_that_was_taken_over_is_gone_and_its_journal_is_not(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1, phone="+493012345678")])
+    hub.csv("news", [{**person(1, phone="+493012345678"), "email": "x1@example.com"}])
+    hub.configure("match: [[email], [phone, last_name]]\n")
+    hub.synced()
+    case = next(each for each in hub.json("inbox")["cases"] if each["contact"] == "c2")
+    assert "--link c1" in hub.json("inbox", "show", str(case["case"]))["decisions"]
+    rows = hub.rows("news")
+    hub.write("news", [rows["x1@example.com"] | {"email_consent": "opted_out"}])
+    hub.json("sync", code=4)
+    assert hub.json("status")["contacts"] == 2
+    hub.json("inbox", "resolve", str(case["case"]), "--link", "c1")
+    assert hub.json("status")["contacts"] == 1
+    assert hub.run("explain", case["contact"]).code == 2
+    reasons = [line["reason"] for line in hub.json("explain", "c1")["history"]]
+    assert f"decided: the record of {case['contact']} belongs here" in reasons
+    assert any("opted out" in reason for reason in reasons)
+    hub.json("sync")
+    [row] = hub.rows("crm").values()
+    assert row["email_consent"] == "opted_out"
+    assert {app: counts["excluded"] for app, counts in hub.json("status")["apps"].items()} == {"crm": 0, "news": 0}
+
+
+# -- rows that are set aside
+
+
+def test_a_row_that_was_set_aside_is_forgotten_when_it_is_not_there_any_more(hub: Hub) -> None:
+    rows = list(hub.rows("crm").values())
+    for away in ({"id": "7"}, None):
+        hub.write("crm", [*rows, person(7, id="")])
+        doc = hub.json("sync", code=3)
+        assert doc["apps"]["crm"]["parked"] == 1
+        hub.write("crm", [*rows, person(7, id="7")] if away else rows)
+        assert hub.run("sync").code in (0, 3)
+        doc = hub.json("sync")
+        assert (doc["outcome"], doc["apps"]["crm"]["parked"]) == ("in_sync", 0)
+
+
 # -- a pause
 
 

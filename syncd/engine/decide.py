@@ -238,8 +238,9 @@ def unmerged(link: Link, now_ms: int) -> None:
 # -- consent: by person and by address
 
 
-def _subject(contact: Contact) -> bytes:
-    return b"c%d" % contact.id
+def subject(contact: int) -> bytes:
+    """Name a person in what consent is latched by."""
+    return b"c%d" % contact
 
 
 def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[bytes]:
@@ -268,7 +269,7 @@ def subjects_of(contacts: Iterable[Contact], links: Mapping[int, list[Link]], ru
     """List what consent is latched by for these contacts: themselves and their addresses."""
     subjects: set[bytes] = set()
     for contact in contacts:
-        subjects.add(_subject(contact))
+        subjects.add(subject(contact.id))
         subjects |= _addresses(contact, links[contact.id], rules)
     return sorted(subjects)
 
@@ -277,8 +278,8 @@ def _joined(
     contact: Contact, addresses: Iterable[bytes], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules
 ) -> dict[str, Latch]:
     joined: dict[str, Latch] = {}
-    for subject in (_subject(contact), *sorted(addresses)):
-        for channel, latch in known.get(subject, {}).items():
+    for each in (subject(contact.id), *sorted(addresses)):
+        for channel, latch in known.get(each, {}).items():
             joined[channel] = joined[channel].joined(latch) if channel in joined else latch
     return joined
 
@@ -291,17 +292,17 @@ def _latch(
     out: Outcome,
 ) -> None:
     """Latch the person and every address with what is known now; log what is new."""
-    subjects = [_subject(contact), *sorted(addresses)]
+    subjects = [subject(contact.id), *sorted(addresses)]
     for channel, latch in consented.latches.items():
         if not latch.out_ms and not latch.in_ms:
             continue
-        for subject in subjects:
-            if known.get(subject, {}).get(channel) == latch:
+        for each in subjects:
+            if known.get(each, {}).get(channel) == latch:
                 continue
-            out.latches[channel, subject] = latch
-            if subject != subjects[0]:
-                out.addresses.add(subject)
-    out.events += [(subject, event) for event in consented.events for subject in subjects]
+            out.latches[channel, each] = latch
+            if each != subjects[0]:
+                out.addresses.add(each)
+    out.events += [(each, event) for event in consented.events for each in subjects]
 
 
 def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, out: Outcome) -> None:

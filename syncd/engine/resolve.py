@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncd.core.atoms import atom_value, put
+from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
 from syncd.core.match import record_keys
 from syncd.core.state import Contact, Entry, Link, Stamp
-from syncd.engine.decide import unmerged
+from syncd.engine.decide import subject, unmerged
 from syncd.engine.hub import Hub
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR
@@ -48,6 +49,8 @@ def _resolve(tx: Tx, hub: Hub, case: int, decision: Decision, now_ms: int) -> di
     entries = kinds[doc["kind"]](tx, hub, doc, contact, decision, now_ms)
     tx.write_journal(hub.run, now_ms, [(contact, entries)])
     tx.close_cases(number, now_ms, kind=doc["kind"], field=doc["field"] or "")
+    if doc["kind"] == "match" and decision.contact is not None:
+        _hand_over(tx, contact, decision.contact)
     return {"case": case, "kind": doc["kind"], "contact": doc["contact"]}
 
 
@@ -99,6 +102,26 @@ def _keys_of(hub: Hub, links: Sequence[Link]) -> set[str]:
     """List the match keys of a contact's records, as `Contact.apart` names them."""
     shown = [(hub.rules.app(link.app), link.seen.fields if link.seen else link.base) for link in links]
     return {key.hex() for app, fields in shown if app for key in record_keys(fields, app, hub.rules) if key}
+
+
+def _hand_over(tx: Tx, contact: Contact, to: int) -> None:
+    """Remove a contact whose records all belong to another one now. That one has its opt-outs and opt-ins as well, and its
+    journal; one that remembers a removal stays, but nothing of it waits any more.
+    """
+    mine, theirs = subject(contact.id), subject(to)
+    known = tx.latches([mine, theirs])
+    tx.save_latches(
+        {
+            (channel, theirs): latch.joined(known.get(theirs, {}).get(channel, Latch()))
+            for channel, latch in known.get(mine, {}).items()
+        }
+    )
+    if contact.tombs or contact.going:
+        contact.review = False
+        tx.save_contacts([contact])
+        return
+    tx.hand_over_journal(contact.id, to)
+    tx.delete_contact(contact.id)
 
 
 def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:

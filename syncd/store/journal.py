@@ -15,6 +15,7 @@ from syncd.store.base import Base
 from syncd.store.bulk import inserting
 
 _JOURNAL = inserting(s.journal, "run contact at_ms doc")
+_SECRETS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(sa.bindparam("ids", expanding=True)))
 _NEXT_CASE = select(sa.func.coalesce(sa.func.max(s.inbox.c.id), 0) + 1).scalar_subquery()
 """Not the number a PostgreSQL sequence gives: that one skips those of transactions that were rolled back."""
 
@@ -33,6 +34,23 @@ class Journal(Base):
             }
             for contact, lines in entries
             if lines
+        ]
+        _JOURNAL.run(self._c, rows)
+
+    def hand_over_journal(self, contact: int, to: int) -> None:
+        """Write the journal of a contact down once more, sealed for another one, with the runs and times that it has."""
+        secrets = {row[0]: bytes(row[1]) for row in self._c.execute(_SECRETS, {"ids": [contact, to]})}
+        if not {contact, to} <= secrets.keys():
+            return  # nobody can read it any more, or could
+        query = select(s.journal.c.run, s.journal.c.at_ms, s.journal.c.doc).where(s.journal.c.contact == contact)
+        rows = [
+            {
+                "run": run,
+                "contact": to,
+                "at_ms": at_ms,
+                "doc": self._sealer.seal(secrets[to], self._sealer.open(secrets[contact], doc)),
+            }
+            for run, at_ms, doc in self._c.execute(query.order_by(s.journal.c.id)).fetchall()
         ]
         _JOURNAL.run(self._c, rows)
 

@@ -250,6 +250,13 @@ class ModelJournal(ModelBase, Journal):
             if lines
         )
 
+    def hand_over_journal(self, contact: int, to: int) -> None:
+        if {contact, to} <= self._t.contact.keys():
+            rows, secret = self._journal([contact], None, None), self._t.contact[to].secret
+            for row in rows:
+                self._opened(row)
+            self._t.journal.extend(row._replace(contact=to, secret=secret) for row in rows)
+
     def journal_contacts(
         self, run: int | None, contacts: Sequence[int] | None, since_ms: int | None, after: int, count_max: int
     ) -> list[int]:
