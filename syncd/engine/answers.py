@@ -283,8 +283,9 @@ class Done:
         if self.hub.narrowed:
             self.dirty.update(s.contact for s in self.settled)  # only a part of what they need
         if self.missing:
+            listed = [id_ for id_, mark in tx.marks(app, self.missing).items() if not mark.misses]
             tx.strike(app, self.missing, 2)
-            self.app.missed.update(self.missing if self.app.pulled else ())
+            self.app.missed.update(listed if self.app.pulled else ())
             self.app.struck = not self.hub.narrowed
         tx.mark_dirty(sorted(self.dirty))
         tx.write_journal(self.hub.run, self.now_ms, self.journal)

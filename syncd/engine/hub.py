@@ -41,7 +41,7 @@ class OpenApp:
     struck: bool = False
     """A write found that a record is not there: to be looked at before the run ends."""
     missed: set[str] = field(default_factory=set)
-    """Records that a write did not find in this run, after the app was read."""
+    """Records that a write did not find in this run, although the app was read and showed them."""
     moved: str = ""
     """Why it is held for being another account than before."""
     counts: Counter[str] = field(default_factory=Counter)
