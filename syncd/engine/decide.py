@@ -143,11 +143,11 @@ def merge_contact(
     out.staying += [(app, contact.id) for app in stay(contact, linked, rules) if app not in left_already]
     if contact.golden != golden:
         contact.refused.clear()
-    for index in contact.refused.keys() & set(linked):
-        del contact.refused[index]  # it has a record there now
         leaving = left(contact, golden, linked, rules)
         contact.going.update((app, app) for app in leaving)
         out.leaving += [(app, contact.id) for app in leaving]
+    for index in contact.refused.keys() & set(linked):
+        del contact.refused[index]  # it has a record there now
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
         addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
         _latch(contact, addresses, consented, known, out)
