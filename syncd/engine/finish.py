@@ -37,7 +37,6 @@ class Outcome:
     undone: int | None = None
     """Of how many contacts an undo took something back."""
 
-
     missed: list[str] = field(default_factory=list)
     """Apps in which records are missing that are not believed to be gone yet."""
 
