@@ -112,9 +112,10 @@ WRITING: Final = (
                 "    def archived",
             ),
         ),
-        killers=frozenset({"NO-RESURRECTION"}),
+        killers=frozenset({"NO-RESURRECTION", "CONVERGENCE"}),
         known=Directed(name="M18"),
         ways=(Small(world="linked"), Seeds()),
+        note="the look right before a create stops most of it; what is left has no record, and no case says why",
     ),
     Mutant(
         id="M19",
@@ -187,6 +188,20 @@ WRITING: Final = (
         killers=frozenset({"NO-DUPLICATE-CREATE"}),
         known=Directed(name="M35"),
         ways=(Small(world="both and a duplicate"), Seeds()),
+        beside=("M35d",),
+        note="the look right before a create covers it; M35d dies alone",
+    ),
+    Mutant(
+        id="M35d",
+        bug="a create does not look at who has its key in the app",
+        edits=(
+            Edit(
+                "syncd.engine.meetings", "    if not records:\n        return {}\n    keys", "    return {}\n    keys"
+            ),
+        ),
+        killers=frozenset({"NO-DUPLICATE-CREATE"}),
+        known=Directed(name="M35d"),
+        ways=(Seeds(),),
     ),
     Mutant(
         id="M36",
