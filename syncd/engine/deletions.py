@@ -134,6 +134,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
             tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in keys])
+        else:  # nobody is left: whoever is added with these keys one day is somebody new
+            tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
         contact.tombs[app.index] = now_ms
         contact.going.pop(app.index, None)
         journal.append((contact, [_entry(link, MERGED if link.id in merged else REMOVED)]))
