@@ -30,7 +30,7 @@ AWAY = {
     "plan": 3,
     "resync": 3,
     "check": 3,
-    "undo --run 1": 4,
+    "undo --run 1": 3,
     "undo --run 1 --approve": 3,
     "status": 0,
     "explain p1@example.com": 0,

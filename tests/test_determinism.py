@@ -145,6 +145,7 @@ def _read(folder: Path, text: str) -> list[Any]:
 # -- the statements
 
 UNORDERED: Final = {
+    r"SELECT intent\.app, intent\.contact FROM intent WHERE": "replace_intents: a set, gone through in order",
     r"SELECT record\.id, record\.version FROM record WHERE": "versions: looked up by id",
     r"SELECT record\.id, record\.version, record\.digest, .* FROM record WHERE": "marks: looked up by id",
     r"SELECT record\.contact, record\.app FROM record WHERE": "link_apps: gives sets",

@@ -199,6 +199,7 @@ def test_duplicates_that_are_merged_in_their_app_are_no_deletion(tmp_path: Path,
     story.configure(app_books={"on_delete": "archive"})
     story["crm"].put("1", **ANN)
     story["books"].put("original", email="ann@x.org", company="Acme")
+    story["books"].put("another", email="eve@x.org")  # where everybody linked is missing, the file is in doubt
     story.sync(approve=True)
     if removed != "swapped":
         story["books"].put("twin", email="ann@x.org", job_title="Clerk")
@@ -210,7 +211,7 @@ def test_duplicates_that_are_merged_in_their_app_are_no_deletion(tmp_path: Path,
 
     assert story.sync().code == 0
     assert story.cases() == []
-    assert [len(app.rows()) for app in story.apps.values()] == [1, 1]
+    assert [len(app.rows()) for app in story.apps.values()] == [2, 2]
     assert story["books"].one("ann@x.org")["phone"] == "+491717654321"
     assert story["crm"].one("ann@x.org")["company"] == "Acme"
     assert story.contact("crm", "1") == story.contact("books", "original" if removed == "twin" else "twin")
@@ -275,6 +276,10 @@ def test_nobody_is_created_beside_records_that_may_be_theirs(
 
     late.remove(*removed)
     story.sync()
+    if len(removed) == 2:  # somebody removed her there before anybody knew whose records they were: a person is asked
+        story.settle()
+        [case] = story.cases()
+        story.resolve(case["id"], restore=True)
     assert story.settle().code == 0
     assert len(late.rows()) == 2
     assert late.one("ann@x.org")["company"] == "An edit"
@@ -319,7 +324,7 @@ def test_a_person_decides_a_conflict(tmp_path: Path, decision: dict[str, Any], r
     story.sync()
     [case] = story.cases()
     with pytest.raises(ConfigError):
-        story.resolve(case["id"], app="desk")
+        story.resolve(case["id"], app="shop")
     story.resolve(case["id"], **decision)
     assert story.settle().code == 0
     assert values(story, "company", "bob@x.org") == dict.fromkeys(TRIO, result)

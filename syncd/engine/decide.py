@@ -146,7 +146,7 @@ def merge_contact(
         leaving = left(contact, golden, linked, rules)
         contact.going.update((app, app) for app in leaving)
         out.leaving += [(app, contact.id) for app in leaving]
-    for index in contact.refused.keys() & set(linked):
+    for index in sorted(contact.refused.keys() & set(linked)):
         del contact.refused[index]  # it has a record there now
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
         addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)

@@ -32,7 +32,7 @@ def in_the_way(
     }
     holders = tx.holders(sorted(set().union(*keys.values())))
     found = _met(tx, app, contacts, keys, holders)
-    found.update((contact, []) for contact in undecided(tx, hub, app, keys))
+    found.update((contact, []) for contact in sorted(undecided(tx, hub, app, keys)))
     for contact, mine in keys.items():
         if any(h.contact is None and h.app == app.index for key in mine for h in holders.get(key, ())):
             found[contact] = []  # not even matched yet

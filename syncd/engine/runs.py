@@ -109,7 +109,7 @@ def plan(
             hub.approved = world.transact("approvals", approvals_of)
             world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
             unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
-            hub.approved.update({(name, LOOK): EVERYTHING for name in unseen})
+            hub.approved.update({(name, LOOK): EVERYTHING for name in sorted(unseen)})
             passes.sync(hub, write=False)
             names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
             intents: list[dict[str, Any]] = []

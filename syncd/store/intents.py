@@ -66,7 +66,7 @@ class Intents(Base):
         drawn = {(row[0], row[1]) for row in _DRAWN.find(self._c, contacts)}
         if drawn:
             intents = list(intents)
-            for app, contact in drawn - {(i.app, i.contact) for i in intents if i.kind == "create"}:
+            for app, contact in sorted(drawn - {(i.app, i.contact) for i in intents if i.kind == "create"}):
                 self.drop_intents(app, KIND_NUMBER["create"], [contact])
         rows = [
             {

@@ -26,18 +26,23 @@ ELSEWHERE: Final = {
     "store.end": "syncd resolve",
     "store.fields": "a column that has vanished",
     "store.find": "syncd apply",
+    "store.hidden": "an app that does not show a field for a while",
     "store.idle": "the daemon",
     "store.intents": "syncd plan",
     "store.journal": "syncd undo",
     "store.known": "syncd plan",
+    "store.listed": "a record that a listing shows and a write does not find",
     "store.moved": "an app without conditional writes",
     "store.not gone": "a record that was missing in a listing and is there",
     "store.pause": "syncd pause",
+    "store.paused": "an app that is paused",
+    "store.recent": "an app whose listing lags",
     "store.records": "syncd resync of chosen contacts",
     "store.refused": "syncd resolve",
     "store.reread": "syncd resync of chosen contacts",
     "store.resolve": "syncd resolve",
     "store.undo": "syncd undo",
+    "store.unseen": "an app that was away at the first approval",
 }
 """Boundaries that `syncd sync` does not cross in these scenes -> where they are crossed; tests/test_crash.py dies there."""
 
