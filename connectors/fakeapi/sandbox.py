@@ -11,16 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 OWN = ("id", "version", "created_at", "updated_at")
 PAGE_MAX = 1000
 BATCH_MAX = 100
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, code: str, **headers: str) -> None:
         super().__init__(code)
         self.said = Said(status=status, doc={"error": {"code": code, "message": "see code"}}, headers=headers)
@@ -70,17 +68,12 @@ class Sandbox:
     # What the API does ----------------------------------------------------------------------------------------------
 
     def answer(self, asked: Asked) -> Said:
-        limits: dict[str, str] = {}
-        try:
-            self._count(limits)
-            self._let_in(asked)
-            said = self._answer(asked)
-        except Refused as refused:
-            said = refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            said = Refused(400, "bad_request").said
-        said.headers |= limits
-        return said
+        return answered(asked, self._count_and_answer, lambda: Refused(400, "bad_request"))
+
+    def _count_and_answer(self, asked: Asked, limits: dict[str, str]) -> Said:
+        self._count(limits)
+        self._let_in(asked)
+        return self._answer(asked)
 
     def _let_in(self, asked: Asked) -> None:
         if asked.headers.get("authorization") != f"Bearer {self.token}":

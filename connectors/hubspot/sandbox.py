@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 WRITABLE: Final = frozenset(
     "email firstname lastname salutation company jobtitle phone mobilephone website address city state zip country "
@@ -26,9 +26,7 @@ ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 VALUE_MAX: Final = 65_536
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, category: str, message: str = "", **more: Any) -> None:
         super().__init__(category)
         doc = {"status": "error", "message": message or category, "correlationId": "0-0", "category": category, **more}
@@ -142,16 +140,11 @@ class Sandbox:
 
     def answer(self, asked: Asked) -> Said:
         self.clock.pass_seconds(self.step_seconds)
-        limits: dict[str, str] = {}
-        try:
-            self._let_in(asked, limits)
-            said = self._answer(asked)
-        except Refused as refused:
-            said = refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            said = Refused(400, "VALIDATION_ERROR", "Invalid input JSON").said
-        said.headers |= limits
-        return said
+        return answered(asked, self._let_in_and_answer, lambda: Refused(400, "VALIDATION_ERROR", "Invalid input JSON"))
+
+    def _let_in_and_answer(self, asked: Asked, limits: dict[str, str]) -> Said:
+        self._let_in(asked, limits)
+        return self._answer(asked)
 
     def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
         if asked.headers.get("authorization") != f"Bearer {self.token}":

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 STATUSES: Final = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
 CLOSED: Final = frozenset({"unsubscribed", "cleaned"})
@@ -22,9 +22,7 @@ ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 COUNT_MAX, BATCH_MAX, TEXT_MAX = 1000, 500, 255
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, title: str, *fields: str) -> None:
         super().__init__(title)
         errors = [{"field": name, "message": "see the field"} for name in fields]
@@ -93,13 +91,11 @@ class Sandbox:
 
     def answer(self, asked: Asked) -> Said:
         self.clock.pass_seconds(self.step_seconds)
-        try:
-            self._let_in(asked)
-            return self._answer(asked)
-        except Refused as refused:
-            return refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return Refused(400, "Invalid Resource").said
+        return answered(asked, self._let_in_and_answer, lambda: Refused(400, "Invalid Resource"))
+
+    def _let_in_and_answer(self, asked: Asked, _: dict[str, str]) -> Said:
+        self._let_in(asked)
+        return self._answer(asked)
 
     def _let_in(self, asked: Asked) -> None:
         import base64

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 FIELDS: Final = frozenset(
     "email firstname lastname title company position phone mobile website address1 city state zipcode country loyalty".split()
@@ -20,9 +20,7 @@ FIELDS: Final = frozenset(
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, message: str, **details: list[str]) -> None:
         super().__init__(message)
         self.said = Said(status=status, doc={"errors": [{"code": status, "message": message, "details": details}]})
@@ -63,13 +61,11 @@ class Sandbox:
     # What the API does ----------------------------------------------------------------------------------------------
 
     def answer(self, asked: Asked) -> Said:
-        try:
-            self._let_in(asked)
-            return self._answer(asked)
-        except Refused as refused:
-            return refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return Refused(400, "bad request").said
+        return answered(asked, self._let_in_and_answer, lambda: Refused(400, "bad request"))
+
+    def _let_in_and_answer(self, asked: Asked, _: dict[str, str]) -> Said:
+        self._let_in(asked)
+        return self._answer(asked)
 
     def _let_in(self, asked: Asked) -> None:
         given = base64.b64decode(asked.headers.get("authorization", "").removeprefix("Basic ")).decode()

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 QUERY: Final = re.compile(r"select \* from Customer orderby Id startposition (\d+) maxresults (\d+)")
 LENGTHS: Final = {"GivenName": 100, "FamilyName": 100, "CompanyName": 100, "DisplayName": 500}
@@ -22,13 +22,11 @@ EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 CAPTURED, BATCH_MAX, TOKEN_SECONDS = 1000, 10, 3600
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, code: str, kind: str = "ValidationFault") -> None:
         super().__init__(code)
         self.fault = {"Error": [{"Message": "see the code", "Detail": "see the code", "code": code}], "type": kind}
-        self.status = status
+        self.said = Said(status=status, doc={"Fault": self.fault, "time": "0"})
 
 
 @dataclass(slots=True)
@@ -64,15 +62,13 @@ class Sandbox:
     # What the API does ----------------------------------------------------------------------------------------------
 
     def answer(self, asked: Asked) -> Said:
-        try:
-            if asked.parts[0] == "oauth2":
-                return self._token(asked)
-            self._let_in(asked)
-            return self._once(asked)
-        except Refused as refused:
-            return Said(status=refused.status, doc={"Fault": refused.fault, "time": "0"})
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return Said(status=400, doc={"Fault": Refused(400, "2010").fault})
+        return answered(asked, self._token_or_answer, lambda: Refused(400, "2010"))
+
+    def _token_or_answer(self, asked: Asked, _: dict[str, str]) -> Said:
+        if asked.parts[0] == "oauth2":
+            return self._token(asked)
+        self._let_in(asked)
+        return self._once(asked)
 
     def _let_in(self, asked: Asked) -> None:
         if self.clock.now_us >= self.until_us or asked.headers.get("authorization") != f"Bearer {self.access}":

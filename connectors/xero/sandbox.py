@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 PHONE_TYPES: Final = ("DDI", "DEFAULT", "FAX", "MOBILE")
 ADDRESS_TYPES: Final = ("STREET", "POBOX")
@@ -24,9 +24,10 @@ TOKEN_SECONDS: Final = 1800
 MINUTE_US: Final = 60_000_000
 
 
-class Refused(Exception):
-    """An answer that is no success."""
+NO_JSON = {"ErrorNumber": 14, "Type": "PostDataInvalidException", "Message": "no JSON"}
 
+
+class Refused(Refusal):
     def __init__(self, status: int, doc: Any, **headers: str) -> None:
         super().__init__(str(status))
         self.said = Said(status=status, doc=doc, headers=headers)
@@ -87,15 +88,13 @@ class Sandbox:
 
     def answer(self, asked: Asked) -> Said:
         self.clock.pass_seconds(self.step_seconds)
-        try:
-            if asked.parts == ["connect", "token"]:
-                return self._token(asked)
-            self._let_in(asked)
-            return self._answer(asked)
-        except Refused as refused:
-            return refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            return Said(status=400, doc={"ErrorNumber": 14, "Type": "PostDataInvalidException", "Message": "no JSON"})
+        return answered(asked, self._token_or_answer, lambda: Refused(400, NO_JSON))
+
+    def _token_or_answer(self, asked: Asked, _: dict[str, str]) -> Said:
+        if asked.parts == ["connect", "token"]:
+            return self._token(asked)
+        self._let_in(asked)
+        return self._answer(asked)
 
     def _token(self, asked: Asked) -> Said:
         pairs = dict(parse_qsl(asked.body.decode()))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syncd.http.sandbox import Asked, Clock, Said
+from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 PAGE_MAX, EXPORT_MAX, SHOW_MAX = 100, 1000, 100
 WRITABLE: Final = frozenset(
@@ -22,9 +22,7 @@ ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MINUTE_US: Final = 60_000_000
 
 
-class Refused(Exception):
-    """An answer that is no success."""
-
+class Refused(Refusal):
     def __init__(self, status: int, error: str, details: dict[str, Any] | None = None, **headers: str) -> None:
         super().__init__(error)
         more = {"details": details} if details else {}
@@ -118,16 +116,11 @@ class Sandbox:
 
     def answer(self, asked: Asked) -> Said:
         self.clock.pass_seconds(self.step_seconds)
-        limits: dict[str, str] = {}
-        try:
-            self._let_in(asked, limits)
-            said = self._answer(asked)
-        except Refused as refused:
-            said = refused.said
-        except (ValueError, KeyError, TypeError, AttributeError):
-            said = Refused(400, "InvalidRequest").said
-        said.headers |= limits
-        return said
+        return answered(asked, self._let_in_and_answer, lambda: Refused(400, "InvalidRequest"))
+
+    def _let_in_and_answer(self, asked: Asked, limits: dict[str, str]) -> Said:
+        self._let_in(asked, limits)
+        return self._answer(asked)
 
     def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
         given = base64.b64decode(asked.headers.get("authorization", "").removeprefix("Basic ")).decode()

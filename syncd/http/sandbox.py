@@ -60,6 +60,28 @@ class Said:
     """The connection breaks instead: it was done, and nobody hears of it."""
 
 
+class Refusal(Exception):
+    """An answer that is no success; each sandbox spells its vendor's."""
+
+    said: Said
+
+
+def answered(asked: Asked, answer: Callable[[Asked, dict[str, str]], Said], senseless: Callable[[], Refusal]) -> Said:
+    """Let a sandbox answer: a refusal is an answer, and what makes no sense is refused as the vendor does (`senseless`).
+
+    `answer` may put headers that every answer has, such as what is left of a quota, into the mapping that it gets.
+    """
+    limits: dict[str, str] = {}
+    try:
+        said = answer(asked, limits)
+    except Refusal as refusal:
+        said = refusal.said
+    except (ValueError, KeyError, TypeError, AttributeError):
+        said = senseless().said
+    said.headers |= limits
+    return said
+
+
 class Sandbox(Protocol):
     """What stands in for a vendor."""
 
