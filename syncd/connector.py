@@ -7,12 +7,23 @@ Hard rule: whatever a connector did not classify is `Unknown`.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """How an app waits, and what time it is: the machine's, but on a sandbox the sandbox's."""
+
+    sleep: Callable[[float], None] = time.sleep
+    now: Callable[[], float] = time.time
+    """Seconds since 1970."""
+    clock: Callable[[], float] = time.monotonic
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +41,7 @@ class Opening:
     network: Literal["public", "private"] = "public"
     data_dir: Path | None = None
     """Where lock and temporary files may lie."""
+    time: Time = field(default_factory=Time)
 
 
 class App(Protocol):

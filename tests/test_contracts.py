@@ -15,10 +15,16 @@ import orjson
 import pytest
 
 from syncd.http.sandbox import Asked, Said
+from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Write
-from tests.conformance.accounts import QuickBooksWorld
-from tests.conformance.suite import caught_up, known, listing, new, news, one, persons
-from tests.conformance.vendors import HubSpotWorld, MailchimpWorld, VendorWorld, XeroWorld, ZendeskWorld
+from tests.conformance.vendors import (
+    HubSpotWorld,
+    MailchimpWorld,
+    QuickBooksWorld,
+    VendorWorld,
+    XeroWorld,
+    ZendeskWorld,
+)
 from tests.openapi import Document
 
 FOLDER = Path(__file__).parent.parent.parent / "shared" / "vendor-apis"

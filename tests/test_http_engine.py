@@ -11,8 +11,8 @@ import pytest
 from syncd.connector import App
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
 from syncd.http.sandbox import Asked, Said
+from syncd.kit.suite import caught_up, known, last_cursor, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Result, Unknown, Write
-from tests.conformance.suite import caught_up, known, last_cursor, listing, new, news, one, persons
 from tests.conformance.vendors import FakeApiWorld, HubSpotWorld, VendorWorld
 
 
@@ -201,7 +201,7 @@ def test_refused_credentials_stop_the_app_and_name_no_secret(fake: FakeApiWorld)
 
 def test_an_address_that_may_not_be_asked_opens_nothing() -> None:
     from syncd import registry
-    from tests.conformance.worlds import opening
+    from syncd.kit.worlds import opening
 
     connector = registry.load("fakeapi")
     for url, wrong in (("http://example.com", "plain text"), ("ftp://example.com", "https://")):

@@ -13,28 +13,10 @@ import pytest
 
 from syncd.errors import SyncdError
 from syncd.http.sandbox import Asked, Said
+from syncd.kit.suite import caught_up, persons
 from syncd.model import Applied, Page, Record, Rejected, Unknown, Write
-from tests.conformance.accounts import QuickBooksWorld
-from tests.conformance.suite import caught_up, persons
-from tests.conformance.vendors import (
-    FakeApiWorld,
-    HubSpotWorld,
-    MailchimpWorld,
-    MauticWorld,
-    VendorWorld,
-    XeroWorld,
-    ZendeskWorld,
-)
+from tests.conformance.vendors import VENDORS
 
-VENDORS: dict[str, Callable[[], VendorWorld]] = {
-    "fakeapi": FakeApiWorld,
-    "hubspot": HubSpotWorld,
-    "mailchimp": MailchimpWorld,
-    "mautic": MauticWorld,
-    "quickbooks": QuickBooksWorld,
-    "xero": XeroWorld,
-    "zendesk": ZendeskWorld,
-}
 JUNK: tuple[Any, ...] = (
     None,
     True,

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.connector import App
+from syncd.kit.suite import caught_up, known, listing, new, news, one
 from syncd.model import Applied, Rejected, Result, Write
-from tests.conformance.suite import caught_up, known, listing, new, news, one
 from tests.conformance.vendors import MailchimpWorld
 
 

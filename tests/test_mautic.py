@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.http.sandbox import Said
+from syncd.kit.suite import known, listing, new, one
 from syncd.model import Applied, Rejected, Unknown, Write
-from tests.conformance.suite import known, listing, new, one
 from tests.conformance.vendors import MauticWorld
 
 

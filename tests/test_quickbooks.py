@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.http.sandbox import Said
+from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Write
-from tests.conformance.accounts import QuickBooksWorld
-from tests.conformance.suite import caught_up, known, listing, new, news, one, persons
+from tests.conformance.vendors import QuickBooksWorld
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from syncd.cli.commands import commands
 from syncd.config import load_config
 from syncd.demo import story
 from syncd.demo.figures import count
-from tests.conformance import checks
+from syncd.kit import checks
 from tests.test_architecture import PAGES, ROOT, every_page
 from tests.test_demo import AFTER
 

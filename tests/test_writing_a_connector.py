@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import re
@@ -14,10 +15,10 @@ import pytest
 
 from syncd import registry
 from syncd.connector import App
+from syncd.kit import checks
+from syncd.kit.suite import Check
+from syncd.kit.worlds import AppWorld
 from syncd.model import Raw
-from tests.conformance import checks
-from tests.conformance.suite import Check
-from tests.conformance.worlds import FIELDS, opening
 
 PAGE = Path(__file__).parent.parent / "docs" / "writing-a-connector.md"
 
@@ -36,29 +37,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-class JsonWorld:
+class JsonWorld(AppWorld):
     """A folder of JSON files, and the people who edit them by hand."""
 
     people = 250
-    exact = True
-    overlaps = False
-    fields: tuple[str, ...] = FIELDS
     refused: Mapping[str, Raw] = {"company": float("nan")}
 
     def __init__(self, path: Path, connectors: Path) -> None:
-        self._path, self._connector = path, registry.load("jsondir", [connectors])
+        super().__init__(registry.load("jsondir", [connectors]))
+        self._path = path
         self._numbers = itertools.count(1)
         (path / "people").mkdir()
 
     def open(self) -> App:
-        return self._connector.open(opening(self._connector, {"path": str(self._path / "people")}))
+        return self.opened({"path": str(self._path / "people")})
 
     def open_other(self) -> App:
         (self._path / "others").mkdir()
-        return self._connector.open(opening(self._connector, {"path": str(self._path / "others")}))
-
-    def add(self, **fields: Raw) -> str:
-        return self.add_all([fields])[0]
+        return self.opened({"path": str(self._path / "others")})
 
     def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
         ids = []
@@ -86,18 +82,15 @@ class JsonWorld:
     def is_there(self) -> bool:
         return (self._path / "people").exists()
 
-    def close(self) -> None:
-        """Nothing is held."""
-
     def _file(self, id_: str) -> Path:
         return self._path / "people" / f"{id_}.json"
 
 
 @pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
 def test_the_example_keeps_every_promise(check: Check, tmp_path: Path, folder: Path) -> None:
-    world = JsonWorld(tmp_path, folder)
-    if check.applies(world.open().spec):
-        check.run(world)
+    with contextlib.closing(JsonWorld(tmp_path, folder)) as world:
+        if check.applies(world.open().spec):
+            check.run(world)
 
 
 def test_the_example_syncs(tmp_path: Path, folder: Path) -> None:

@@ -10,9 +10,9 @@ import pytest
 
 from syncd.errors import AccessError, TransientError
 from syncd.http.sandbox import Said
+from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Write
 from syncd.store.codec import Sealer
-from tests.conformance.suite import caught_up, known, listing, new, news, one, persons
 from tests.conformance.vendors import XeroWorld
 
 
@@ -37,7 +37,7 @@ def test_a_refresh_token_is_used_once_and_the_next_is_stored_before_it_is_used(w
     listing(app)
     listing(world.open())  # another process would do the same
     assert paths(world) == ["POST token", "GET Contacts", "GET Contacts"]
-    file = world._folder / "oauth-app"
+    file = world.folder / "oauth-app"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert b"refresh" not in file.read_bytes()
     assert Sealer(bytes(32)).open(b"oauth:app", file.read_bytes())["refresh"] == world.sandbox.refresh == "refresh-1"
@@ -45,7 +45,7 @@ def test_a_refresh_token_is_used_once_and_the_next_is_stored_before_it_is_used(w
 
 def test_kept_tokens_that_cannot_be_opened_stop_the_app_and_spend_nothing(world: XeroWorld) -> None:
     listing(world.open())
-    (world._folder / "oauth-app").write_bytes(b"damaged" * 10)
+    (world.folder / "oauth-app").write_bytes(b"damaged" * 10)
     with pytest.raises(AccessError, match="give a new refresh token"):
         listing(world.open())
     assert world.sandbox.refresh == "refresh-1"

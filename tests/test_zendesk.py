@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.http.sandbox import Said
+from syncd.kit.suite import caught_up, known, last_cursor, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Unknown, Write
-from tests.conformance.suite import caught_up, known, last_cursor, listing, new, news, one, persons
 from tests.conformance.vendors import ZendeskWorld
 
 

@@ -7,7 +7,6 @@ answer that says so.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path as File
@@ -43,19 +42,12 @@ class Known:
 class HttpApp:
     """One account."""
 
-    def __init__(
-        self,
-        manifest: Manifest,
-        opening: Opening,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        now: Callable[[], float] = time.time,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, manifest: Manifest, opening: Opening) -> None:
+        time = opening.time
         self.spec, self.manifest = manifest.spec, manifest
         self.known = _fields(manifest, opening)
         self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
-        self.session = Session(manifest, opening, sleep=sleep, now=now, clock=clock)
+        self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock)
         self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
         self._under = reader(manifest.shape.under)
         self._id = reader(manifest.shape.id)
@@ -66,7 +58,7 @@ class HttpApp:
         self.feed = Feed(self)
         self.writer = Writer(self)
         self._account: str | None = None
-        self._clock = clock
+        self._clock = time.clock
         self._looked: tuple[float, frozenset[str], dict[str, Any]] = (0.0, frozenset(), {})
 
     # What the hub asks ----------------------------------------------------------------------------------------------

@@ -10,9 +10,9 @@ from xml.etree import ElementTree as ET
 import vobject
 
 from syncd import registry
-from syncd.connector import App, Opening
+from syncd.connector import App
+from syncd.kit.worlds import AppWorld
 from syncd.model import Raw
-from tests.conformance.worlds import FIELDS, KNOWN
 from tests.radicale import PASSWORD, USER, Server
 from tests.tinydav import BOOK, TinyDav
 from tests.wire import reply
@@ -44,50 +44,33 @@ def changed(text: str, fields: Mapping[str, Raw]) -> str:
     return str(read.serialize())
 
 
-class CardDavWorld:
+class CardDavWorld(AppWorld):
     """One address book; people work in it with another client."""
 
     people = 260
     exact = False
     """A vCard knows one kind of line end; everything else is kept (there is a test of its own)."""
-    overlaps = False
-    fields: tuple[str, ...] = FIELDS
-    refused: Mapping[str, Raw] = {"company": "half \ud800 a pair"}
+    secrets: Mapping[str, str] = {"username": USER, "password": PASSWORD}
 
     def __init__(self, url: str, path: str) -> None:
+        super().__init__(registry.load("carddav"))
         self._url, self._path = url, path
-        self._connector = registry.load("carddav")
         self._numbers = itertools.count(1)
-        self._open: list[App] = []
 
     def open(self) -> App:
         """Open it. Opening sends nothing, so that it cannot fail where the server is gone: `check` is what tells."""
-        app = self._opened(self._url)
+        app = self.opened({"url": self._url})
         if not self.is_there():
             app.check()
         return app
 
     def open_other(self) -> App:
-        return self._opened(f"{self._url}other/")
-
-    def _opened(self, url: str) -> App:
-        secrets = {"username": USER, "password": PASSWORD}
-        opening = Opening(app="app", settings={"url": url}, secrets=secrets, fields={}, known=KNOWN, network="private")
-        self._open.append(self._connector.open(opening))
-        return self._open[-1]
-
-    def close(self) -> None:
-        """Close what the check left open."""
-        for app in self._open:
-            app.close()
+        return self.opened({"url": f"{self._url}other/"})
 
     def add(self, **fields: Raw) -> str:
         id_ = f"{self._path}h{next(self._numbers)}.vcf"
         self.store(id_, card(id_.rpartition("/")[2], fields))
         return id_
-
-    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
-        return [self.add(**fields) for fields in people]
 
     def edit(self, id_: str, **fields: Raw) -> None:
         self.store(id_, changed(self.held()[id_], fields))

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from syncd.kit import checks
+from syncd.kit.suite import Check, one
+from syncd.kit.writing import TEXTS
 from syncd.model import Rejected, Write
-from tests.conformance import checks
 from tests.conformance.carddav import RadicaleWorld, TinyWorld
-from tests.conformance.suite import Check, one
-from tests.conformance.writing import TEXTS
 from tests.radicale import Server
 from tests.tinydav import tiny_dav
 

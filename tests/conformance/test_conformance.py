@@ -3,48 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
+from connectors.csv.world import WORLDS as FILES
+from connectors.memory.world import WORLDS as QUIRKS
+from connectors.memory.world import World as MemoryWorld
+from connectors.sql.world import TABLES
+from connectors.sql.world import WORLDS as DATABASES
+from connectors.sql.world import World as SqlWorld
+from syncd.kit import checks
+from syncd.kit.suite import Check
+from syncd.kit.worlds import AppWorld
 from syncd.model import Spec
-from tests.conformance import checks
-from tests.conformance.suite import Check, World
-from tests.conformance.worlds import CsvWorld, MemoryWorld, SqlWorld
-
-QUIRKS: dict[str, dict[str, Any]] = {
-    "plain": {},
-    "own ids": {"own_ids": True},
-    "no comparison": {"cas": False},
-    "no feed": {"feed": False},
-    "no deletions": {"gone": False, "archive": False},
-    "late": {"lag": 2},
-    "spelling": {
-        "upper": ["first_name"],
-        "lower": ["email"],
-        "trim": ["notes"],
-        "truncate": ["notes:20"],
-        "exact": False,
-    },
-    "strict": {"required": ["email"], "unique": ["email"], "flat": True, "refused": {"email": None}},
-    "read only fields": {"readonly": ["company"]},
-}
-FILES: dict[str, dict[str, Any]] = {
-    "as by a program": {},
-    "as by Excel": {"encoding": "cp1252", "delimiter": ";"},
-    "with a BOM": {"bom": b"\xef\xbb\xbf", "newline": "\n"},
-}
-TABLES: dict[str, dict[str, Any]] = {
-    "bare": {"stamped": False},
-    "stamped": {"stamped": True},
-    "soft": {"stamped": False, "deleted": "BOOLEAN"},
-    "stamped soft": {"stamped": True, "deleted": "TIMESTAMP"},
-    "own keys": {"stamped": True, "key": "INTEGER"},
-    "unique": {"stamped": True, "unique": True, "deleted": "INTEGER"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +36,7 @@ _specs: dict[str, Spec] = {}
 """What the app of a world claims: known once, asked by every check."""
 
 
-def ask(name: str, make: Callable[[], World], check: Check) -> None:
+def ask(name: str, make: Callable[[], AppWorld], check: Check) -> None:
     """Run a check where it applies: what an app does not claim is asked by that check's twin."""
     if name in _specs and not check.applies(_specs[name]):
         return
@@ -80,28 +53,26 @@ def ask(name: str, make: Callable[[], World], check: Check) -> None:
 @every_check
 @pytest.mark.parametrize("quirks", QUIRKS)
 def test_memory(quirks: str, check: Check) -> None:
-    ask(f"memory {quirks}", lambda: MemoryWorld(**QUIRKS[quirks]), check)
+    ask(f"memory {quirks}", QUIRKS[quirks], check)
 
 
 @every_check
 @pytest.mark.parametrize("file", FILES)
-def test_csv(file: str, check: Check, tmp_path: Path) -> None:
-    ask(f"csv {file}", lambda: CsvWorld(tmp_path, **FILES[file]), check)
+def test_csv(file: str, check: Check) -> None:
+    ask(f"csv {file}", FILES[file], check)
 
 
 @every_check
 @pytest.mark.parametrize("table", TABLES)
-def test_sqlite(table: str, check: Check, tmp_path: Path) -> None:
-    file = tmp_path / "people.db"
-    file.touch()
-    ask(f"sqlite {table}", lambda: SqlWorld(f"sqlite:///{file}", **TABLES[table]), check)
+def test_sqlite(table: str, check: Check) -> None:
+    ask(f"sqlite {table}", DATABASES[table], check)
 
 
 @every_check
 @pytest.mark.parametrize("table", TABLES)
 def test_postgresql(table: str, check: Check, database: str) -> None:
     more = {"key": "SERIAL"} if "key" in TABLES[table] else {}
-    ask(f"postgresql {table}", lambda: SqlWorld(database, **{**TABLES[table], **more}), check)
+    ask(f"postgresql {table}", lambda: SqlWorld(url=database, **{**TABLES[table], **more}), check)
 
 
 def test_a_late_app_is_late_in_reads_and_prompt_when_asked() -> None:

@@ -3,33 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable
 
 import pytest
 
+from syncd.kit import checks
+from syncd.kit.suite import Check
 from syncd.model import Spec
-from tests.conformance import checks
-from tests.conformance.accounts import QuickBooksWorld
-from tests.conformance.suite import Check
-from tests.conformance.vendors import (
-    FakeApiWorld,
-    HubSpotWorld,
-    MailchimpWorld,
-    MauticWorld,
-    VendorWorld,
-    XeroWorld,
-    ZendeskWorld,
-)
-
-VENDORS: dict[str, Callable[[], VendorWorld]] = {
-    "fakeapi": FakeApiWorld,
-    "hubspot": HubSpotWorld,
-    "mailchimp": MailchimpWorld,
-    "mautic": MauticWorld,
-    "quickbooks": QuickBooksWorld,
-    "xero": XeroWorld,
-    "zendesk": ZendeskWorld,
-}
+from tests.conformance.vendors import VENDORS
 
 _specs: dict[str, Spec] = {}
 

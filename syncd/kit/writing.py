@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from syncd.kit.suite import caught_up, check, known, listing, new, news, one, persons
+from syncd.kit.worlds import AppWorld
 from syncd.model import Applied, Rejected, Unknown, Write
-from tests.conformance.suite import World, caught_up, check, known, listing, new, news, one, persons
 
 TEXTS = (
     "=1+1",
@@ -46,7 +47,7 @@ HOSTILE: tuple[Any, ...] = (
 
 
 @check(lambda spec: spec.create)
-def a_create_makes_what_was_asked(world: World) -> None:
+def a_create_makes_what_was_asked(world: AppWorld) -> None:
     app = world.open()
     cursor = caught_up(app)
     result = one(app, new(app, 1, email="ada@example.org", first_name="Ada", phone=None))
@@ -62,7 +63,7 @@ def a_create_makes_what_was_asked(world: World) -> None:
 
 
 @check(lambda spec: not spec.create)
-def no_create_where_none_is_claimed(world: World) -> None:
+def no_create_where_none_is_claimed(world: AppWorld) -> None:
     app, before = world.open(), world.everything()
     result = one(app, Write(kind="create", id="1" * 16, fields={"email": "ada@example.org"}))
     assert isinstance(result, Rejected)
@@ -70,7 +71,7 @@ def no_create_where_none_is_claimed(world: World) -> None:
 
 
 @check(lambda spec: spec.create and spec.rung == "A")
-def a_create_that_is_repeated_makes_one_record(world: World) -> None:
+def a_create_that_is_repeated_makes_one_record(world: AppWorld) -> None:
     app = world.open()
     write = new(app, 1, email="ada@example.org", first_name="Ada")
     assert isinstance(one(app, write), Applied)
@@ -87,7 +88,7 @@ def a_create_that_is_repeated_makes_one_record(world: World) -> None:
 
 
 @check(lambda spec: spec.create and spec.rung == "A")
-def ids_that_are_drawn_differ(world: World) -> None:
+def ids_that_are_drawn_differ(world: AppWorld) -> None:
     app = world.open()
     tokens = [f"{number:016x}" for number in (0, 1, 2, 2**63, 2**63 + 2, 2**64 - 1)]
     ids = [app.new_id(token) for token in tokens]
@@ -96,7 +97,7 @@ def ids_that_are_drawn_differ(world: World) -> None:
 
 
 @check(lambda spec: spec.create and bool(spec.unique))
-def what_may_be_there_once_is_there_once(world: World) -> None:
+def what_may_be_there_once_is_there_once(world: AppWorld) -> None:
     app = world.open()
     name = app.spec.unique[0]
     first = one(app, new(app, 1, **{"email": "ada@example.org", name: "ada@example.org"}))
@@ -110,7 +111,7 @@ def what_may_be_there_once_is_there_once(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def an_update_changes_the_named_fields_only(world: World) -> None:
+def an_update_changes_the_named_fields_only(world: AppWorld) -> None:
     ids = world.add_all(persons(5))
     app = world.open()
     cursor = caught_up(app)
@@ -130,7 +131,7 @@ def an_update_changes_the_named_fields_only(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def none_clears(world: World) -> None:
+def none_clears(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada", phone="+49 30 1")
     app = world.open()
     result = one(app, Write(kind="update", id=id_, fields={"phone": None}, expect={"phone": "+49 30 1"}))
@@ -141,7 +142,7 @@ def none_clears(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def what_is_already_so_stays_so(world: World) -> None:
+def what_is_already_so_stays_so(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada")
     app = world.open()
     result = one(app, Write(kind="update", id=id_, fields={"email": "ada@example.org"}))
@@ -151,7 +152,7 @@ def what_is_already_so_stays_so(world: World) -> None:
 
 
 @check(lambda spec: spec.update and spec.lost_update == "cas")
-def an_edit_that_the_hub_has_not_seen_is_never_overwritten(world: World) -> None:
+def an_edit_that_the_hub_has_not_seen_is_never_overwritten(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada", phone="+49 30 1")
     app = world.open()
     seen = known(app, id_)
@@ -168,7 +169,7 @@ def an_edit_that_the_hub_has_not_seen_is_never_overwritten(world: World) -> None
 
 
 @check(lambda spec: spec.update and spec.lost_update == "jump" and spec.versions == "ordered")
-def an_edit_that_was_overwritten_shows_in_the_version(world: World) -> None:
+def an_edit_that_was_overwritten_shows_in_the_version(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", phone="+49 30 1")
     app = world.open()
     seen = known(app, id_)
@@ -184,7 +185,7 @@ def an_edit_that_was_overwritten_shows_in_the_version(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def an_update_of_nobody_makes_nobody(world: World) -> None:
+def an_update_of_nobody_makes_nobody(world: AppWorld) -> None:
     ids = world.add_all(persons(2))
     app = world.open()
     listing(app)
@@ -198,7 +199,7 @@ def an_update_of_nobody_makes_nobody(world: World) -> None:
 
 
 @check(lambda spec: not spec.update)
-def no_update_where_none_is_claimed(world: World) -> None:
+def no_update_where_none_is_claimed(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app, before = world.open(), world.everything()
     assert isinstance(one(app, Write(kind="update", id=id_, fields={"first_name": "Ada"})), Rejected)
@@ -206,7 +207,7 @@ def no_update_where_none_is_claimed(world: World) -> None:
 
 
 @check(lambda spec: spec.archive)
-def an_archived_record_is_gone(world: World) -> None:
+def an_archived_record_is_gone(world: AppWorld) -> None:
     id_, other = world.add(email="ada@example.org"), world.add(email="grace@example.org")
     app = world.open()
     cursor = caught_up(app)
@@ -228,7 +229,7 @@ def an_archived_record_is_gone(world: World) -> None:
 
 
 @check(lambda spec: not spec.archive)
-def no_archive_where_none_is_claimed(world: World) -> None:
+def no_archive_where_none_is_claimed(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app, before = world.open(), world.everything()
     assert isinstance(one(app, Write(kind="archive", id=id_, fields={})), Rejected)
@@ -236,7 +237,7 @@ def no_archive_where_none_is_claimed(world: World) -> None:
 
 
 @check(lambda spec: spec.create and spec.update)
-def one_bad_write_stops_only_itself(world: World) -> None:
+def one_bad_write_stops_only_itself(world: AppWorld) -> None:
     ids = world.add_all(persons(4))
     app = world.open()
     update = [Write(kind="update", id=id_, fields={"first_name": "Better"}) for id_ in ids]
@@ -260,7 +261,7 @@ def one_bad_write_stops_only_itself(world: World) -> None:
 
 
 @check(lambda spec: spec.create)
-def a_full_batch_is_taken(world: World) -> None:
+def a_full_batch_is_taken(world: AppWorld) -> None:
     app = world.open()
     assert app.write([]) == []
     count = min(app.spec.write_batch, 3 * world.people)
@@ -275,7 +276,7 @@ def a_full_batch_is_taken(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def every_text_comes_back_as_it_was(world: World) -> None:
+def every_text_comes_back_as_it_was(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app = world.open()
     name = world.fields[-1]
@@ -293,7 +294,7 @@ def every_text_comes_back_as_it_was(world: World) -> None:
 
 
 @check(lambda spec: spec.create and spec.update)
-def no_value_makes_a_write_raise(world: World) -> None:
+def no_value_makes_a_write_raise(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app = world.open()
     name = world.fields[-1]
@@ -315,7 +316,7 @@ def no_value_makes_a_write_raise(world: World) -> None:
 
 
 @check(lambda spec: spec.create and spec.update)
-def a_field_that_is_not_offered_is_refused(world: World) -> None:
+def a_field_that_is_not_offered_is_refused(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app, before = world.open(), world.everything()
     for write in (
@@ -334,7 +335,7 @@ def a_field_that_is_not_offered_is_refused(world: World) -> None:
 
 
 @check(lambda spec: spec.create)
-def what_is_required_is_asked_for(world: World) -> None:
+def what_is_required_is_asked_for(world: AppWorld) -> None:
     app = world.open()
     for name, field in app.fields.items():
         if field.required and field.direction != "in":
@@ -346,7 +347,7 @@ def what_is_required_is_asked_for(world: World) -> None:
 
 
 @check(lambda spec: spec.update)
-def consent_is_written_like_any_other_field(world: World) -> None:
+def consent_is_written_like_any_other_field(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app = world.open()
     result = one(app, Write(kind="consent", id=id_, fields={"first_name": "opted_out"}, expect={"first_name": None}))

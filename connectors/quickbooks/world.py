@@ -1,31 +1,30 @@
-"""More worlds for the suite: accounting."""
+"""A company, and the people who keep its books."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
-from connectors.quickbooks.sandbox import Sandbox as QuickBooks
+from syncd.kit.worlds import ApiWorld
 from syncd.model import Raw
-from tests.conformance.vendors import VendorWorld
 
-PLACES = {"first_name": "GivenName", "last_name": "FamilyName", "company": "CompanyName", "notes": "Notes"}
+from .sandbox import Sandbox
+
+NAMES: Final = {"first_name": "GivenName", "last_name": "FamilyName", "company": "CompanyName", "notes": "Notes"}
 
 
-class QuickBooksWorld(VendorWorld):
+class World(ApiWorld[Sandbox]):
     """One company."""
 
-    connector = "quickbooks"
-    secrets: Mapping[str, str] = {"client_id": "client", "client_secret": "secret", "refresh_token": "refresh-0"}
-    settings: Mapping[str, Any] = {"realm": "4711", "minorversion": "75"}
+    secrets = {"client_id": "client", "client_secret": "secret", "refresh_token": "refresh-0"}
+    settings = {"realm": "4711", "minorversion": "75"}
     people = 1010
-    fields: tuple[str, ...] = ("email", "first_name", "phone", "company", "notes")
-    refused: Mapping[str, Raw] = {"email": "no address"}
+    fields = ("email", "first_name", "phone", "company", "notes")
+    refused = {"email": "no address"}
 
-    def __init__(self) -> None:
-        self.sandbox = QuickBooks()
-        super().__init__(self.sandbox, QuickBooks())
+    def make(self, number: int) -> Sandbox:
+        return Sandbox()
 
     def settings_at(self, url: str) -> dict[str, Any]:
         return {**super().settings_at(url), "token_url": f"{url}/oauth2/v1/tokens/bearer"}
@@ -63,5 +62,5 @@ def _customer(fields: Mapping[str, Raw]) -> dict[str, Any]:
             made["PrimaryPhone"] = {"FreeFormNumber": value or ""}
             made["Mobile"] = {"FreeFormNumber": "1"}
         else:
-            made[PLACES[name]] = value or ""
+            made[NAMES[name]] = value or ""
     return made

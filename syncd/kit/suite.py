@@ -7,60 +7,13 @@ Hard rule: a check begins with an empty app and needs no other check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from syncd.connector import App
+from syncd.kit.worlds import AppWorld
 from syncd.model import Page, Raw, Record, Result, Spec, Write
-
-
-class World(Protocol):
-    """One empty app. Fields are given by syncd's names; the world knows where they lie."""
-
-    people: int
-    """So many records make more than two pages."""
-    exact: bool
-    """A text is kept as it was written (no capitals, no cutting)."""
-    fields: tuple[str, ...]
-    """Text fields that can be read and written, at least four; `email` first."""
-    overlaps: bool
-    """A read from a cursor tells again what happened shortly before."""
-    refused: Mapping[str, Raw]
-    """Values that the app refuses in an update; {} where it takes everything."""
-
-    def open(self) -> App:
-        """Open the app."""
-
-    def open_other(self) -> App:
-        """Open another account of the same kind."""
-
-    def add(self, **fields: Raw) -> str:
-        """A human makes a record; give its id."""
-
-    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
-        """A human makes many at once."""
-
-    def edit(self, id_: str, **fields: Raw) -> None:
-        """A human changes fields of a record."""
-
-    def delete(self, id_: str) -> None:
-        """A human deletes a record."""
-
-    def untouched(self, id_: str) -> object:
-        """Give all that no write to this record may change: what is not mapped in it, and every other record."""
-
-    def everything(self) -> object:
-        """Give all that the app holds, as it holds it."""
-
-    def break_off(self) -> None:
-        """Make the app unreachable."""
-
-    def is_there(self) -> bool:
-        """Tell whether there is anything at its address."""
-
-    def close(self) -> None:
-        """Close every app that was opened."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +22,16 @@ class Check:
 
     name: str
     applies: Callable[[Spec], bool]
-    run: Callable[[World], None]
+    run: Callable[[AppWorld], None]
 
 
 CHECKS: list[Check] = []
 
 
-def check(applies: Callable[[Spec], bool] = lambda spec: True) -> Callable[[Callable[[World], None]], None]:
+def check(applies: Callable[[Spec], bool] = lambda spec: True) -> Callable[[Callable[[AppWorld], None]], None]:
     """Enter a check in the list."""
 
-    def enter(run: Callable[[World], None]) -> None:
+    def enter(run: Callable[[AppWorld], None]) -> None:
         CHECKS.append(Check(run.__name__, applies, run))
 
     return enter

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.conformance import reading, writing
-from tests.conformance.suite import CHECKS, Check
+from syncd.kit import reading, writing
+from syncd.kit.suite import CHECKS, Check
 
 ALL: Final[list[Check]] = CHECKS
 ROOMS: Final = (reading, writing)  # importing them fills the list

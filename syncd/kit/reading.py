@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from syncd.errors import TransientError
+from syncd.kit.suite import caught_up, check, known, last_cursor, listing, news, persons
+from syncd.kit.worlds import AppWorld
 from syncd.model import Record, Rejected, Unknown, Write
-from tests.conformance.suite import World, caught_up, check, known, last_cursor, listing, news, persons
 
 
 @check()
-def an_empty_app_is_a_complete_listing_of_nothing(world: World) -> None:
+def an_empty_app_is_a_complete_listing_of_nothing(world: AppWorld) -> None:
     app = world.open()
     assert listing(app) == {}
     assert app.get(["nobody"]) == {}
 
 
 @check()
-def a_listing_is_complete_and_comes_in_pages(world: World) -> None:
+def a_listing_is_complete_and_comes_in_pages(world: AppWorld) -> None:
     ids = set(world.add_all(persons(world.people)))
     app = world.open()
     assert listing(app).keys() == ids
@@ -25,7 +26,7 @@ def a_listing_is_complete_and_comes_in_pages(world: World) -> None:
 
 
 @check()
-def reading_changes_nothing(world: World) -> None:
+def reading_changes_nothing(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada")
     before = world.everything()
     app = world.open()
@@ -38,7 +39,7 @@ def reading_changes_nothing(world: World) -> None:
 
 
 @check()
-def two_readings_of_the_same_give_the_same(world: World) -> None:
+def two_readings_of_the_same_give_the_same(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada")
     app = world.open()
     first, second = listing(app)[id_], listing(app)[id_]
@@ -46,7 +47,7 @@ def two_readings_of_the_same_give_the_same(world: World) -> None:
 
 
 @check()
-def blank_is_none_and_unknown_is_absent(world: World) -> None:
+def blank_is_none_and_unknown_is_absent(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app = world.open()
     for record in (listing(app)[id_], known(app, id_)):
@@ -58,7 +59,7 @@ def blank_is_none_and_unknown_is_absent(world: World) -> None:
 
 
 @check(lambda spec: spec.versions != "none")
-def a_version_changes_with_the_record_and_only_then(world: World) -> None:
+def a_version_changes_with_the_record_and_only_then(world: AppWorld) -> None:
     id_, other = world.add(email="ada@example.org"), world.add(email="grace@example.org")
     app = world.open()
     before = listing(app)
@@ -72,13 +73,13 @@ def a_version_changes_with_the_record_and_only_then(world: World) -> None:
 
 
 @check(lambda spec: spec.versions == "none")
-def no_version_is_given_where_none_is_claimed(world: World) -> None:
+def no_version_is_given_where_none_is_claimed(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     assert known(world.open(), id_).version is None
 
 
 @check()
-def every_change_is_seen_from_a_cursor(world: World) -> None:
+def every_change_is_seen_from_a_cursor(world: AppWorld) -> None:
     kept, edited = world.add(email="kept@example.org"), world.add(email="edited@example.org")
     app = world.open()
     cursor = caught_up(app)
@@ -97,7 +98,7 @@ def every_change_is_seen_from_a_cursor(world: World) -> None:
 
 
 @check()
-def nothing_is_lost_that_happens_in_one_second(world: World) -> None:
+def nothing_is_lost_that_happens_in_one_second(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="0")
     app = world.open()
     cursor = caught_up(app)
@@ -113,7 +114,7 @@ def nothing_is_lost_that_happens_in_one_second(world: World) -> None:
 
 
 @check(lambda spec: spec.incremental)
-def a_cursor_spares_what_did_not_change(world: World) -> None:
+def a_cursor_spares_what_did_not_change(world: AppWorld) -> None:
     world.add_all(persons(world.people))
     app = world.open()
     cursor = caught_up(app)
@@ -125,7 +126,7 @@ def a_cursor_spares_what_did_not_change(world: World) -> None:
 
 
 @check(lambda spec: not spec.incremental)
-def a_read_is_a_listing_or_nothing_where_no_feed_is_claimed(world: World) -> None:
+def a_read_is_a_listing_or_nothing_where_no_feed_is_claimed(world: AppWorld) -> None:
     ids = set(world.add_all(persons(3)))
     app = world.open()
     cursor = caught_up(app)
@@ -139,7 +140,7 @@ def a_read_is_a_listing_or_nothing_where_no_feed_is_claimed(world: World) -> Non
 
 
 @check(lambda spec: spec.incremental)
-def a_cursor_that_is_none_is_told_so(world: World) -> None:
+def a_cursor_that_is_none_is_told_so(world: AppWorld) -> None:
     world.add(email="ada@example.org")
     app = world.open()
     listing(app)
@@ -151,7 +152,7 @@ def a_cursor_that_is_none_is_told_so(world: World) -> None:
 
 
 @check()
-def get_proves_what_is_there_and_what_is_gone(world: World) -> None:
+def get_proves_what_is_there_and_what_is_gone(world: AppWorld) -> None:
     ids = world.add_all(persons(4))
     app = world.open()
     listed = listing(app)
@@ -163,7 +164,7 @@ def get_proves_what_is_there_and_what_is_gone(world: World) -> None:
 
 
 @check(lambda spec: spec.reports_gone)
-def a_deletion_is_named(world: World) -> None:
+def a_deletion_is_named(world: AppWorld) -> None:
     id_, other = world.add(email="ada@example.org"), world.add(email="grace@example.org")
     app = world.open()
     cursor = caught_up(app)
@@ -175,7 +176,7 @@ def a_deletion_is_named(world: World) -> None:
 
 
 @check(lambda spec: not spec.reports_gone)
-def no_deletion_is_named_where_none_is_claimed(world: World) -> None:
+def no_deletion_is_named_where_none_is_claimed(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     world.add(email="grace@example.org")
     app = world.open()
@@ -186,7 +187,7 @@ def no_deletion_is_named_where_none_is_claimed(world: World) -> None:
 
 
 @check(lambda spec: spec.rung in {"C", "D", "E"})
-def find_gives_what_is_stored_exactly_so(world: World) -> None:
+def find_gives_what_is_stored_exactly_so(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org", first_name="Ada")
     other = world.add(email="grace@example.org", first_name="Ada")
     app = world.open()
@@ -196,7 +197,7 @@ def find_gives_what_is_stored_exactly_so(world: World) -> None:
 
 
 @check()
-def the_fingerprint_names_the_account(world: World) -> None:
+def the_fingerprint_names_the_account(world: AppWorld) -> None:
     app = world.open()
     name = app.fingerprint()
     world.add(email="ada@example.org")
@@ -205,7 +206,7 @@ def the_fingerprint_names_the_account(world: World) -> None:
 
 
 @check()
-def an_app_that_cannot_be_reached_is_never_an_empty_one(world: World) -> None:
+def an_app_that_cannot_be_reached_is_never_an_empty_one(world: AppWorld) -> None:
     id_ = world.add(email="ada@example.org")
     app = world.open()
     caught_up(app)
@@ -227,7 +228,7 @@ def raises_transient(ask: Callable[[], object]) -> bool:
 
 
 @check()
-def closing_twice_is_harmless(world: World) -> None:
+def closing_twice_is_harmless(world: AppWorld) -> None:
     app = world.open()
     listing(app)
     app.close()
@@ -235,7 +236,7 @@ def closing_twice_is_harmless(world: World) -> None:
 
 
 @check()
-def an_account_claims_no_more_than_its_connector(world: World) -> None:
+def an_account_claims_no_more_than_its_connector(world: AppWorld) -> None:
     spec, fields = world.open().spec, world.open().fields
     assert set(spec.unique) <= set(fields)
     assert spec.write_batch > 0

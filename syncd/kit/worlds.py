@@ -1,0 +1,167 @@
+"""What a `connectors/<name>/world.py` is made of: one empty account of the app, opened by the connector, and the people in it.
+
+A connector's own `World` says what people do there, in syncd's names of fields; opening, faults and time are done here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, Generic, TypeVar
+
+from syncd import registry
+from syncd.connector import App, Connector, Opening, Time
+from syncd.core.fields import STANDARD
+from syncd.http.sandbox import Said, Sandbox, serving
+from syncd.model import FieldMap, Raw
+
+FIELDS: Final = ("email", "first_name", "phone", "company", "notes")
+HALF_A_PAIR: Final = "half \ud800 a pair"
+"""A text that no wire can carry."""
+
+S = TypeVar("S", bound=Sandbox)
+
+
+def opening(connector: Connector, settings: Mapping[str, Any], **more: Any) -> Opening:
+    """Fill in the defaults, as the configuration does."""
+    defaults = {setting.name: setting.default for setting in connector.spec.settings}
+    given = {"app": "app", "secrets": {}, "fields": {}, "known": STANDARD, **more}
+    return Opening(settings={**defaults, **settings}, **given)
+
+
+class AppWorld:
+    """One empty account, and what people do in it behind the connector's back. Fields go by syncd's names.
+
+    It is opened by the connector whose folder the module of the class lies in, or by one that is given.
+    """
+
+    people: int = 25
+    """So many records make more than two pages, and more than any cap on one answer."""
+    exact: bool = True
+    """A text is kept as it was written (no capitals, no cutting)."""
+    overlaps: bool = False
+    """A read from a cursor tells again what happened shortly before."""
+    fields: tuple[str, ...] = FIELDS
+    """Text fields that can be read and written, at least four; `email` first."""
+    refused: Mapping[str, Raw] = {"company": HALF_A_PAIR}
+    """Values that the app refuses in an update; {} where it takes everything."""
+    mapped: Mapping[str, FieldMap] = {}
+    """What the operator says of fields, where the connector does not know them by itself."""
+    secrets: Mapping[str, str] = {}
+
+    def __init__(self, connector: Connector | None = None) -> None:
+        self.stack = contextlib.ExitStack()
+        self.folder = Path(self.stack.enter_context(tempfile.TemporaryDirectory(prefix="syncd-kit-")))
+        self.connector = registry.load(str(_folder_of(self))) if connector is None else connector
+
+    def opened(self, settings: Mapping[str, Any], **more: Any) -> App:
+        """Open the account that these settings name; it is closed with the world."""
+        said = {
+            "network": "private",
+            "secrets": dict(self.secrets),
+            "fields": self.mapped,
+            "data_dir": self.folder,
+            **more,
+        }
+        app = self.connector.open(opening(self.connector, settings, **said))
+        self.stack.callback(app.close)
+        return app
+
+    def open(self) -> App:
+        """Open the account; TransientError where it is out of reach."""
+        raise NotImplementedError
+
+    def open_other(self) -> App:
+        """Open another account of the same kind."""
+        raise NotImplementedError
+
+    def add(self, **fields: Raw) -> str:
+        """Somebody makes a record; give its id."""
+        return self.add_all([fields])[0]
+
+    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
+        """Somebody makes many at once. A world has one of both."""
+        return [self.add(**fields) for fields in people]
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        """Somebody changes fields of a record; None clears one."""
+        raise NotImplementedError
+
+    def delete(self, id_: str) -> None:
+        """Somebody deletes a record."""
+        raise NotImplementedError
+
+    def untouched(self, id_: str) -> object:
+        """Give all that no write to this record may change: what is not mapped in it, and every other record."""
+        raise NotImplementedError
+
+    def everything(self) -> object:
+        """Give a copy of all that the app holds, as it holds it."""
+        raise NotImplementedError
+
+    def break_off(self) -> None:
+        """Make the app unreachable."""
+        raise NotImplementedError
+
+    def is_there(self) -> bool:
+        """Say whether there is anything at its address."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.stack.close()
+
+
+class ApiWorld(AppWorld, Generic[S]):
+    """An account on a sandbox of ours, over real HTTP on loopback; time is the sandbox's."""
+
+    overlaps = True
+    settings: Mapping[str, Any] = {}
+    path = ""
+    """What follows the address of the server in the setting `url`."""
+
+    def __init__(self, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        (self.folder / "syncd.key").write_bytes(bytes(32))
+        self.sandbox, other = self.make(0), self.make(1)
+        self.server = self.stack.enter_context(serving(self.sandbox))
+        self._other = self.stack.enter_context(serving(other))
+        self._broken = False
+
+    def make(self, number: int) -> S:
+        """Make the sandbox of this account (0) or of another one (1)."""
+        raise NotImplementedError
+
+    def settings_at(self, url: str) -> Mapping[str, Any]:
+        """Give the settings of an account whose server is there."""
+        return {"url": f"{url}{self.path}", **self.settings}
+
+    def open(self) -> App:
+        """Open it. Opening sends nothing, so that it cannot fail where the server is gone: `check` is what tells."""
+        app = self._at(self.server.url, self.sandbox, "app")
+        if self._broken:
+            app.check()
+        return app
+
+    def open_other(self) -> App:
+        return self._at(self._other.url, self._other.sandbox, "other")
+
+    def _at(self, url: str, sandbox: Sandbox, name: str) -> App:
+        clock = sandbox.clock
+        time = Time(sleep=clock.pass_seconds, now=clock.seconds, clock=clock.seconds)
+        return self.opened(self.settings_at(url), app=name, time=time)
+
+    def break_off(self) -> None:
+        self._broken = True
+        self.server.before = lambda _: Said(cut=True)
+
+    def is_there(self) -> bool:
+        return not self._broken
+
+
+def _folder_of(world: AppWorld) -> Path:
+    file = sys.modules[type(world).__module__].__file__
+    assert file is not None
+    return Path(file).parent
