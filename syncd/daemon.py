@@ -16,14 +16,15 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
 from types import FrameType
-from typing import Any, Concatenate, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 from syncd import logs, registry
 from syncd.config import AppConfig, Config, Process, load_config
-from syncd.connector import App, Connector, Opening
+from syncd.connector import Connector
 from syncd.engine import passes, runs
 from syncd.engine.finish import Outcome, approvals_of, finish, forget_idle
 from syncd.engine.hub import Hub, OpenApp, counted
+from syncd.engine.kept import KeptApps
 from syncd.engine.runs import Session, note_rules
 from syncd.engine.seam import LiveWorld, Transacting
 from syncd.engine.setup import make_hub, trapped
@@ -40,7 +41,10 @@ DRAIN_SECONDS: Final = 50.0
 BEAT_SECONDS_MAX: Final = 15.0
 JITTER: Final = 0.05
 """So much of a poll interval is left to chance, that apps and hubs do not ask all at the same time."""
-BEGINNINGS: Final = frozenset({"open", "fingerprint", "read", "sent", "merge", "match"})
+Due: TypeAlias = Literal["hints", "poll", "sweep"]
+WEIGHT: Final[tuple[Due, ...]] = get_args(Due)
+"""What is due: where several are, the last of them does."""
+BEGINNINGS: Final = frozenset({"open", "fingerprint", "read", "hints", "sent", "merge", "match"})
 """Boundaries of the seam at which something new begins. Everything else finishes what was begun."""
 
 
@@ -82,42 +86,6 @@ class WatchedWorld(LiveWorld):
             raise Draining
 
 
-class KeptApps:
-    """Apps that stay open between passes; one that failed is opened again when it is due."""
-
-    def __init__(self, config: Config) -> None:
-        self._config = config
-        self._open: dict[str, App] = {}
-
-    def load(self, settings: AppConfig) -> Connector:
-        """Return a connector that opens an app once and then gives out the same."""
-        real = registry.load(settings.connector_at, self._config.connector_folders)
-
-        def opened(opening: Opening) -> App:
-            if settings.name not in self._open:
-                try:
-                    self._open[settings.name] = real.open(opening)
-                except ConfigError as error:  # its file or table has changed since the start: the other apps go on
-                    raise TransientError(str(error)) from error
-            return self._open[settings.name]
-
-        return replace(real, open=opened)
-
-    @property
-    def names(self) -> frozenset[str]:
-        return frozenset(self._open)
-
-    def drop(self, name: str) -> None:
-        """Close one app."""
-        app = self._open.pop(name, None)
-        if app is not None:
-            app.close()
-
-    def close(self) -> None:
-        for name in list(self._open):
-            self.drop(name)
-
-
 class Daemon:
     """One process that keeps the apps in sync."""
 
@@ -125,11 +93,13 @@ class Daemon:
         self._config, self._process = config, process
         self._store = open_store(config.store, config.data_dir)
         self._log = logs.logger()
-        self._due: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
-        self._waiting: dict[str, bool] = {}
-        """App -> whether a sweep is due, for what could not be done at once."""
+        self._due: queue.SimpleQueue[tuple[str, Due] | None] = queue.SimpleQueue()
+        self._waiting: dict[str, Due] = {}
+        """App -> what is due, for what could not be done at once."""
+        self._later: dict[str, int] = {}
+        """App -> when its webhooks want it to be read."""
         self._stop = threading.Event()
-        self._kept = KeptApps(config)
+        self._kept = KeptApps(self._load)
         self._lease = Lease(self._store, wait_seconds=0, command="syncd run")
         fenced = Fenced(self._store, self._lease)
         self._world = WatchedWorld(fenced, self._lease, self._beat, self._stop.is_set)
@@ -145,6 +115,15 @@ class Daemon:
         self._scheduler: Any = None
 
     # -- life
+
+    @property
+    def config(self) -> Config:
+        """The configuration that is in force now."""
+        return self._config
+
+    def wake(self, app: str) -> None:
+        """Let a pass follow what a webhook has left in the store. Any thread may call it."""
+        self._due.put((app, "hints"))
 
     def run(self) -> int:
         """Be the daemon; return the exit code."""
@@ -189,10 +168,10 @@ class Daemon:
         for app in self._config.apps:
             jitter = max(0.0, app.poll_seconds * JITTER) if app.poll_seconds >= 10 else None
             poll = IntervalTrigger(seconds=max(1, round(app.poll_seconds)), jitter=jitter)
-            scheduler.add_job(self._due.put, poll, args=[(app.name, False)], id=f"{app.name}: poll")
+            scheduler.add_job(self._due.put, poll, args=[(app.name, "poll")], id=f"{app.name}: poll")
             sweep = CronTrigger.from_crontab(app.sweep)
-            scheduler.add_job(self._due.put, sweep, args=[(app.name, True)], id=f"{app.name}: sweep")
-            self._due.put((app.name, False))  # once at the start
+            scheduler.add_job(self._due.put, sweep, args=[(app.name, "sweep")], id=f"{app.name}: sweep")
+            self._due.put((app.name, "poll"))  # once at the start
         return scheduler
 
     # -- one turn
@@ -214,13 +193,19 @@ class Daemon:
     def _collect(self) -> None:
         """Wait one beat for something to be due, then take all that is."""
         timeout = self._beat_seconds
+        for app, at_ms in sorted(self._later.items()):
+            seconds = (at_ms - self._world.now_ms()) / 1000
+            timeout = max(0.0, min(timeout, seconds))
+            if seconds <= 0:
+                del self._later[app]
+                self.wake(app)
         while True:
             try:
                 due = self._due.get(timeout=timeout)
             except queue.Empty:
                 return
             if due is not None:
-                self._waiting[due[0]] = self._waiting.get(due[0], False) or due[1]
+                self._waiting[due[0]] = max(self._waiting.get(due[0], due[1]), due[1], key=WEIGHT.index)
             timeout = 0.0
             if self._due.empty():
                 return
@@ -260,10 +245,12 @@ class Daemon:
             session = Session(config=self._config, store=self._store, world=self._seam, load=self._kept.load)
             if self._approved_once(session):
                 if not self._begun:  # the first pass looks at all apps, so that every one's fields are known
-                    due = {app.name: due.get(app.name, False) for app in self._config.apps}
+                    due = {app.name: "sweep" if due.get(app.name) == "sweep" else "poll" for app in self._config.apps}
                     self._begun = True
-                refused = Pass(session, self._world, self._kept, due).run()
+                done = Pass(session, self._world, self._kept, due)
+                refused = done.run()
                 self._refused = (self._refused - due.keys()) | refused
+                self._later.update(done.later)
 
     def _approved_once(self, session: Session) -> bool:
         """Say whether the first look at filled apps was approved; look once, and then wait for the approval."""
@@ -293,7 +280,7 @@ class Daemon:
             return False
         self._config, self._begun = fresh, False
         self._kept.close()
-        self._kept = KeptApps(fresh)
+        self._kept = KeptApps(self._load)
         self._scheduler.shutdown(wait=False)
         self._scheduler = self._schedule()
         self._scheduler.start()
@@ -301,6 +288,9 @@ class Daemon:
             "follows", note="a command put the changed configuration in force", apps=[a.name for a in fresh.apps]
         )
         return True
+
+    def _load(self, settings: AppConfig) -> Connector:
+        return registry.load(settings.connector_at, self._config.connector_folders)
 
     def _read_anew(self) -> Config | None:
         """Read the configuration as it is now; None where it is wrong."""
@@ -310,7 +300,7 @@ class Daemon:
             self._log.warning("the configuration cannot be read anew", message=str(error))
             return None
 
-    def _renew_secrets(self, due: Mapping[str, bool]) -> None:
+    def _renew_secrets(self, due: Mapping[str, Due]) -> None:
         """Read the configuration anew where an app refused us: only its secrets may be other ones."""
         if not self._refused & due.keys():
             return
@@ -324,9 +314,11 @@ class Daemon:
 class Pass:
     """One pass: read what is due, decide, write wherever it is needed, and tell each app's share in one event."""
 
-    def __init__(self, session: Session, world: WatchedWorld, kept: KeptApps, due: Mapping[str, bool]) -> None:
+    def __init__(self, session: Session, world: WatchedWorld, kept: KeptApps, due: Mapping[str, Due]) -> None:
         self._session, self._world, self._kept, self._due = session, world, kept, due
         self._log = logs.logger()
+        self.later: dict[str, int] = {}
+        """App -> when its webhooks want it to be read again."""
 
     def run(self) -> frozenset[str]:
         """Do it; return the apps that refused our credentials."""
@@ -343,6 +335,8 @@ class Pass:
         seconds = time.monotonic() - begun
         for app in hub.apps.values():
             self._tell(app, hub, outcome, seconds)
+            if app.hint_ms is not None:
+                self.later[app.name] = app.hint_ms
         return frozenset(app.name for app in hub.apps.values() if isinstance(app.error, AccessError))
 
     def _sync(self, hub: Hub) -> Outcome:
@@ -353,8 +347,8 @@ class Pass:
             world.transact("rules", lambda tx: note_rules(tx, self._session.config.hash))
             chosen = [app for app in hub.apps.values() if app.name in self._due]
             for app in chosen:
-                app.sweep = self._due[app.name]
-            passes.read_all(hub, chosen)
+                app.sweep = self._due[app.name] == "sweep"
+            passes.read_all(hub, chosen, hinted={name for name, what in self._due.items() if what == "hints"})
             passes.settle_down(hub, chosen)
         except Draining:
             finish(hub)
@@ -373,7 +367,7 @@ class Pass:
         event: dict[str, Any] = {
             "app": app.name,
             "run": hub.run or None,
-            "kind": "sweep" if self._due.get(app.name) else "poll",
+            "kind": self._due.get(app.name, "poll"),
             "outcome": word,
             "hub": outcome.doc["outcome"],
             **counted(app),

@@ -136,6 +136,20 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hooking:
+    """What has to be known of an app's webhooks to switch them on."""
+
+    needs: tuple[str, ...] = ()
+    """Secrets without which nothing that comes in could be believed."""
+    late_seconds: float = 600.0
+    """How late a webhook may come; a change that was found by then counts as missed."""
+    path: str | None = None
+    """The secret that ends the address, where the vendor signs nothing."""
+    how: str = ""
+    """How the operator tells the vendor the address."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """What a connector states about its app: facts that the conformance suite proves both ways."""
 
@@ -171,6 +185,8 @@ class Spec:
     """Fields of which the app allows each value once."""
     write_batch: int = 100
     """Writes per call of `write`."""
+    hooking: Hooking | None = None
+    """How it tells of changes by webhooks; None: not at all."""
     network: bool = False
     """Reached over a network: TLS to public addresses only, unless the app says `network: private`."""
 

@@ -118,7 +118,15 @@ class Chance:
 
 def steps(c: Chance) -> dict[str, Ask]:
     """Draw one use of every method, changes and questions."""
-    return {**_of_runs(c), **_of_records(c), **_of_listings(c), **_of_contacts(c), **_of_intents(c), **_of_logs(c)}
+    return {
+        **_of_runs(c),
+        **_of_records(c),
+        **_of_listings(c),
+        **_of_hints(c),
+        **_of_contacts(c),
+        **_of_intents(c),
+        **_of_logs(c),
+    }
 
 
 def _of_runs(c: Chance) -> dict[str, Ask]:
@@ -188,6 +196,20 @@ def _of_listings(c: Chance) -> dict[str, Ask]:
         "missing": lambda tx: tx.missing(app, count),
         "any_missed": lambda tx: tx.any_missed(app),
         "struck": lambda tx: tx.struck(app, strikes, count),
+    }
+
+
+def _of_hints(c: Chance) -> dict[str, Ask]:
+    app, ids, now, count = c.app(), c.one([], c.some(c.id)), c.moment(), c.count()
+    due, id_, hints = now + c.one(0, 5), c.one("", c.id()), c.one(1, 2, 9)
+    return {
+        "hear": lambda tx: tx.hear(app, ids, now, due),
+        "hints": lambda tx: tx.hints(app, count),
+        "forget_hints": lambda tx: tx.forget_hints(app, tx.hints(app, hints)),
+        "put_off_hint": lambda tx: tx.put_off_hint(app, id_, due),
+        "note_found": lambda tx: tx.note_found(app, ids, now),
+        "count_missed": lambda tx: tx.count_missed(app, now),
+        "hooks": lambda tx: tx.hooks(),
     }
 
 

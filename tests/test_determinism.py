@@ -158,6 +158,7 @@ ONE_ROW: Final = (
     r"SELECT meta\.value FROM meta WHERE meta\.name = \?$",
     r"SELECT run\..* FROM run WHERE run\.id = \?$",
     r"SELECT record\..* FROM record WHERE record\.app = \? AND record\.id = \?$",
+    r"SELECT hint\..* FROM hint WHERE hint\.app = \? AND hint\.id = \?",
 )
 """A SELECT that gives one row at most, or asks only whether there is one."""
 

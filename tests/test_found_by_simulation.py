@@ -55,7 +55,7 @@ def test_nobody_is_created_beside_an_undecided_record_with_the_address_of_before
 
 
 def _observe(rules: Rules, app: AppRule, page: dict[str, Record], tx: Tx) -> int:
-    return pull.observe(tx, rules, app, page, 1_000, 0)
+    return len(pull.observe(tx, rules, app, page, 1_000, 0))
 
 
 @pytest.mark.parametrize("size", [1, 10], ids=["on a later page", "in one page"])
@@ -131,10 +131,10 @@ def test_a_sweep_sees_a_change_that_made_no_new_version(tmp_path: Path) -> None:
     store.transact(lambda tx: tx.add_app("crm"))
     first = {"1": Record(id="1", fields={"email": "a@x.org"}, version="1")}
     later = {"1": Record(id="1", fields={"email": "a@x.org", "company": "Acme"}, version="1")}
-    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], first, 1_000, 0)) == 1
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], first, 1_000, 0)) == ["1"]
     store.transact(lambda tx: tx.touch_versions([{"k_app": 1, "k_id": "1", "version": "1"}]))
-    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0)) == 0
-    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0, full=True)) == 1
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0)) == []
+    assert store.transact(lambda tx: pull.observe(tx, rules, rules.apps[1], later, 2_000, 0, full=True)) == ["1"]
 
 
 def test_an_opt_out_wins_although_the_clock_was_set_back(tmp_path: Path) -> None:

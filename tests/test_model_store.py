@@ -70,10 +70,18 @@ def test_the_same_steps_have_the_same_answers(trio: list[Store], seed: int) -> N
     assert refused > 3
 
 
-FILLING: Final = ("insert_records", "insert_contacts", "save_links", "replace_intents", "mark_sent", "list_ids") * 3
+FILLING: Final = (
+    "insert_records",
+    "insert_contacts",
+    "save_links",
+    "replace_intents",
+    "mark_sent",
+    "list_ids",
+    "hear",
+) * 3
 """Drawn more often, or there is little to ask for."""
 LOOKS: Final = (
-    "apps", "cases", "contacts", "dirty_contacts", "has_latches", "holders", "intent_counts", "journal_contacts",
+    "apps", "cases", "contacts", "dirty_contacts", "has_latches", "hints", "holders", "hooks", "intent_counts", "journal_contacts",
     "last_run", "latches", "left_traces", "link_apps", "links_in", "links_of", "marks", "missing", "new_intents", "next_contact",
     "open_cases", "parked", "sent", "sent_of", "spread", "struck", "unlinked", "versions",
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from syncd.connector import Connector, Opening
 from syncd.errors import ConfigError, TransientError
-from syncd.model import Applied, FieldMap, Finding, Page, Record, Rejected, Result, Setting, Spec, Write
+from syncd.model import Applied, FieldMap, Finding, Hooking, Page, Record, Rejected, Result, Setting, Spec, Write
 
 from .store import STORES, MemoryStore, Person
 
@@ -48,6 +48,7 @@ SPEC: Final = Spec(
     lost_update="cas",
     rung="A",
     reports_gone=True,
+    hooking=Hooking(),  # nothing is sent: a test stores what a webhook would have
 )
 
 

@@ -51,18 +51,21 @@ def read_app(name: str, spot: Spot, around: Surroundings) -> AppConfig | None:
     if spec is None:
         return None
     settings, files = _settings(spot, spec, around)
+    secrets = _secrets(spot, spec, around)
+    if values["hooks"]:
+        _check_hooks(spot, spec, secrets)
     return AppConfig(
         name=name,
         connector=spec.name,
         connector_at=at,
         settings=settings,
         files=files,
-        secrets=_secrets(spot, spec, around),
+        secrets=secrets,
         poll_seconds=values["poll"],
         sweep=values["sweep"],
         **WRITES.filled(values["writes"]),
         scope=scope,
-        **{key: values[key] for key in ("on_leave", "on_delete", "trust", "network")},
+        **{key: values[key] for key in ("on_leave", "on_delete", "trust", "network", "hooks")},
         fields=_fields(spot, spec, around),
     )
 
@@ -155,6 +158,17 @@ def _secrets(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, Secret]:
         if around.resolve and where.target:
             reveal(secrets[name], child.down(name))
     return secrets
+
+
+def _check_hooks(spot: Spot, spec: Spec, secrets: Mapping[str, Secret]) -> None:
+    """Note an app that cannot tell by webhooks, or by none that could be believed."""
+    at = spot.down("hooks")
+    if spec.hooking is None:
+        at.problem(f"{spec.name} takes no webhooks in this version; it is polled")
+        return
+    for name in spec.hooking.needs:
+        if name not in secrets:
+            at.problem(f"needs secrets: {{{name}: ...}}, or nobody could tell a webhook from a forged one")
 
 
 def reveal(hidden: Secret, spot: Spot) -> None:

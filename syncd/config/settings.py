@@ -74,6 +74,8 @@ class AppConfig:
     trust: Literal["high", "low"]
     network: Literal["public", "private"]
     fields: Mapping[str, FieldMap]
+    hooks: bool = False
+    """It tells of changes by webhooks."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -161,6 +161,7 @@ APP: Final = Keys(
             help="low: changes no identity field elsewhere, is not matched by itself",
             default="high",
         ),
+        "hooks": Key(shape=Flag(), help="it tells the daemon of changes by webhooks", default=False),
         "network": Key(
             shape=Word(("public", "private")),
             help="private: plain text and private addresses are allowed",

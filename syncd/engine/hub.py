@@ -34,6 +34,10 @@ class OpenApp:
     pulled: bool = False
     sweep: bool = False
     """Its sweep is due: all that it holds is compared."""
+    hooked: bool = False
+    """It tells of changes by webhooks."""
+    hint_ms: int | None = None
+    """When the next of its hints is to be followed, if that is not now."""
     lost: tuple[str, ...] = ()
     """Fields that it offered before and does not any more."""
     fingerprint: str = ""

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from syncd.connector import SparesDownloads
 from syncd.core.plan import check_guards
@@ -14,6 +14,7 @@ from syncd.engine.account import check_accounts
 from syncd.engine.apply import apply_app
 from syncd.engine.deletions import confirm_gone
 from syncd.engine.first import hold_unseen
+from syncd.engine.hints import follow
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
@@ -28,16 +29,21 @@ CATCH_UP_MIN = 100
 """Writes into one app in one run from which on it is asked what it has to tell of them."""
 
 
-def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False) -> None:
-    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice."""
+def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Collection[str] = ()) -> None:
+    """Recover and pull these apps; an app whose listing proves nothing by itself is listed twice.
+
+    `hinted`: of these only what webhooks have named is read.
+    """
     check_accounts(hub)
     for app in apps:
         if app.usable:
             recover(hub, app)
-        if app.usable:
+        if app.usable and app.name not in hinted:
             pull(hub, app, full=full or app.sweep)
-        if app.usable and hub.world.transact("covered", _covered, app) < 2:
+        if app.usable and app.name not in hinted and hub.world.transact("covered", _covered, app) < 2:
             pull(hub, app, full=True)
+        if app.usable and app.hooked:
+            follow(hub, app)
     for app in apps:
         if app.usable:
             confirm_gone(hub, app)

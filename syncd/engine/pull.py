@@ -41,33 +41,45 @@ class Reading:
     """It may turn out to be a complete listing: ids are noted."""
     full: bool
     """A sweep: what records hold is compared, whatever their versions say. Not every change makes a new one."""
+    hooked: bool = False
+    """What it finds should have been announced by webhooks: those that never come are counted."""
     ids_digest: int = 0
     unread: dict[str, dict[str, object]] = field(default_factory=dict)
     """Linked records that could be read before and cannot now: parked once the whole listing is believed."""
 
 
-def pull(hub: Hub, app: OpenApp, *, full: bool = False) -> None:
-    """Read one app since its cursor (`full`: everything). A failure sets this app aside and leaves the rest alone."""
+def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) -> None:
+    """Read one app since its cursor (`full`: everything). A failure sets this app aside and leaves the rest alone.
+
+    `hinted`: a webhook has announced whatever is found.
+    """
     assert app.app is not None
     try:
         state, missed = hub.world.transact("app", lambda tx: (tx.apps()[app.name], tx.any_missed(app.index)))
         cursor = None if full or missed or not state.covered else state.cursor  # missed: look a second time
-        reading = _read(hub, app, state, cursor, full=full)
+        reading = _read(hub, app, state, cursor, full=full, hinted=hinted)
         if reading is None:
-            reading = _read(hub, app, state, None, full=full)
+            reading = _read(hub, app, state, None, full=full, hinted=hinted)
             assert reading is not None, "a read without a cursor cannot expire"
         started_ms = reading.started_ms
-        hub.world.transact("pulled", lambda tx: tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None))
+
+        def step(tx: Tx) -> None:
+            tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None)
+            if app.hooked and app.rule.spec.hooking is not None:
+                tx.count_missed(app.index, started_ms - int(app.rule.spec.hooking.late_seconds * 1000))
+
+        hub.world.transact("pulled", step)
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
 
 
-def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, full: bool) -> Reading | None:
+def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, full: bool, hinted: bool) -> Reading | None:
     """Store every page of one read; None when the cursor turned out to be no longer good."""
     assert app.app is not None
     listing = cursor is None or not app.rule.spec.incremental
     reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing, full=full)
+    reading.hooked = app.hooked and bool(state.covered) and not hinted
     if isinstance(app.app, SparesDownloads):
         app.app.known_versions = lambda ids: hub.world.transact("versions", _versions, app, ids)
     first = True
@@ -112,9 +124,12 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             tx.list_ids(app.index, ids)
         if records:
             unread = reading.unread if reading.listing else None
-            observe(tx, hub.rules, app.rule, records, now_ms, reading.state.read_ms, full=reading.full, unread=unread)
+            read_ms = reading.state.read_ms
+            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, full=reading.full, unread=unread)
+            if reading.hooked:
+                tx.note_found(app.index, found, now_ms)
         if page.gone:
-            _note_gone(tx, app, [storable(id_) for id_ in page.gone])
+            note_gone(tx, app, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
@@ -202,8 +217,8 @@ def observe(
     *,
     full: bool = False,
     unread: dict[str, dict[str, object]] | None = None,
-) -> int:
-    """Store what is new in these records as unconsumed observations; says how many there were.
+) -> list[str]:
+    """Store what is new in these records as unconsumed observations; names the records that differ.
 
     `full`: the same version does not mean the same content. `unread`: where linked records go that could be read before
     and cannot now; without it they are parked at once.
@@ -240,7 +255,7 @@ def observe(
     tx.see(seen)
     tx.touch_versions(versions)
     tx.add_keys(keys)
-    return len(fresh) + len(seen)
+    return [str(row["id"]) for row in fresh] + [str(row["k_id"]) for row in seen]
 
 
 def _storable(records: dict[str, Record]) -> dict[str, Record]:
@@ -345,7 +360,8 @@ def email_key(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> str | No
     return str(rules.fields["email"].type.key(value)) if isinstance(value, str) else None
 
 
-def _note_gone(tx: Tx, app: OpenApp, gone: Sequence[str]) -> None:
+def note_gone(tx: Tx, app: OpenApp, gone: Sequence[str]) -> None:
+    """Count known records as missed often enough; they are asked for before they are believed to be gone."""
     known = tx.marks(app.index, gone)
     if known:
         tx.strike(app.index, known, STRIKES)

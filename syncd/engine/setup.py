@@ -44,7 +44,9 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
         rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
         sweep = bool(state.covered) and is_due(settings.sweep, state.listed_ms, now_ms)
         paused = bool(state.paused)
-        apps[state.id] = OpenApp(index=state.id, rule=rule, app=opened, paused=paused, error=error, sweep=sweep)
+        apps[state.id] = OpenApp(
+            index=state.id, rule=rule, app=opened, paused=paused, error=error, sweep=sweep, hooked=settings.hooks
+        )
     rules = _rules(config, types, index, {i: app.rule for i, app in apps.items()})
     hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards, unseen=unseen)
     for app in apps.values():

@@ -130,6 +130,29 @@ listed = Table(
     **_KEYED,
 )
 
+hint = Table(
+    "hint",
+    META,
+    Column("app", SMALL, primary_key=True),
+    Column("id", TEXT, primary_key=True),  # "": something has changed, and nobody said what
+    Column("number", BIG, nullable=False),
+    Column("at_ms", BIG, nullable=False),
+    Column("due_ms", BIG, nullable=False),
+    Column("found", SMALL, nullable=False),  # 1: a read found it changed, and no webhook has named it
+    **_KEYED,
+)
+
+hook = Table(
+    "hook",
+    META,
+    Column("app", SMALL, primary_key=True, autoincrement=False),
+    Column("last_ms", BIG, nullable=False),
+    Column("seen", BIG, nullable=False),
+    Column("missed", BIG, nullable=False),
+    Column("silent", BIG, nullable=False),  # of the missed, since the last webhook
+    **_KEYED,
+)
+
 latch = Table(
     "latch",
     META,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from syncd.store.consents import Consents
 from syncd.store.contacts import Contacts
+from syncd.store.hints import Hints
 from syncd.store.intents import Intents, NewRow
 from syncd.store.journal import Journal
 from syncd.store.listings import Listings
@@ -15,7 +16,7 @@ from syncd.store.records import Mark, Records
 from syncd.store.runs import AppState, Runs
 
 
-class Tx(Runs, Records, Listings, Contacts, Intents, Consents, Journal):
+class Tx(Runs, Records, Listings, Hints, Contacts, Intents, Consents, Journal):
     """A transaction that is under way."""
 
 

@@ -26,7 +26,10 @@ ELSEWHERE: Final = {
     "store.end": "syncd resolve",
     "store.fields": "a column that has vanished",
     "store.find": "syncd apply",
+    "store.followed": "a webhook that names nothing",
     "store.hidden": "an app that does not show a field for a while",
+    "store.hinted": "a webhook that names records",
+    "store.hints": "an app with webhooks",
     "store.idle": "the daemon",
     "store.intents": "syncd plan",
     "store.journal": "syncd undo",
@@ -44,7 +47,7 @@ ELSEWHERE: Final = {
     "store.undo": "syncd undo",
     "store.unseen": "an app that was away at the first approval",
 }
-"""Boundaries that `syncd sync` does not cross in these scenes -> where they are crossed; tests/test_crash.py dies there."""
+"""Boundaries that `syncd sync` does not cross in these scenes -> where they are crossed; tests/test_crash.py (of webhooks: tests/test_hints.py) dies there."""
 
 
 @dataclass(slots=True)

@@ -15,6 +15,7 @@ from syncd.core.state import Link
 from syncd.store import codec
 from syncd.store.base import Base
 from syncd.store.codec import Sealer
+from syncd.store.hints import HINTS_MAX, SOMETHING, Hint, Hints, HookState
 from syncd.store.listings import Listings
 from syncd.store.records import Mark, Records
 from syncd.store.runs import AppState, Runs
@@ -305,3 +306,64 @@ class ModelListings(ModelBase, Listings):
         for id_ in ids:
             if id_ in rows:
                 self._t.put(rows, id_, rows[id_]._replace(misses=misses))
+
+
+class ModelHints(ModelBase, Hints):
+    """Hints of webhooks."""
+
+    def hear(self, app: int, ids: Sequence[str], now_ms: int, due_ms: int) -> None:
+        number = self._next()
+        if ids:
+            for id_ in ids:
+                self._t.put(self._t.hint, (app, id_), (number, now_ms, now_ms, 0))
+            if len(self.hints(app, HINTS_MAX + 1)) > HINTS_MAX:
+                self._drop(app, 0, 1)
+                self._t.put(self._t.hint, (app, SOMETHING), (number, now_ms, now_ms, 0))
+        else:
+            before = self._t.hint.get((app, SOMETHING))
+            due_ms = due_ms if before is None else min(before[2], due_ms)
+            self._t.put(self._t.hint, (app, SOMETHING), (number, now_ms, due_ms, 0))
+            self._drop(app, 1)
+        state = self._t.hook.get(app, HookState(0, 0, 0, 0))
+        self._t.put(self._t.hook, app, HookState(max(now_ms, state.last_ms), state.seen + 1, state.missed, 0))
+
+    def hints(self, app: int, count_max: int) -> list[Hint]:
+        found = sorted((row[0], id_, *row[1:3]) for (of, id_), row in self._t.hint.items() if of == app and not row[3])
+        return [Hint(id_, number, at_ms, due_ms) for number, id_, at_ms, due_ms in found[:count_max]]
+
+    def forget_hints(self, app: int, hints: Iterable[Hint]) -> None:
+        for each in hints:
+            if (row := self._t.hint.get((app, each.id))) and row[0] == each.number:
+                self._t.drop(self._t.hint, (app, each.id))
+
+    def put_off_hint(self, app: int, id_: str, due_ms: int) -> None:
+        if row := self._t.hint.get((app, id_)):
+            self._t.put(self._t.hint, (app, id_), (*row[:2], due_ms, row[3]))
+
+    def note_found(self, app: int, ids: Sequence[str], now_ms: int) -> None:
+        if self._t.hint.get((app, SOMETHING), (0, 0, 0, 1))[3] == 0:
+            return
+        number = self._next()
+        for id_ in ids:
+            if (app, id_) not in self._t.hint:
+                self._t.put(self._t.hint, (app, id_), (number, now_ms, now_ms, 1))
+
+    def count_missed(self, app: int, before_ms: int) -> int:
+        late = [key for key, row in self._t.hint.items() if key[0] == app and row[3] and row[1] < before_ms]
+        for key in late:
+            self._t.drop(self._t.hint, key)
+        if late:
+            was = self._t.hook.get(app, HookState(0, 0, 0, 0))
+            more = HookState(was.last_ms, was.seen, was.missed + len(late), was.silent + len(late))
+            self._t.put(self._t.hook, app, more)
+        return len(late)
+
+    def hooks(self) -> dict[int, HookState]:
+        return dict(sorted(self._t.hook.items()))
+
+    def _next(self) -> int:
+        return max((row[0] for row in self._t.hint.values()), default=0) + 1
+
+    def _drop(self, app: int, *found: int) -> None:
+        for key in [key for key, row in self._t.hint.items() if key[0] == app and row[3] in found]:
+            self._t.drop(self._t.hint, key)

@@ -20,14 +20,16 @@ from syncd.store.codec import Sealer
 from syncd.store.store import EPOCH, KEY, LeaseLost, Store
 from syncd.store.tx import Tx
 from tests.sim.model_contacts import ModelConsents, ModelContacts, ModelIntents, ModelJournal
-from tests.sim.model_records import ModelListings, ModelRecords, ModelRuns
+from tests.sim.model_records import ModelHints, ModelListings, ModelRecords, ModelRuns
 from tests.sim.model_tables import Tables
 
 T = TypeVar("T")
 PLACE: Final = "model"
 
 
-class ModelTx(ModelRuns, ModelRecords, ModelListings, ModelContacts, ModelIntents, ModelConsents, ModelJournal, Tx):
+class ModelTx(
+    ModelRuns, ModelRecords, ModelListings, ModelHints, ModelContacts, ModelIntents, ModelConsents, ModelJournal, Tx
+):
     """A transaction of the model."""
 
 

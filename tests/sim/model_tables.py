@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import sqlalchemy as sa
 
 from syncd.core.consent import Evidence
+from syncd.store.hints import HookState
 
 Undo: TypeAlias = list[tuple[dict[Any, Any], Any, Any]]
 _NOTHING: Final = object()
@@ -117,6 +118,8 @@ class Tables:
         "consent_log",
         "contact",
         "dirty",
+        "hint",
+        "hook",
         "identity",
         "inbox",
         "intent",
@@ -143,6 +146,9 @@ class Tables:
         self.intent: dict[tuple[int, int, int], IntentRow] = {}
         self.dirty: dict[int, None] = {}
         self.listed: defaultdict[int, dict[str, None]] = defaultdict(dict)
+        self.hint: dict[tuple[int, str], tuple[int, int, int, int]] = {}
+        """(app, id) -> number, at_ms, due_ms, found."""
+        self.hook: dict[int, HookState] = {}
         self.latch: defaultdict[bytes, dict[str, LatchRow]] = defaultdict(dict)
         self.inbox: dict[int, CaseRow] = {}
         self.journal: list[JournalRow] = []
@@ -189,7 +195,19 @@ class Tables:
         """Copy what is committed; whatever is done to the copy, these tables stay as they are."""
         assert not self.changed, "between transactions only"
         made = Tables()
-        for name in ("meta", "app", "run", "contact", "intent", "dirty", "inbox", "journal", "consent_log"):
+        for name in (
+            "meta",
+            "app",
+            "run",
+            "contact",
+            "intent",
+            "dirty",
+            "hint",
+            "hook",
+            "inbox",
+            "journal",
+            "consent_log",
+        ):
             setattr(made, name, getattr(self, name).copy())
         for name in _NESTED:
             setattr(made, name, defaultdict(dict, {key: rows.copy() for key, rows in getattr(self, name).items()}))
@@ -206,7 +224,7 @@ class Tables:
         return {**flat, **nested, "journal": list(self.journal), "consent_log": list(self.consent_log)}
 
 
-_FLAT: Final = ("meta", "app", "run", "contact", "intent", "dirty", "inbox")
+_FLAT: Final = ("meta", "app", "run", "contact", "intent", "dirty", "hint", "hook", "inbox")
 _NESTED: Final = ("record", "link", "identity", "listed", "latch")
 
 

@@ -57,6 +57,25 @@ CREATE TABLE dirty (
     PRIMARY KEY (contact)
 );
 
+CREATE TABLE hint (
+    app SMALLINT NOT NULL,
+    id TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    at_ms BIGINT NOT NULL,
+    due_ms BIGINT NOT NULL,
+    found SMALLINT NOT NULL,
+    PRIMARY KEY (app, id)
+);
+
+CREATE TABLE hook (
+    app SMALLINT NOT NULL,
+    last_ms BIGINT NOT NULL,
+    seen BIGINT NOT NULL,
+    missed BIGINT NOT NULL,
+    silent BIGINT NOT NULL,
+    PRIMARY KEY (app)
+);
+
 CREATE TABLE identity (
     key BYTEA NOT NULL,
     app SMALLINT NOT NULL,

@@ -57,6 +57,29 @@ CREATE TABLE dirty (
 )
  STRICT;
 
+CREATE TABLE hint (
+    app INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    at_ms INTEGER NOT NULL,
+    due_ms INTEGER NOT NULL,
+    found INTEGER NOT NULL,
+    PRIMARY KEY (app, id)
+)
+ WITHOUT ROWID,
+ STRICT;
+
+CREATE TABLE hook (
+    app INTEGER NOT NULL,
+    last_ms INTEGER NOT NULL,
+    seen INTEGER NOT NULL,
+    missed INTEGER NOT NULL,
+    silent INTEGER NOT NULL,
+    PRIMARY KEY (app)
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE identity (
     "key" BLOB NOT NULL,
     app INTEGER NOT NULL,

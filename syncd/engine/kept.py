@@ -1,0 +1,49 @@
+"""Apps that stay open from one pass of a daemon to the next.
+
+Must not know when a pass runs. Hard rule: what failed is opened anew; whoever closes it forgets it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from syncd.config import AppConfig
+from syncd.connector import App, Connector, Opening
+from syncd.errors import ConfigError, TransientError
+
+
+class KeptApps:
+    """Apps that stay open between passes; one that failed is opened again when it is due."""
+
+    def __init__(self, load: Callable[[AppConfig], Connector]) -> None:
+        self._load = load
+        self._open: dict[str, App] = {}
+
+    def load(self, settings: AppConfig) -> Connector:
+        """Return a connector that opens an app once and then gives out the same."""
+        real = self._load(settings)
+
+        def opened(opening: Opening) -> App:
+            if settings.name not in self._open:
+                try:
+                    self._open[settings.name] = real.open(opening)
+                except ConfigError as error:  # its file or table has changed since the start: the other apps go on
+                    raise TransientError(str(error)) from error
+            return self._open[settings.name]
+
+        return replace(real, open=opened)
+
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._open)
+
+    def drop(self, name: str) -> None:
+        """Close one app."""
+        app = self._open.pop(name, None)
+        if app is not None:
+            app.close()
+
+    def close(self) -> None:
+        for name in list(self._open):
+            self.drop(name)
