@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 BIN   := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: setup demo test lint docs bench sim crash soak mutants clean lock
+.PHONY: setup demo test peers lint docs bench sim crash soak mutants clean lock
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,6 +35,11 @@ lint: setup
 # -rs ends the output with every skipped test and its reason.
 test: lint
 	$(BIN)/python -m pytest -n $(JOBS) -rs $(PYTEST_ARGS)
+
+# The real systems that the tests run against, each in an environment of its own below .venv-peers. The first test that needs
+# one installs it as well.
+peers: setup
+	$(BIN)/python -m tests.peers
 
 docs: setup
 	$(BIN)/syncd docs
@@ -73,6 +78,7 @@ mutants: setup
 # Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.
 # The tool lives in a folder of its own; an unchanged pyproject.toml keeps the pinned versions (UPGRADE=--upgrade moves them).
 UPGRADE ?=
+PEERS   = mailman roundup tryton
 COMPILE = .lock/bin/uv pip compile --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate --quiet $(UPGRADE)
 
@@ -84,7 +90,8 @@ lock:
 	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
 	$(COMPILE) --group soak --constraints requirements-dev.txt --output-file requirements-soak.txt
 	$(COMPILE) --group mutants --constraints requirements-dev.txt --output-file requirements-mutants.txt
+	for peer in $(PEERS); do $(COMPILE) --group peer-$$peer --output-file tests/peers/$$peer.txt || exit 1; done
 
 clean:
-	rm -rf .venv .lock mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf .venv .venv-peers .lock mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

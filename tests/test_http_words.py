@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -186,3 +187,11 @@ def test_what_the_wire_cannot_hold_is_refused_without_the_value(kind: str, raw: 
     with pytest.raises(ValueError, match=r"^[a-zA-Z (),-]+$"):
         KINDS[kind].make(raw)
     assert joined(",").make(["a;b"]) == "a;b"
+
+
+def test_a_parameter_that_is_a_list_is_repeated_where_it_is_said_as_one() -> None:
+    plain, each = compile_text("x{ids}"), replace(compile_text("x{ids}"), each=True)
+    assert plain.texts({"ids": [1, 2]}) == ["x1,2"]
+    assert each.texts({"ids": [1, 2]}) == ["x1", "x2"]
+    assert each.texts({"ids": 3}) == ["x3"]
+    assert each.texts({"ids": []}) == plain.texts({}) == each.texts({}) == []

@@ -99,7 +99,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "two pagers": ("{cursor: next}", "{cursor: next, number: 1}", "take one of cursor and number"),
     "a cursor of nothing": ("since: {stamp: changed, overlap: 5s}", "since: {overlap: 5s}", "made of `stamp`, `token`"),
     "no since": ('{since: "{since}"}', "{}", "does not say since when: use {since} in it"),
-    "a version nobody has": (", version: rev}", "}", "{version} is not known: say under `record:`"),
+    "a version nobody has": (", version: rev}", "}", "{version} is not known: say where a record has it"),
+    "a version from two places": (
+        "get: {call",
+        'guard: {call: "GET /people/{id}", version: rev}\nget: {call',
+        "guard: records have a version already",
+    ),
     "who opts in by making": (
         "status: unknown",
         "status: Subscribed",

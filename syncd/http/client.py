@@ -35,6 +35,8 @@ CONNECT_SECONDS: Final = 10.0
 KEEPALIVE_SECONDS: Final = 4.0
 """Shorter than what common servers keep (Apache 5 s): a connection is closed by us, not by them as a request leaves."""
 BODY_MAX: Final = 64 << 20
+_QUICKACK: Final[int | None] = getattr(socket, "TCP_QUICKACK", None)
+"""A server that sends headers and body apart (Roundup) waits 40 ms for our acknowledgement between them. Linux forgets this."""
 TRIES: Final = 3
 WAIT_MAX_SECONDS: Final = 30.0
 """Longer waits are not sat out here: the reaction carries the time and the app has its next pass."""
@@ -330,6 +332,8 @@ class _Stream(httpcore.NetworkStream):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         try:
             self._sock.settimeout(self._left(httpcore.ReadTimeout))
+            if _QUICKACK is not None:
+                self._sock.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
             return self._sock.recv(max_bytes)
         except TimeoutError:
             raise httpcore.ReadTimeout from None

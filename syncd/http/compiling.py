@@ -72,8 +72,13 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
     settings = {each: SETTING.filled(said) for each, said in values["settings"].items()}
     record = RECORD.filled(values["record"])
     scope = operations.Scope(
-        top=top, settings=frozenset(settings), fields=frozenset(values["fields"]), versioned="version" in record
+        top=top,
+        settings=frozenset(settings),
+        fields=frozenset(values["fields"]),
+        versioned="version" in record or "guard" in values,
     )
+    if "version" in record and "guard" in values:
+        top.down("guard").problem("records have a version already: `record.version` or `guard`, one of both")
     blank = BLANKS[record["blank"]]
     _check_names(top, values)
     address = values["address"]

@@ -23,10 +23,12 @@ from syncd.http.terms import (
     Find,
     Get,
     GetBatch,
+    Guard,
     Listing,
     Paging,
     Results,
     Since,
+    Texts,
     Writing,
 )
 from syncd.http.texts import SPREAD, Body, Template, compile_text, names_in
@@ -35,8 +37,8 @@ NOTHING: Final[frozenset[str]] = frozenset()
 PAGED: Final = frozenset({"size", "cursor", "offset", "page", "last"})
 TIMED: Final = PAGED | {"since", "until", "token"}
 WRITES: Final = frozenset({"id", "version", "record", "key"})
-EVERYWHERE: Final = frozenset({"names"})
-"""The paths of the fields that are mapped, for vendors that must be told what to send."""
+EVERYWHERE: Final = frozenset({"names", "origin"})
+"""The paths of the fields that are mapped, for vendors that must be told what to send; and where we speak to."""
 RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field"}
 NAMED: Final = (
     "check",
@@ -45,6 +47,7 @@ NAMED: Final = (
     "changes",
     "deleted",
     "get",
+    "guard",
     "find",
     "create",
     "update",
@@ -78,7 +81,9 @@ class Scope:
                 near = did_you_mean(name, known)
                 spot.problem(f"nothing is called {{{name}}} here{near or f'; there are: {choose_from(known)}'}")
             elif name == "version" and not self.versioned:
-                spot.problem("{version} is not known: say under `record:` where a record has its version")
+                spot.problem(
+                    "{version} is not known: say where a record has it (`record.version`), or who tells (`guard`)"
+                )
 
 
 def read_operations(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
@@ -92,6 +97,7 @@ def read_operations(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
         "changes": _changes(values.get("changes"), scope),
         "deleted": _deleted(values.get("deleted"), scope),
         "get": _get(values["get"], scope),
+        "guard": _guard(values.get("guard"), scope),
         "find": _find(values.get("find"), scope),
     }
     for kind in ("create", "update", "archive"):
@@ -106,7 +112,7 @@ def call(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: 
     values = Keys(keys=CALL).filled(said)
     method, _, target = values["call"].partition(" ")
     path = _path(target, spot.down("call"))
-    query, headers = tuple(values["query"].items()), tuple(values["headers"].items())
+    query, headers = _query(values["query"]), tuple(values["headers"].items())
     body: Body = values.get("body")
     scope.check(spot.down("call"), path.names, allowed)
     for part, texts in (("query", query), ("headers", headers)):
@@ -128,6 +134,14 @@ def call(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed: 
         empty=frozenset(values["empty"]),
         names=frozenset(used),
     )
+
+
+def _query(said: Mapping[str, Any]) -> Texts:
+    """List the parameters; what is said as a list is repeated."""
+    found: list[tuple[str, Template]] = []
+    for name, text in said.items():
+        found += [(name, replace(each, each=True)) for each in text] if isinstance(text, list) else [(name, text)]
+    return tuple(found)
 
 
 def _path(text: str, spot: Spot) -> Template:
@@ -257,6 +271,12 @@ def _get(said: Mapping[str, Any], scope: Scope) -> Get:
         )
     one = call("get", said, spot, scope, {"id"}) if "call" in values else None
     return Get(call=one, answer=values["answer"], batch=batch)
+
+
+def _guard(said: Mapping[str, Any] | None, scope: Scope) -> Guard | None:
+    if said is None:
+        return None
+    return Guard(call=call("guard", said, scope.top.down("guard"), scope, {"id"}), version=said["version"])
 
 
 def _find(said: Mapping[str, Any] | None, scope: Scope) -> Find | None:

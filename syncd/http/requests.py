@@ -17,6 +17,7 @@ from syncd.config.shapes import (
     ListOf,
     MapOf,
     Number,
+    OneOrMore,
     Spot,
     Text,
     Word,
@@ -56,7 +57,7 @@ CALL_LINE: Final = Text(
 )
 HEADER: Final = r"[A-Za-z0-9-]{1,60}"
 BODY: Final = BodyShape()
-TEXTS: Final = MapOf(item=QUERY_TEXT, name=r"[^\s\x00]{1,100}", what="a name without spaces")
+TEXTS: Final = MapOf(item=OneOrMore(QUERY_TEXT), name=r"[^\s\x00]{1,100}", what="a name without spaces")
 HEADERS: Final = MapOf(item=QUERY_TEXT, name=HEADER, what="the name of a header")
 PATTERN: Final = Text(what="a regular expression with one group", pattern=r"[^\x00]{1,200}")
 STATUS: Final = Number(least=100, most=599)
@@ -65,7 +66,11 @@ STATUS: Final = Number(least=100, most=599)
 
 CALL: Final[dict[str, Key]] = {
     "call": Key(shape=CALL_LINE, help="method and path, below the address", required=True),
-    "query": Key(shape=TEXTS, help="parameters; one with a {name} that has no value is left out", default={}),
+    "query": Key(
+        shape=TEXTS,
+        help="parameters; one with a {name} that has no value is left out, one with a list is repeated",
+        default={},
+    ),
     "headers": Key(shape=HEADERS, help="headers of this request", default={}),
     "body": Key(shape=BODY, help="what is sent; `...: {record}` puts the members of an object here"),
     "as": Key(
@@ -188,6 +193,13 @@ FIND: Final = Keys(
             help="what can be looked up so: {value}, {field}; other fields are looked for in the listing",
             required=True,
         ),
+    }
+)
+
+GUARD: Final = Keys(
+    keys={
+        **CALL,
+        "version": Key(shape=PATH, help="where the answer has {version}", required=True),
     }
 )
 

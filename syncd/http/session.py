@@ -54,6 +54,7 @@ class Session:
         self.client = Client(opening.app, address.rstrip("/") + "/", network=opening.network, sleep=sleep, now=now)
         self._prefix = self.client.path.rstrip("/")
         self.origin = str(self.client.origin)
+        self.values["origin"] = self.origin
         self._pace = Pace(opening.app, manifest.limits, clock=clock, sleep=sleep)
         self._login = Login(manifest.auth, opening, sleep=sleep, now=now)
         self._fixed: list[Header] = [
@@ -162,7 +163,7 @@ class Session:
         if path is None:
             missing = [name for name in call.path.names if values.get(name) is None]
             raise ConfigError(f"{self.app}: {call.name} needs {', '.join(missing)}, which has no value")
-        pairs = [(name, text) for name, template in call.query if (text := template.text(values)) is not None]
+        pairs = [(name, text) for name, template in call.query for text in template.texts(values)]
         return f"{self._prefix}{path}{f'?{urlencode(pairs)}' if pairs else ''}"
 
     def _headers(self, call: Call, values: Mapping[str, Any]) -> list[Header]:

@@ -108,6 +108,14 @@ class Get:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """Asked right before a conditional write: what makes it conditional, where listings do not tell."""
+
+    call: Call
+    version: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
     listing: Listing
     fields: tuple[str, ...]
@@ -273,6 +281,7 @@ class Manifest:
     changes: Changes | None
     deleted: Deleted | None
     get: Get
+    guard: Guard | None
     find: Find | None
     create: Writing | None
     update: Writing | None

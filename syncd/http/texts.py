@@ -27,6 +27,8 @@ class Template:
     """A text in parts: names at odd places, what stands between them at even ones."""
 
     parts: tuple[str, ...]
+    each: bool = False
+    """A list gives a text for each of its items: the parameter is repeated."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -42,6 +44,14 @@ class Template:
             return ABSENT if found is None else found
         text = self.text(values)
         return ABSENT if text is None else text
+
+    def texts(self, values: Values) -> list[str]:
+        """Give the texts of a parameter: none where a value is not there."""
+        found = values.get(self.parts[1]) if self.each and len(self.parts) == 3 else None
+        if isinstance(found, list | tuple):
+            return [f"{self.parts[0]}{shown(item)}{self.parts[2]}" for item in found]
+        text = self.text(values)
+        return [] if text is None else [text]
 
     def text(self, values: Values, *, quoted: bool = False) -> str | None:
         """Give the text, values quoted for a path if asked; None where one of them is not there."""

@@ -30,6 +30,7 @@ from syncd.http.requests import (
     FIELD_PATH,
     FIND,
     GET,
+    GUARD,
     HEADER,
     HEADERS,
     LIST,
@@ -247,6 +248,10 @@ MANIFEST: Final = Keys(
         "changes": Key(shape=CHANGES, help="read what changed since; without it everything is read each time"),
         "deleted": Key(shape=DELETED, help="read what is gone, where that has a channel of its own"),
         "get": Key(shape=GET, help="read records by id", required=True),
+        "guard": Key(
+            shape=GUARD,
+            help="asked before each conditional write, where only the answer about one record tells {version}",
+        ),
         "find": Key(shape=FIND, help="look records up by a field"),
         "create": Key(shape=CREATE, help="make a record"),
         "update": Key(shape=UPDATE, help="change fields of a record; `{version}` in it makes it conditional"),

@@ -16,7 +16,7 @@ from syncd.http.consents import Consents
 from syncd.http.documents import BadValue, Documents
 from syncd.http.faults import Answer, Fault
 from syncd.http.paths import find, shown
-from syncd.http.terms import Batch, Call, Writing
+from syncd.http.terms import Batch, Call, Guard, Writing
 from syncd.http.texts import fill
 from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
 
@@ -103,8 +103,11 @@ class Writer:
         needy = [each for each in ready if self._needs_present(how, each.write, conditional)]
         if not needy:
             return list(ready)
+        ids = [each.write.id for each in needy]
         try:
-            there = self._app.present([each.write.id for each in needy])
+            guard = self._manifest.guard if conditional else None
+            marks = self._marks(guard, ids) if guard is not None else {}
+            there = self._app.present(ids) if guard is None else self._app.items(list(marks))
         except SyncdError as error:
             raise _Halt(str(error)) from error
         kept = []
@@ -118,14 +121,26 @@ class Writer:
                 results[each.place] = result
                 continue
             each.present = item
-            each.version = self._app.record(item).version
+            each.version = marks.get(each.write.id, self._app.record(item).version)
             kept.append(each)
         return kept
+
+    def _marks(self, guard: Guard, ids: Sequence[str]) -> dict[str, str]:
+        """Ask for what makes the writes conditional: before the records are looked at, so that an edit between is noticed."""
+        marks = {}
+        for id_ in ids:
+            answer = self._app.session.read(guard.call, {"id": id_}, gone=True)
+            if not 200 <= answer.status < 300:
+                continue
+            marks[id_] = shown(find(answer.doc, guard.version.steps))
+            if not marks[id_]:
+                raise TransientError(f"{self._app.session.app}: an answer without {guard.version.text}")
+        return marks
 
     def _needs_present(self, how: Writing, write: Write, conditional: bool) -> bool:
         if write.kind == "create":
             return False
-        if conditional and write.version is None:
+        if conditional and (write.version is None or self._manifest.guard is not None):
             return True
         if how.look_first:
             return True

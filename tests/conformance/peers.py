@@ -1,0 +1,101 @@
+"""Real open systems for the suite: the servers of `tests.peers`, and the people who work in them without syncd."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from syncd import registry
+from syncd.connector import App, Connector, Time
+from syncd.kit.worlds import AppWorld
+from syncd.model import FieldMap, Raw
+from tests.peers.roundup import PASSWORD, USER, Roundup
+
+AT_ONCE: Final = Time(sleep=lambda _: None)
+"""Nobody waits before trying again: what is broken off here stays so."""
+
+
+class PeerWorld(AppWorld):
+    """One account on a real server."""
+
+    overlaps = True
+    name = ""
+
+    def __init__(self, connector: Connector | None = None) -> None:
+        super().__init__(connector or registry.load(self.name))
+
+    def open(self) -> App:
+        """Open it. Opening sends nothing, so that it cannot fail where the server is gone: `check` is what tells."""
+        app = self.opened(self.settings(), time=AT_ONCE)
+        if not self.is_there():
+            app.check()
+        return app
+
+    def open_other(self) -> App:
+        return self.opened(self.other_settings(), time=AT_ONCE)
+
+    def settings(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+    def other_settings(self) -> Mapping[str, Any]:
+        raise NotImplementedError
+
+
+ROUNDUP = {"email": "address", "first_name": "realname", "phone": "phone", "company": "organisation"}
+
+
+class RoundupWorld(PeerWorld):
+    """One tracker; what the kit calls first name is the whole name there."""
+
+    name = "roundup"
+    secrets = {"password": PASSWORD}
+    people = 110
+    exact = False
+    """Blanks around a text go, and there is one kind of line end; everything else is kept."""
+    fields = ("email", "first_name", "phone", "company")
+    refused = {"email": "no@@address"}
+    mapped = {
+        **{name: FieldMap(path=path) for name, path in ROUNDUP.items()},
+        "email": FieldMap(path="address", required=True),
+    }
+
+    def __init__(self, tracker: Roundup, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        self.tracker = tracker
+
+    def settings(self) -> Mapping[str, Any]:
+        return {"url": self.tracker.url, "username": USER}
+
+    def other_settings(self) -> Mapping[str, Any]:
+        return {"url": f"{self.tracker.url.rstrip('/')}2/", "username": USER}
+
+    def add(self, **fields: Raw) -> str:
+        return self.tracker.add(**_user(fields))
+
+    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
+        return self.tracker.add_all([_user(fields) for fields in people])
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        self.tracker.edit(id_, **{ROUNDUP[name]: value or "" for name, value in fields.items()})
+
+    def delete(self, id_: str) -> None:
+        self.tracker.retire(id_)
+
+    def untouched(self, id_: str) -> object:
+        everyone = self.tracker.everything()
+        [mine] = [each for each in everyone if each["id"] == id_]
+        return mine["username"], mine["roles"], mine["timezone"], [each for each in everyone if each is not mine]
+
+    def everything(self) -> object:
+        return self.tracker.everything()
+
+    def break_off(self) -> None:
+        self.tracker.break_off()
+
+    def is_there(self) -> bool:
+        return self.tracker.request("GET", "user/1")[0] == 200
+
+
+def _user(fields: Mapping[str, Raw]) -> dict[str, Any]:
+    made = {ROUNDUP[name]: value for name, value in fields.items() if value}
+    return {"username": made["address"], "timezone": "2", **made}
