@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -124,7 +124,7 @@ def test_an_address_that_makes_no_user_is_invalid_though_roundup_says_conflict(
 
 def test_a_wrong_password_is_told_as_such(world: RoundupWorld) -> None:
     class Stranger(RoundupWorld):
-        secrets = {"password": "another"}
+        secrets: Mapping[str, str] = {"password": "another"}
 
     with contextlib.closing(Stranger(world.tracker)) as stranger, pytest.raises(AccessError, match="401"):
         stranger.open().check()

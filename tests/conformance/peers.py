@@ -48,13 +48,13 @@ class RoundupWorld(PeerWorld):
     """One tracker; what the kit calls first name is the whole name there."""
 
     name = "roundup"
-    secrets = {"password": PASSWORD}
+    secrets: Mapping[str, str] = {"password": PASSWORD}
     people = 110
     exact = False
     """Blanks around a text go, and there is one kind of line end; everything else is kept."""
     fields = ("email", "first_name", "phone", "company")
-    refused = {"email": "no@@address"}
-    mapped = {
+    refused: Mapping[str, Raw] = {"email": "no@@address"}
+    mapped: Mapping[str, FieldMap] = {
         **{name: FieldMap(path=path) for name, path in ROUNDUP.items()},
         "email": FieldMap(path="address", required=True),
     }

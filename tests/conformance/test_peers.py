@@ -7,7 +7,8 @@ import contextlib
 import pytest
 
 from syncd.kit import checks
-from syncd.kit.suite import Check, World
+from syncd.kit.suite import Check
+from syncd.kit.worlds import AppWorld
 from syncd.model import Spec
 from tests.conformance.peers import RoundupWorld
 from tests.peers.roundup import Roundup
@@ -17,7 +18,7 @@ every_check = pytest.mark.parametrize("check", checks.ALL, ids=lambda check: che
 _specs: dict[str, Spec] = {}
 
 
-def ask(name: str, world: World, check: Check) -> None:
+def ask(name: str, world: AppWorld, check: Check) -> None:
     with contextlib.closing(world):
         spec = _specs.get(name) or _specs.setdefault(name, world.open().spec)
         if check.applies(spec):
