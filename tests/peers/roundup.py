@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import getpass
+import itertools
 import json
 import shutil
 import signal
@@ -28,6 +29,7 @@ from tests.servers import running
 USER = "admin"
 PASSWORD = "admin-pw"
 TRACKER = "desk"
+_numbers = itertools.count(1)
 MAKE_ALL = """
 import json, sys
 from roundup import instance
@@ -49,13 +51,17 @@ class Roundup:
 
     def clear(self) -> None:
         """Make it as it was when it was new."""
-        (self.home / "db").unlink() if (self.home / "db").is_file() else shutil.rmtree(self.home / "db")
+        self._put_away()
         shutil.copytree(self.empty / "db", self.home / "db")
 
     def break_off(self) -> None:
         """Take its data away, until it is cleared."""
-        shutil.rmtree(self.home / "db")
+        self._put_away()
         (self.home / "db").touch()
+
+    def _put_away(self) -> None:
+        """Rename the data: the thread that answered last may still be closing them."""
+        (self.home / "db").rename(self.home / f"db{next(_numbers)}")
 
     def request(
         self, method: str, path: str, body: Mapping[str, Any] | None = None, **headers: str
