@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from syncd import errors
 from syncd.errors import ConfigError
-from syncd.model import Setting, Spec
+from syncd.kit.pages import Card, capabilities, page, table
 
 BLOCK: Final = re.compile(
     r"(?P<open><!-- syncd docs: (?P<name>[a-z-]+) -->\n).*?(?P<close>^<!-- end -->)", re.DOTALL | re.MULTILINE
@@ -34,18 +34,38 @@ EXIT_CODES: Final = (
 )
 
 
-def update(root: Path, commands: str, specs: Sequence[Spec], *, write: bool) -> list[Path]:
-    """Print every marked block anew; return the pages that were out of date. `write=False` leaves them so."""
-    blocks = _blocks(commands, specs)
+def update(root: Path, commands: str, cards: Sequence[Card], *, write: bool) -> list[Path]:
+    """Print every marked block, and the page of every connector, anew; return the pages that were out of date.
+
+    `write=False` leaves them so. Connectors have pages where there is a folder docs/connectors; what it holds besides goes.
+    """
+    blocks = _blocks(commands, cards)
     stale = []
     for path in pages(root):
         text = path.read_text("utf-8")
-        fresh = _filled(text, blocks, path)
-        if fresh != text:
-            stale.append(path)
-            if write:
-                path.write_text(fresh, "utf-8")
+        stale += _printed(path, text, _filled(text, blocks, path), write=write)
+    folder = root / "docs" / "connectors"
+    if folder.is_dir():
+        fresh = {folder / f"{card['name']}.md": _connector_page(card) for card in cards}
+        for path in sorted({*fresh, *folder.glob("*.md")}):
+            stale += _printed(path, path.read_text("utf-8") if path.is_file() else None, fresh.get(path), write=write)
     return stale
+
+
+def _printed(path: Path, text: str | None, fresh: str | None, *, write: bool) -> list[Path]:
+    if fresh == text:
+        return []
+    if write and fresh is None:
+        path.unlink()
+    elif write and fresh is not None:
+        path.write_text(fresh, "utf-8")
+    return [path]
+
+
+def _connector_page(card: Card) -> str:
+    name = card["name"]
+    more = f"How to use it: [its README](../../connectors/{name}/README.md). Printed by `syncd docs`: not to be edited."
+    return f"{page(card)}\n\n{more}\n"
 
 
 def pages(root: Path) -> list[Path]:
@@ -70,15 +90,17 @@ def _filled(text: str, blocks: Mapping[str, Callable[[], str]], path: Path) -> s
     return BLOCK.sub(fill, text)
 
 
-def _blocks(commands: str, specs: Sequence[Spec]) -> dict[str, Callable[[], str]]:
+def _blocks(commands: str, cards: Sequence[Card]) -> dict[str, Callable[[], str]]:
     return {
         "commands": lambda: commands,
-        "exit-codes": lambda: _table(("code", "meaning"), [(str(code), text) for code, text in EXIT_CODES]),
+        "exit-codes": lambda: table(("code", "meaning"), [(str(code), text) for code, text in EXIT_CODES]),
         "reactions": _reactions,
         "configuration": _configuration,
         "manifest": _manifest,
-        "connectors": lambda: "\n\n".join(connector_page(spec) for spec in specs),
-        "connector-table": lambda: _connector_table(specs),
+        "connectors": lambda: "\n".join(
+            f"- [{each['name']}](connectors/{each['name']}.md): {each['summary']}" for each in cards
+        ),
+        "connector-table": lambda: capabilities(cards),
         "field-types": _field_types,
         "fields": _standard_fields,
         "policies": _policies,
@@ -91,19 +113,19 @@ def _blocks(commands: str, specs: Sequence[Spec]) -> dict[str, Callable[[], str]
 def _reactions() -> str:
     kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.SyncdError)]
     rows = [(f"`{kind.__name__}`", _one_line(kind.__doc__)) for kind in kinds if kind is not errors.SyncdError]
-    return _table(("reaction", "what it means and what syncd does"), rows)
+    return table(("reaction", "what it means and what syncd does"), rows)
 
 
 def _configuration() -> str:
     from syncd.config.vocabulary import CONFIG
 
-    return _table(("key", "default", "what it is for"), list(_keys(CONFIG, "")))
+    return table(("key", "default", "what it is for"), list(_keys(CONFIG, "")))
 
 
 def _manifest() -> str:
     from syncd.http.vocabulary import MANIFEST
 
-    return _table(("key", "default", "what it is for"), list(_keys(MANIFEST, "")))
+    return table(("key", "default", "what it is for"), list(_keys(MANIFEST, "")))
 
 
 def _keys(shape: Any, prefix: str) -> Iterator[tuple[str, str, str]]:
@@ -148,13 +170,13 @@ def _field_types() -> str:
     from syncd.core.fields import STANDARD, TYPES
 
     rows = [(f"`{kind}`", ", ".join(f"`{name}`" for name, of in STANDARD.items() if of == kind)) for kind in TYPES]
-    return _table(("type", "standard fields of it"), rows)
+    return table(("type", "standard fields of it"), rows)
 
 
 def _standard_fields() -> str:
     from syncd.core.fields import STANDARD
 
-    return _table(("field", "type"), [(f"`{name}`", f"`{kind}`") for name, kind in STANDARD.items()])
+    return table(("field", "type"), [(f"`{name}`", f"`{kind}`") for name, kind in STANDARD.items()])
 
 
 def _policies() -> str:
@@ -168,84 +190,8 @@ def _policies() -> str:
         "rank": "the first of these that knows: `{rank: [crm, books]}`",
     }
     rows = [(f"`{kind}`", {**POLICIES, **by_app}[kind]) for kind in get_args(PolicyKind)]
-    blanks = _table(("blank", "what it means"), [(f"`{kind}`", text) for kind, text in BLANKS.items()])
-    return f"{_table(('policy', 'which value counts'), rows)}\n\n{blanks}"
-
-
-def _connector_table(specs: Sequence[Spec]) -> str:
-    rows = [
-        (
-            f"`{spec.name}`",
-            spec.summary,
-            ", ".join(verb for verb in ("create", "update", "archive") if getattr(spec, verb)) or "read only",
-            "what changed" if spec.incremental else "everything, when it changed",
-            {"cas": "checked with the write", "jump": "noticed after", "blind": "not noticed"}[spec.lost_update],
-        )
-        for spec in specs
-    ]
-    return _table(("connector", "what it is", "writes", "a poll reads", "an edit at the same moment"), rows)
-
-
-def connector_page(spec: Spec) -> str:
-    """Print what one connector states about itself."""
-    parts = [f"### {spec.name}", spec.summary]
-    for title, settings in (("setting", spec.settings), ("secret", spec.secrets)):
-        if settings:
-            parts.append(_table((title, "default", "what it is"), [_setting_row(each) for each in settings]))
-    if spec.fields:
-        rows = [(f"`{name}`", f"`{where.path}`", where.direction) for name, where in spec.fields.items()]
-        parts.append(_table(("field", "where it lies", "direction"), rows))
-    if spec.any_path:
-        parts.append("Fields may lie anywhere; those named like a field of syncd map by themselves.")
-    parts.append(_table(("capability", "value"), list(_capabilities(spec))))
-    return "\n\n".join(parts)
-
-
-def _setting_row(setting: Setting) -> tuple[str, str, str]:
-    default = "required" if setting.required else "" if setting.default is None else f"`{setting.default}`"
-    return f"`{setting.name}`", default, setting.help
-
-
-def _capabilities(spec: Spec) -> Iterator[tuple[str, str]]:
-    for name, value in spec_doc(spec)["capabilities"].items():
-        yield name, "yes" if value is True else "no" if value is False else str(value)
-
-
-def spec_doc(spec: Spec) -> dict[str, Any]:
-    """Make the document of one connector."""
-    named = ("create", "update", "archive", "incremental", "proven_listing", "versions", "lost_update", "rung")
-    more = ("reports_gone", "lag_seconds", "write_batch", "network")
-    return {
-        "name": spec.name,
-        "summary": spec.summary,
-        "settings": [_setting_doc(each) for each in spec.settings],
-        "secrets": [_setting_doc(each) for each in spec.secrets],
-        "fields": {name: {"path": where.path, "direction": where.direction} for name, where in spec.fields.items()},
-        "any_path": spec.any_path,
-        "capabilities": {name: getattr(spec, name) for name in (*named, *more)},
-    }
-
-
-def _setting_doc(setting: Setting) -> dict[str, Any]:
-    return {
-        "name": setting.name,
-        "help": setting.help,
-        "required": setting.required,
-        "type": setting.type,
-        "default": setting.default,
-    }
-
-
-# -- Markdown
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(_cell(cell) for cell in row)} |" for row in lines)
-
-
-def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    blanks = table(("blank", "what it means"), [(f"`{kind}`", text) for kind, text in BLANKS.items()])
+    return f"{table(('policy', 'which value counts'), rows)}\n\n{blanks}"
 
 
 def _one_line(doc: str | None) -> str:

@@ -189,6 +189,8 @@ class Spec:
     """How it tells of changes by webhooks; None: not at all."""
     network: bool = False
     """Reached over a network: TLS to public addresses only, unless the app says `network: private`."""
+    quirks: tuple[str, ...] = ()
+    """What is peculiar of the app and cannot be told from the rest, a sentence each: for the card."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,7 +92,7 @@ def load(name_or_path: str, folders: Sequence[Path] = ()) -> Connector:
     folder = find(name_or_path, folders)
     if folder not in _loaded:
         _loaded[folder] = (
-            _checked(folder, _import(folder)) if (folder / f"{MODULE}.py").is_file() else _from_manifest(folder)
+            _checked(folder, module(folder)) if (folder / f"{MODULE}.py").is_file() else _from_manifest(folder)
         )
     return _loaded[folder]
 
@@ -118,8 +118,8 @@ def _checked(folder: Path, module: ModuleType) -> Connector:
     return connector
 
 
-def _import(folder: Path) -> ModuleType:
-    """Import `connector.py` as a module of its folder's package."""
+def module(folder: Path, name: str = MODULE) -> ModuleType:
+    """Import a file of a connector's folder as a module of the folder's package; ConfigError where it is broken."""
     package = f"{PACKAGES}.{folder.name}"
     present = sys.modules.get(package)
     if present is not None and [Path(path) for path in present.__path__] != [folder]:
@@ -128,9 +128,9 @@ def _import(folder: Path) -> ModuleType:
         package += "_" + hashlib.sha256(bytes(folder)).hexdigest()[:8]  # the same name in another configuration
     try:
         _open_package(package, folder)
-        return importlib.import_module(f"{package}.{MODULE}")
+        return importlib.import_module(f"{package}.{name}")
     except (Exception, SystemExit) as error:  # code of others: whatever it does, the operator is told whose it is
-        where = _line_in(folder, error)
+        where = _line_in(folder, error, f"{name}.py")
         raise ConfigError(
             f"the connector {folder.name} cannot be loaded ({where}): {type(error).__name__}", detail=str(error)
         ) from error
@@ -161,15 +161,15 @@ def _open_package(package: str, folder: Path) -> None:
             raise
 
 
-def _line_in(folder: Path, error: BaseException) -> str:
+def _line_in(folder: Path, error: BaseException, file: str) -> str:
     """Return the last place inside the folder that the error went through."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{error.filename}:{error.lineno}"
-    place = str(folder / f"{MODULE}.py")
+    place = str(folder / file)
     trace = error.__traceback__
     while trace is not None:
-        file = trace.tb_frame.f_code.co_filename
-        if Path(file).is_relative_to(folder):
-            place = f"{file}:{trace.tb_lineno}"
+        source = trace.tb_frame.f_code.co_filename
+        if Path(source).is_relative_to(folder):
+            place = f"{source}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

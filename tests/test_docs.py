@@ -8,6 +8,7 @@ import pytest
 
 from syncd import docs, registry
 from syncd.errors import ConfigError
+from syncd.kit.card import card_of
 from tests.hubs import ROOT, Hub
 
 OPEN, CLOSE = "<!-- syncd docs: {} -->\n", "<!-- end -->\n"
@@ -29,8 +30,8 @@ def printed(folder: Path, text: str, *, write: bool = True) -> tuple[str, list[P
     """Print the blocks of one page anew; return it, and what was out of date."""
     page = folder / "README.md"
     page.write_text(text)
-    specs = [registry.spec(name) for name in sorted(registry.catalogue())]
-    stale = docs.update(folder, "THE COMMANDS", specs, write=write)
+    cards = [card_of(at) for _, at in sorted(registry.catalogue().items())]
+    stale = docs.update(folder, "THE COMMANDS", cards, write=write)
     return page.read_text(), stale
 
 
@@ -51,7 +52,7 @@ def test_every_block_prints_something_and_printing_twice_changes_nothing(tmp_pat
         "THE COMMANDS",
         "`apps.<name>.poll`",
         "| `csv` |",
-        "### csv",
+        "- [csv](connectors/csv.md): a CSV file",
         "| 5 | an app refused credentials or permission |",
         "| `email` | `email`",
         "| `owner` | this app is right",
@@ -59,6 +60,23 @@ def test_every_block_prints_something_and_printing_twice_changes_nothing(tmp_pat
         "| `AccessError` |",
     ):
         assert word in once
+
+
+def test_every_connector_has_a_page_and_nothing_else_has(tmp_path: Path) -> None:
+    folder = tmp_path / "docs" / "connectors"
+    folder.mkdir(parents=True)
+    (folder / "gone.md").write_text("# gone\n")
+    _, stale = printed(tmp_path, "nothing\n", write=False)
+    assert folder / "gone.md" in stale
+    assert [each.name for each in folder.iterdir()] == ["gone.md"], "to check changes nothing"
+    printed(tmp_path, "nothing\n")
+    assert {each.stem for each in folder.iterdir()} == set(registry.catalogue())
+    assert printed(tmp_path, "nothing\n", write=False)[1] == []
+    text = (folder / "mailchimp.md").read_text()
+    for words in ("(rung D)", "(blind)", "`email_consent`: opted out by a request of its own", "two equal listings"):
+        assert words in text
+    (folder / "mailchimp.md").write_text(text + "by hand\n")
+    assert printed(tmp_path, "nothing\n", write=False)[1] == [folder / "mailchimp.md"]
 
 
 def test_to_check_changes_nothing(tmp_path: Path) -> None:

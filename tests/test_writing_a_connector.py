@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import json
 import re
@@ -15,10 +14,10 @@ import pytest
 
 from syncd import registry
 from syncd.connector import App
-from syncd.kit import checks
 from syncd.kit.suite import Check
 from syncd.kit.worlds import AppWorld
 from syncd.model import Raw
+from tests.conformance.putting import every_check, put
 
 PAGE = Path(__file__).parent.parent / "docs" / "writing-a-connector.md"
 
@@ -86,11 +85,9 @@ class JsonWorld(AppWorld):
         return self._path / "people" / f"{id_}.json"
 
 
-@pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
+@every_check
 def test_the_example_keeps_every_promise(check: Check, tmp_path: Path, folder: Path) -> None:
-    with contextlib.closing(JsonWorld(tmp_path, folder)) as world:
-        if check.applies(world.open().spec):
-            check.run(world)
+    put("jsondir", lambda: JsonWorld(tmp_path, folder), check)
 
 
 def test_the_example_syncs(tmp_path: Path, folder: Path) -> None:

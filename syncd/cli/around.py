@@ -1,4 +1,4 @@
-"""Commands around the work: init, check, schema, docs, connectors, db, demo."""
+"""Commands around the work: init, check, schema, docs, db, demo."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from syncd.cli import show
+from syncd.cli import kinds, show
 from syncd.cli.opening import configured, process
 from syncd.cli.options import AsJson, ConfigFile, Debug
 from syncd.cli.telling import next_command
@@ -115,10 +115,13 @@ def docs(
     debug: Debug = False,
 ) -> int:
     """Print the reference parts of README.md and docs/*.md from the code."""
+    from syncd import registry
     from syncd.cli.reference import command_reference
     from syncd.docs import update
+    from syncd.kit.card import card_of
 
-    stale = update(root, command_reference(), _specs(None), write=not check)
+    cards = [card_of(folder, look=True) for folder in registry.catalogue().values()]
+    stale = update(root, command_reference(), cards, write=not check)
     if as_json:
         show.document({"stale": [str(path) for path in stale], "written": not check})
     else:
@@ -127,37 +130,6 @@ def docs(
         if not stale:
             show.line("up to date")
     return 3 if check and stale else 0
-
-
-def connectors_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
-    """List the connectors that are there."""
-    from syncd.docs import spec_doc
-
-    specs = _specs(config)
-    if as_json:
-        show.document({"connectors": [spec_doc(spec) for spec in specs]})
-    else:
-        show.table(["name", "what it is"], [[spec.name, spec.summary] for spec in specs])
-    return 0
-
-
-def connectors_show(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A connector, or the path of its folder.")],
-    config: ConfigFile = None,
-    as_json: AsJson = False,
-    debug: Debug = False,
-) -> int:
-    """Show what a connector states about itself: settings, secrets, fields, capabilities."""
-    from syncd import registry
-    from syncd.docs import connector_page, spec_doc
-
-    folders = configured(config, resolve=False).connector_folders if config is not None else ()
-    spec = registry.spec(name, folders)
-    if as_json:
-        show.document(spec_doc(spec))
-    else:
-        show.line(connector_page(spec))
-    return 0
 
 
 def db_upgrade(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
@@ -188,6 +160,6 @@ def demo(
 
 COMMANDS = (init, check, schema, docs, demo)
 GROUPS = (
-    ("connectors", "The kinds of app that there are.", (connectors_list, connectors_show)),
+    ("connectors", "The kinds of app that there are.", kinds.COMMANDS),
     ("db", "The store.", (db_upgrade,)),
 )

@@ -41,7 +41,7 @@ LAST: Final = "intents"
 @contextmanager
 def command_world(store: Store, lease: Lease | None = None) -> Iterator[LiveWorld]:
     """Give out the live world: with a lease nothing is written once another process has taken over."""
-    line = _Line() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
+    line = Line.where_it_is_seen()
     try:
         yield CommandWorld(_fenced(store, lease) if lease else store, lease, line)
     finally:
@@ -55,7 +55,7 @@ def _fenced(store: Store, lease: Lease) -> Transacting:
     return Fenced(store, lease)
 
 
-class _Line:
+class Line:
     """The line on stderr."""
 
     def __init__(self) -> None:
@@ -63,12 +63,20 @@ class _Line:
         self._status: Status | None = None
         self._counts: Counter[str] = Counter()
 
+    @classmethod
+    def where_it_is_seen(cls) -> Line | None:
+        """Make one where somebody looks at stderr."""
+        return cls() if sys.stderr.isatty() and os.environ.get("TERM") != "dumb" else None
+
     def tell(self, text: str) -> None:
         """Count one more step of this kind and show it."""
         self._counts[text] += 1
+        self.say(f"{text}, {self._counts[text]} pages" if self._counts[text] > 1 else text)
+
+    def say(self, shown: str) -> None:
+        """Show this, unless all of it is over in a moment."""
         if time.monotonic() - self._since < PATIENCE_SECONDS:
             return
-        shown = f"{text}, {self._counts[text]} pages" if self._counts[text] > 1 else text
         if self._status is None:
             from rich.console import Console
 
@@ -85,7 +93,7 @@ class _Line:
 class CommandWorld(LiveWorld):
     """The live world of one command."""
 
-    def __init__(self, store: Transacting, lease: Lease | None, line: _Line | None) -> None:
+    def __init__(self, store: Transacting, lease: Lease | None, line: Line | None) -> None:
         super().__init__(store)
         self._lease, self._line = lease, line
 

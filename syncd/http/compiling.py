@@ -322,6 +322,7 @@ def _spec(
         unique=tuple(claims.get("unique", ())),
         write_batch=max(batches, default=100),
         network=True,
+        quirks=tuple(values["quirks"]),
     )
 
 

@@ -262,6 +262,11 @@ MANIFEST: Final = Keys(
             default=[],
         ),
         "limits": Key(shape=LIMITS, help="how much may be asked", default={}),
+        "quirks": Key(
+            shape=ListOf(item=PLAIN, hint='["The index lags."]'),
+            help="what an operator should know besides, a sentence each: it stands on the card",
+            default=[],
+        ),
         "claims": Key(shape=CLAIMS, help="what the app guarantees; the kit proves it", default={}),
     }
 )

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from syncd.connector import App
 from syncd.kit.worlds import AppWorld
 from syncd.model import Page, Raw, Record, Result, Spec, Write
+
+NEEDS: Final = {
+    "wire": "its world has no wire on which answers could be lost",
+    "merge": "world.py does not say how people merge two records",
+    "opt_out": "world.py does not say how people opt out",
+}
+"""What only some worlds can do -> why a check that needs it is not asked in others."""
+NOT_CLAIMED: Final = "not claimed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,17 +30,26 @@ class Check:
 
     name: str
     applies: Callable[[Spec], bool]
-    run: Callable[[AppWorld], None]
+    run: Callable[[Any], None]
+    needs: tuple[str, ...] = ()
+
+    def missing(self, spec: Spec, world: AppWorld) -> str:
+        """Say why it is not asked here; "" where it is."""
+        if not self.applies(spec):
+            return NOT_CLAIMED
+        return next((NEEDS[each] for each in self.needs if not world.can(each)), "")
 
 
 CHECKS: list[Check] = []
 
 
-def check(applies: Callable[[Spec], bool] = lambda spec: True) -> Callable[[Callable[[AppWorld], None]], None]:
-    """Enter a check in the list."""
+def check(
+    applies: Callable[[Spec], bool] = lambda spec: True, *, needs: tuple[str, ...] = ()
+) -> Callable[[Callable[[Any], None]], None]:
+    """Enter a check in the list. It is asked where `applies` to what the app claims and the world can do what it `needs`."""
 
-    def enter(run: Callable[[AppWorld], None]) -> None:
-        CHECKS.append(Check(run.__name__, applies, run))
+    def enter(run: Callable[[Any], None]) -> None:
+        CHECKS.append(Check(run.__name__, applies, run, needs))
 
     return enter
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Generic, TypeVar
 from syncd import registry
 from syncd.connector import App, Connector, Opening, Time
 from syncd.core.fields import STANDARD
-from syncd.http.sandbox import Said, Sandbox, serving
+from syncd.http.sandbox import Said, Sandbox, Server, serving
 from syncd.model import FieldMap, Raw
 
 FIELDS: Final = ("email", "first_name", "phone", "company", "notes")
@@ -110,6 +110,18 @@ class AppWorld:
         """Say whether there is anything at its address."""
         raise NotImplementedError
 
+    def merge(self, kept: str, lost: str) -> None:
+        """Somebody merges two records in the app; only where the app knows such a thing."""
+        raise NotImplementedError
+
+    def opt_out(self, id_: str) -> None:
+        """Somebody opts out; only where the app knows consent."""
+        raise NotImplementedError
+
+    def can(self, what: str) -> bool:
+        """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `opt_out`)."""
+        return getattr(type(self), what, None) is not getattr(AppWorld, what, None)
+
     def close(self) -> None:
         self.stack.close()
 
@@ -159,6 +171,11 @@ class ApiWorld(AppWorld, Generic[S]):
 
     def is_there(self) -> bool:
         return not self._broken
+
+    @property
+    def wire(self) -> Server:
+        """The server: what it was asked, and faults."""
+        return self.server
 
 
 def _folder_of(world: AppWorld) -> Path:

@@ -7,35 +7,27 @@ from typing import Any
 
 import pytest
 
-from syncd.kit import checks
 from syncd.kit.suite import Check, one
 from syncd.kit.writing import TEXTS
 from syncd.model import Rejected, Write
 from tests.conformance.carddav import RadicaleWorld, TinyWorld
+from tests.conformance.putting import every_check, put
 from tests.radicale import Server
 from tests.tinydav import tiny_dav
 
 SERVERS: dict[str, dict[str, Any]] = {"plain": {}, "cut answers": {"limit": 100}}
 
-every_check = pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
-
-
-def ask(world: RadicaleWorld | TinyWorld, check: Check) -> None:
-    with contextlib.closing(world):
-        if check.applies(world.open().spec):
-            check.run(world)
-
 
 @every_check
 def test_radicale(check: Check, radicale_server: Server, address_book: str) -> None:
-    ask(RadicaleWorld(radicale_server, address_book), check)
+    put("radicale", lambda: RadicaleWorld(radicale_server, address_book), check)
 
 
 @every_check
 @pytest.mark.parametrize("server", SERVERS)
 def test_tiny(server: str, check: Check) -> None:
     with tiny_dav(**SERVERS[server]) as dav:
-        ask(TinyWorld(dav), check)
+        put(f"tiny {server}", lambda: TinyWorld(dav), check)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:20])

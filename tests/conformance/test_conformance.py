@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -16,8 +14,7 @@ from connectors.sql.world import WORLDS as DATABASES
 from connectors.sql.world import World as SqlWorld
 from syncd.kit import checks
 from syncd.kit.suite import Check
-from syncd.kit.worlds import AppWorld
-from syncd.model import Spec
+from tests.conformance.putting import every_check, put
 
 
 @pytest.fixture(scope="module")
@@ -29,50 +26,29 @@ def database(postgres_server: str) -> str:
     return f"{postgres_server}/conformance"
 
 
-every_check = pytest.mark.parametrize("check", checks.ALL, ids=lambda check: check.name)
-
-
-_specs: dict[str, Spec] = {}
-"""What the app of a world claims: known once, asked by every check."""
-
-
-def ask(name: str, make: Callable[[], AppWorld], check: Check) -> None:
-    """Run a check where it applies: what an app does not claim is asked by that check's twin."""
-    if name in _specs and not check.applies(_specs[name]):
-        return
-    world = make()
-    try:
-        if name not in _specs:
-            _specs[name] = world.open().spec
-        if check.applies(_specs[name]):
-            check.run(world)
-    finally:
-        world.close()
-
-
 @every_check
 @pytest.mark.parametrize("quirks", QUIRKS)
 def test_memory(quirks: str, check: Check) -> None:
-    ask(f"memory {quirks}", QUIRKS[quirks], check)
+    put(f"memory {quirks}", QUIRKS[quirks], check)
 
 
 @every_check
 @pytest.mark.parametrize("file", FILES)
 def test_csv(file: str, check: Check) -> None:
-    ask(f"csv {file}", FILES[file], check)
+    put(f"csv {file}", FILES[file], check)
 
 
 @every_check
 @pytest.mark.parametrize("table", TABLES)
 def test_sqlite(table: str, check: Check) -> None:
-    ask(f"sqlite {table}", DATABASES[table], check)
+    put(f"sqlite {table}", DATABASES[table], check)
 
 
 @every_check
 @pytest.mark.parametrize("table", TABLES)
 def test_postgresql(table: str, check: Check, database: str) -> None:
     more = {"key": "SERIAL"} if "key" in TABLES[table] else {}
-    ask(f"postgresql {table}", lambda: SqlWorld(url=database, **{**TABLES[table], **more}), check)
+    put(f"postgresql {table}", lambda: SqlWorld(url=database, **{**TABLES[table], **more}), check)
 
 
 def test_a_late_app_is_late_in_reads_and_prompt_when_asked() -> None:

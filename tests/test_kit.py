@@ -1,0 +1,102 @@
+"""`syncd connectors test`: green for what is honest, and a failure that says what and where for what is not."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from syncd import registry
+from tests.hubs import Said
+
+
+@pytest.fixture
+def copied(tmp_path: Path) -> Path:
+    """Copy the tutorial's connector, under a name of its own."""
+    return Path(
+        shutil.copytree(registry.find("fakeapi"), tmp_path / "people", ignore=shutil.ignore_patterns("__pycache__"))
+    )
+
+
+def kit(folder: Path, *words: str, python: tuple[str, ...] = ()) -> Said:
+    """Run `syncd connectors test` in a folder; no configuration is named."""
+    command = [sys.executable, *python, "-m", "syncd", "connectors", "test", *words]
+    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return Said(code=ran.returncode, out=ran.stdout, err=ran.stderr)
+
+
+def changed(folder: Path, old: str, new: str, file: str = "manifest.yaml") -> None:
+    text = (folder / file).read_text("utf-8")
+    assert old in text
+    (folder / file).write_text(text.replace(old, new), "utf-8")
+
+
+def test_an_honest_connector_is_green_and_gets_a_card(tmp_path: Path) -> None:
+    doc = kit(tmp_path, "fakeapi", "--json").doc
+    assert doc["failed"] == 0
+    assert {each["verdict"] for each in doc["checks"]} == {"green", "not asked"}
+    assert all(each["why"]["message"] for each in doc["checks"] if each["verdict"] == "not asked")
+    assert doc["card"]["in_doubt"]["rung"] == "E"
+    assert doc["card"]["lost_update"]["class"] == "cas"
+
+
+def test_a_connector_is_tested_by_its_path(copied: Path) -> None:
+    said = kit(copied.parent, "people", "--only", "listing")
+    assert said.code == 0, said.out + said.err
+    assert " 0 failed" in said.out
+    assert "a create whose answer was lost" in said.out
+
+
+def test_a_false_claim_is_a_failure_that_says_what_was_expected_and_what_was_there(copied: Path) -> None:
+    changed(copied, "first_name: {path: first_name}", "first_name: {path: firstname}")
+    said = kit(copied.parent, "./people", "--only", "blank_is_none")
+    assert said.code == 0, "a field that is not there is blank"
+    said = kit(copied.parent, "./people", "--only", "every_change")
+    assert said.code == 3
+    assert "FAILED every change is seen from a cursor" in said.out
+    assert "told[edited].fields['first_name'] == 'Edited'" in said.out
+    assert (
+        "told[edited].fields['first_name'] = null" in said.out or "told[edited].fields['first_name'] = None" in said.out
+    )
+    doc = kit(copied.parent, "./people", "--only", "every_change", "--json").doc
+    assert doc["failed"] == 1
+
+
+def test_a_fault_of_the_sandbox_is_told_with_its_line(copied: Path) -> None:
+    changed(copied, "        self.sandbox.delete(id_)", "        self.sandbox.remove(id_)", "world.py")
+    said = kit(copied.parent, "./people", "--only", "a_deletion_is_named")
+    assert said.code == 3
+    assert "AttributeError" in said.out
+    assert "people/world.py:" in said.out
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("manifest.yaml", "manifest: 1\n", "manifest.yaml:1"),
+        ("world.py", "class Wold: ...\n", "no class World"),
+        ("world.py", "import nothing_like_it\n", "world.py:1"),
+    ],
+)
+def test_what_cannot_be_loaded_exits_2(file: str, text: str, message: str, copied: Path) -> None:
+    (copied / file).write_text(text)
+    said = kit(copied.parent, "./people")
+    assert said.code == 2
+    assert message in said.err
+
+
+def test_a_connector_without_a_world_is_told_so(copied: Path) -> None:
+    (copied / "world.py").unlink()
+    said = kit(copied.parent, "./people")
+    assert said.code == 2
+    assert "world.py" in said.err
+    assert kit(copied.parent, "fakeapi", "--only", "nonsense").code == 2
+
+
+def test_a_python_that_leaves_assertions_out_proves_nothing(tmp_path: Path) -> None:
+    said = kit(tmp_path, "fakeapi", python=("-O",))
+    assert said.code == 2
+    assert "-O" in said.err
