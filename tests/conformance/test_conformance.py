@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
@@ -52,12 +54,12 @@ def test_postgresql(table: str, check: Check, database: str) -> None:
 
 
 def test_a_late_app_is_late_in_reads_and_prompt_when_asked() -> None:
-    world = MemoryWorld(lag=2)
-    id_ = world.add(email="ada@example.org")
-    app = world.open()
-    assert app.get([id_])[id_].fields["email"] == "ada@example.org"
-    shown = [[record.id for page in app.read(None) for record in page.records] for _ in range(3)]
-    assert shown == [[], [], [id_]]
+    with contextlib.closing(MemoryWorld(lag=2)) as world:
+        id_ = world.add(email="ada@example.org")
+        app = world.open()
+        assert app.get([id_])[id_].fields["email"] == "ada@example.org"
+        shown = [[record.id for page in app.read(None) for record in page.records] for _ in range(3)]
+        assert shown == [[], [], [id_]]
 
 
 def test_every_claim_is_asked_both_ways() -> None:
