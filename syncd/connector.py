@@ -9,11 +9,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from syncd.errors import AccessError
 from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
+
+
+class Keeper(Protocol):
+    """What the login of one app must remember (tokens): sealed, in the store; nothing else is to be kept here."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Let one process in at a time. Raises TransientError where another one stays too long."""
+
+    def load(self) -> dict[str, Any] | None:
+        """Give what was kept last, None where there was nothing. Raises AccessError where it cannot be opened."""
+
+    def save(self, doc: Mapping[str, Any]) -> None:
+        """Keep it instead of the last; durable when this returns."""
+
+
+class Authorization(Protocol):
+    """A login that a person agrees to in a browser, under way."""
+
+    host: str
+    """What the vendor calls this machine in the address to which the browser is sent: 127.0.0.1 or localhost."""
+
+    def url(self, redirect: str) -> str:
+        """Give the page where the person agrees; the browser comes back to `redirect`."""
+
+    def finish(self, query: str) -> None:
+        """Take what the browser brought back (what stands behind the `?`), and keep what it is good for.
+
+        Raises WrongAnswer where it is not the answer to `url`, AccessError where it is a no, TransientError.
+        """
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
+class WrongAnswer(AccessError):
+    """What came back from the browser belongs to another question than ours: it is not used, and ours is still open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +80,8 @@ class Opening:
     data_dir: Path | None = None
     """Where lock and temporary files may lie."""
     time: Time = field(default_factory=Time)
+    keeper: Keeper | None = None
+    """Where the login of this app is kept; None: it is forgotten with the process."""
 
 
 class App(Protocol):
@@ -92,3 +132,5 @@ class Connector:
     spec: Spec
     open: Callable[[Opening], App]
     """Open an app. Raises ConfigError, AccessError or TransientError; must not write anything."""
+    authorize: Callable[[Opening], Authorization] | None = None
+    """Begin a login in a browser, where the app has such. Raises ConfigError where the operator chose another login."""

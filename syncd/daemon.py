@@ -325,7 +325,8 @@ class Pass:
         begun = time.monotonic()
         self._world.seconds.clear()
         only = self._kept.names | self._due.keys()
-        hub = make_hub(self._session.world, self._session.config, self._session.load, only=only)
+        session = self._session
+        hub = make_hub(session.world, session.config, session.load, keep=session.keeper, only=only)
         try:
             outcome = self._sync(hub)
         finally:

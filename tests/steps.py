@@ -135,6 +135,8 @@ def _of_runs(c: Chance) -> dict[str, Ask]:
     return {
         "meta": lambda tx: tx.meta(meta),
         "set_meta": lambda tx: tx.set_meta(meta, str(now)),
+        "login": lambda tx: tx.login(meta),
+        "keep_login": lambda tx: tx.keep_login(meta, str(now).encode()),
         "begin_run": lambda tx: tx.begin_run(kind, now),
         "end_run": lambda tx: tx.end_run(run, now, outcome, {"at": now}),
         "forget_run": lambda tx: tx.forget_run(run),

@@ -32,6 +32,7 @@ ROW = {room: number for number, rooms in enumerate(ROWS) for room in rooms}
 CONNECTORS_MAY = (
     *("syncd.errors", "syncd.model", "syncd.connector"),
     *("syncd.http.client", "syncd.http.app", "syncd.http.steps", "syncd.http.sandbox"),
+    "syncd.http.authority",
     "syncd.kit.worlds",  # world.py only, which nothing but the kit loads
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import stat
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from syncd.errors import AccessError, TransientError
 from syncd.http.sandbox import Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Write
-from syncd.store.codec import Sealer
+from syncd.store.keeper import StoreKeeper
 from tests.conformance.vendors import XeroWorld
 
 
@@ -37,18 +36,20 @@ def test_a_refresh_token_is_used_once_and_the_next_is_stored_before_it_is_used(w
     listing(app)
     listing(world.open())  # another process would do the same
     assert paths(world) == ["POST token", "GET Contacts", "GET Contacts"]
-    file = world.folder / "oauth-app"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert b"refresh" not in file.read_bytes()
-    assert Sealer(bytes(32)).open(b"oauth:app", file.read_bytes())["refresh"] == world.sandbox.refresh == "refresh-1"
+    sealed = world.store.read(lambda tx: tx.login("app"))
+    assert sealed is not None
+    assert b"refresh" not in sealed
+    kept = StoreKeeper(lambda: world.store, "app").load()
+    assert kept is not None
+    assert kept["refresh"] == world.sandbox.login.refresh == "refresh-1"
 
 
 def test_kept_tokens_that_cannot_be_opened_stop_the_app_and_spend_nothing(world: XeroWorld) -> None:
     listing(world.open())
-    (world.folder / "oauth-app").write_bytes(b"damaged" * 10)
-    with pytest.raises(AccessError, match="give a new refresh token"):
+    world.store.transact(lambda tx: tx.keep_login("app", b"damaged" * 10))
+    with pytest.raises(AccessError, match="syncd auth app"):
         listing(world.open())
-    assert world.sandbox.refresh == "refresh-1"
+    assert world.sandbox.login.refresh == "refresh-1"
 
 
 def test_a_token_is_renewed_before_its_end(world: XeroWorld) -> None:
@@ -63,8 +64,7 @@ def test_a_token_is_renewed_before_its_end(world: XeroWorld) -> None:
 def test_a_token_that_is_refused_early_is_renewed_once(world: XeroWorld) -> None:
     app = world.open()
     listing(app)
-    world.sandbox.tokens.clear()
-    world.sandbox.tokens["another"] = 0  # so that the next one has another name
+    world.sandbox.login.tokens.clear()
     paths(world)
     assert isinstance(one(app, new(app, 1, email="ada@example.org")), Applied)
     assert paths(world) == ["PUT Contacts", "POST token", "PUT Contacts"]
@@ -72,7 +72,7 @@ def test_a_token_that_is_refused_early_is_renewed_once(world: XeroWorld) -> None
 
 
 def test_a_refresh_token_that_is_used_up_stops_the_app_and_is_not_shown(world: XeroWorld) -> None:
-    world.sandbox.refresh = "somebody else has it"
+    world.sandbox.login.refresh = "somebody else has it"
     app = world.open()
     with pytest.raises(AccessError) as caught:
         app.check()

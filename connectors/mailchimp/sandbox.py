@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from syncd.http.authority import Authority, bearer
 from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 STATUSES: Final = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
@@ -65,6 +66,17 @@ class Sandbox:
     """By contact_id."""
     forgotten: set[str] = field(default_factory=set)
     last: int = 0
+    login: Authority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.login = Authority(
+            clock=self.clock,
+            page="/oauth2/authorize",
+            endpoint="/oauth2/token",
+            client_in="body",
+            pkce=False,
+            life_seconds=0,
+        )
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
@@ -94,6 +106,9 @@ class Sandbox:
         return answered(asked, self._let_in_and_answer, lambda: Refused(400, "Invalid Resource"))
 
     def _let_in_and_answer(self, asked: Asked, _: dict[str, str]) -> Said:
+        said = self.login.answer(asked)
+        if said is not None:
+            return said
         self._let_in(asked)
         return self._answer(asked)
 
@@ -102,7 +117,7 @@ class Sandbox:
 
         scheme, _, word = asked.headers.get("authorization", "").partition(" ")
         given = base64.b64decode(word).decode().partition(":")[2] if scheme == "Basic" else word
-        if given != self.key:
+        if given != self.key and not self.login.good(bearer(asked)):
             raise Refused(401, "API Key Invalid")
 
     def _answer(self, asked: Asked) -> Said:

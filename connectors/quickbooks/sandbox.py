@@ -6,20 +6,19 @@ list where there is nothing, batches by bId, request ids, unique names, refresh 
 
 from __future__ import annotations
 
-import base64
 import copy
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
+from syncd.http.authority import Authority, bearer
 from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 QUERY: Final = re.compile(r"select \* from Customer orderby Id startposition (\d+) maxresults (\d+)")
 LENGTHS: Final = {"GivenName": 100, "FamilyName": 100, "CompanyName": 100, "DisplayName": 500}
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-CAPTURED, BATCH_MAX, TOKEN_SECONDS = 1000, 10, 3600
+CAPTURED, BATCH_MAX = 1000, 10
 
 
 class Refused(Refusal):
@@ -34,15 +33,24 @@ class Sandbox:
     """One company, and the place where tokens come from."""
 
     realm: str = "4711"
-    refresh: str = "refresh-0"
     clock: Clock = field(default_factory=Clock)
     customers: dict[int, dict[str, Any]] = field(default_factory=dict)
     changed: dict[int, int] = field(default_factory=dict)
-    access: str = ""
-    until_us: int = 0
     requests: dict[str, Said] = field(default_factory=dict)
     captured_max: int = CAPTURED
     last: int = 0
+    login: Authority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.login = Authority(
+            clock=self.clock,
+            page="/connect/oauth2",
+            endpoint="/oauth2/v1/tokens/bearer",
+            scope="com.intuit.quickbooks.accounting",
+            pkce=False,
+            life_seconds=3600,
+            adds={"realmId": self.realm},
+        )
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
@@ -65,25 +73,17 @@ class Sandbox:
         return answered(asked, self._token_or_answer, lambda: Refused(400, "2010"))
 
     def _token_or_answer(self, asked: Asked, _: dict[str, str]) -> Said:
-        if asked.parts[0] == "oauth2":
-            return self._token(asked)
+        said = self.login.answer(asked)
+        if said is not None:
+            return said
         self._let_in(asked)
         return self._once(asked)
 
     def _let_in(self, asked: Asked) -> None:
-        if self.clock.now_us >= self.until_us or asked.headers.get("authorization") != f"Bearer {self.access}":
+        if not self.login.good(bearer(asked)):
             raise Refused(401, "3200", "AUTHENTICATION")
         if asked.parts[:3] != ["v3", "company", self.realm]:
             raise Refused(403, "3100", "AuthorizationFault")
-
-    def _token(self, asked: Asked) -> Said:
-        given = base64.b64decode(asked.headers.get("authorization", "").partition(" ")[2]).decode()
-        if given != "client:secret" or dict(parse_qsl(asked.body.decode()))["refresh_token"] != self.refresh:
-            return Said(status=400, doc={"error": "invalid_grant"})
-        number = int(self.refresh.partition("-")[2]) + 1
-        self.refresh, self.access = f"refresh-{number}", f"access-{number}"
-        self.until_us = self.clock.now_us + TOKEN_SECONDS * 1_000_000
-        return Said(doc={"access_token": self.access, "refresh_token": self.refresh, "expires_in": TOKEN_SECONDS})
 
     def _once(self, asked: Asked) -> Said:
         """Answer a request that carries an id the same way each time."""

@@ -6,21 +6,20 @@ seconds, results with errors inside of 200, lists that are replaced whole, uniqu
 
 from __future__ import annotations
 
-import base64
 import re
 import uuid
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from urllib.parse import parse_qsl
 
+from syncd.http.authority import Authority, bearer
 from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 PHONE_TYPES: Final = ("DDI", "DEFAULT", "FAX", "MOBILE")
 ADDRESS_TYPES: Final = ("STREET", "POBOX")
 LENGTHS: Final = {"Name": 255, "FirstName": 255, "LastName": 255, "EmailAddress": 255, "AccountNumber": 50}
 EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-TOKEN_SECONDS: Final = 1800
+SCOPE: Final = "offline_access accounting.contacts accounting.settings.read"
 MINUTE_US: Final = 60_000_000
 
 
@@ -42,20 +41,25 @@ class Sandbox:
     """One organisation, and the place where tokens come from."""
 
     tenant: str = "4711"
-    client: tuple[str, str] = ("client", "secret")
-    refresh: str = "refresh-0"
-    """The one refresh token that is good."""
     clock: Clock = field(default_factory=Clock)
     a_minute: int = 0
     """Requests in a minute; 0: no limit."""
     step_seconds: float = 0.0
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
-    tokens: dict[str, int] = field(default_factory=dict)
-    """Access token -> until when (microseconds)."""
     keys: dict[str, Said] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
     last: int = 0
+    login: Authority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.login = Authority(
+            clock=self.clock,
+            page="/identity/connect/authorize",
+            endpoint="/connect/token",
+            scope=SCOPE,
+            life_seconds=1800,
+        )
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
@@ -91,27 +95,14 @@ class Sandbox:
         return answered(asked, self._token_or_answer, lambda: Refused(400, NO_JSON))
 
     def _token_or_answer(self, asked: Asked, _: dict[str, str]) -> Said:
-        if asked.parts == ["connect", "token"]:
-            return self._token(asked)
+        said = self.login.answer(asked)
+        if said is not None:
+            return said
         self._let_in(asked)
         return self._answer(asked)
 
-    def _token(self, asked: Asked) -> Said:
-        pairs = dict(parse_qsl(asked.body.decode()))
-        given = base64.b64decode(asked.headers.get("authorization", "").partition(" ")[2]).decode()
-        if given != ":".join(self.client):
-            raise Refused(401, {"error": "invalid_client"})
-        if pairs.get("grant_type") != "refresh_token" or pairs.get("refresh_token") != self.refresh:
-            raise Refused(400, {"error": "invalid_grant"})
-        self.refresh = f"refresh-{len(self.tokens) + 1}"
-        access = f"access-{len(self.tokens) + 1}"
-        self.tokens[access] = self.clock.now_us + TOKEN_SECONDS * 1_000_000
-        token = {"access_token": access, "refresh_token": self.refresh, "expires_in": TOKEN_SECONDS}
-        return Said(doc={**token, "token_type": "Bearer"})
-
     def _let_in(self, asked: Asked) -> None:
-        token = asked.headers.get("authorization", "").removeprefix("Bearer ")
-        if self.tokens.get(token, 0) <= self.clock.now_us:
+        if not self.login.good(bearer(asked)):
             raise Refused(401, {"Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired"})
         if asked.headers.get("xero-tenant-id") != self.tenant:
             raise Refused(403, {"Title": "Forbidden", "Status": 403, "Detail": "AuthenticationUnsuccessful"})

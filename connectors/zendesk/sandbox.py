@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from syncd.http.authority import Authority, bearer
 from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 PAGE_MAX, EXPORT_MAX, SHOW_MAX = 100, 1000, 100
@@ -47,6 +48,17 @@ class Sandbox:
     identities: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     last: int = 1000
     sent: list[int] = field(default_factory=list)
+    login: Authority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.login = Authority(
+            clock=self.clock,
+            page="/oauth/authorizations/new",
+            endpoint="/oauth/tokens",
+            client_in="body",
+            scope="read write",
+            life_seconds=7200,
+        )
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
@@ -119,12 +131,16 @@ class Sandbox:
         return answered(asked, self._let_in_and_answer, lambda: Refused(400, "InvalidRequest"))
 
     def _let_in_and_answer(self, asked: Asked, limits: dict[str, str]) -> Said:
+        said = self.login.answer(asked)
+        if said is not None:
+            return said
         self._let_in(asked, limits)
         return self._answer(asked)
 
     def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
-        given = base64.b64decode(asked.headers.get("authorization", "").removeprefix("Basic ")).decode()
-        if given != f"{self.agent}/token:{self.token}":
+        scheme, _, word = asked.headers.get("authorization", "").partition(" ")
+        given = base64.b64decode(word).decode() if scheme == "Basic" else ""
+        if given != f"{self.agent}/token:{self.token}" and not self.login.good(bearer(asked)):
             raise Refused(401, "Couldn't authenticate you")
         if not self.a_minute:
             return

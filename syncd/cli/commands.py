@@ -8,12 +8,12 @@ from typing import Final
 
 import typer
 
-from syncd.cli import around, reading, show, writing
+from syncd.cli import around, login, reading, show, writing
 
 LISTED: Final = ("connectors", "inbox")
 """Groups that list when nothing else is asked of them."""
 WIDE: Final = 200
-COMMANDS: Final = (*writing.COMMANDS, *reading.COMMANDS, *around.COMMANDS)
+COMMANDS: Final = (*writing.COMMANDS, *reading.COMMANDS, *around.COMMANDS, *login.COMMANDS)
 GROUPS: Final = (*reading.GROUPS, *around.GROUPS)
 
 

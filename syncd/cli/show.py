@@ -46,7 +46,7 @@ def complain(text: str) -> None:
         print(f"syncd: {plain(part)}", file=sys.stderr)
 
 
-def hint(text: str) -> None:
+def hint(text: str = "") -> None:
     """Tell the operator what to do next, on stderr."""
     print(f"       {text}", file=sys.stderr)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 from syncd.config import AppConfig, Config
-from syncd.connector import Connector
+from syncd.connector import Connector, Keeper
 from syncd.core.plan import VERBS, Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
@@ -30,6 +30,7 @@ from syncd.engine.undo import Selection, restored_docs
 from syncd.engine.undo import undo as take_back
 from syncd.errors import ConfigError
 from syncd.store.copy import throwaway
+from syncd.store.keeper import StoreKeeper
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 
@@ -49,6 +50,10 @@ class Session:
     load: Callable[[AppConfig], Connector]
     throwaway: Callable[[Store], AbstractContextManager[Store]] = throwaway
     """Makes the copy of the store that a dry run may change."""
+
+    def keeper(self, app: str) -> Keeper:
+        """Give the place where the login of an app is kept: the store, also in a dry run."""
+        return StoreKeeper(lambda: self.store, app)
 
 
 def sync(session: Session, *, approve: bool = False) -> Outcome:
@@ -102,7 +107,7 @@ def plan(
     """Read and decide on a throw-away copy of the store; list every intent. `each` gets them one by one, if given."""
     with session.throwaway(session.store) as copy:
         world = session.world.over(copy)
-        hub = make_hub(world, session.config, session.load)
+        hub = make_hub(world, session.config, session.load, keep=session.keeper)
         try:
             first = world.transact("first", lambda tx: tx.meta("first")) is None
             hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
@@ -168,7 +173,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
     if not approve:
         with session.throwaway(session.store) as copy:
             world = session.world.over(copy)
-            hub = make_hub(world, session.config, session.load)
+            hub = make_hub(world, session.config, session.load, keep=session.keeper)
             try:
                 hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
                 undone = take_back(hub, chosen, write=False)
@@ -271,7 +276,7 @@ def pause(session: Session, app: str | None, *, paused: bool = True) -> dict[str
 
 @contextmanager
 def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]:
-    hub = make_hub(session.world, session.config, session.load)
+    hub = make_hub(session.world, session.config, session.load, keep=session.keeper)
     try:
         hub.run = session.world.transact("run", lambda tx: tx.begin_run(kind, session.world.now_ms()))
         hub.approved = session.world.transact("approvals", approvals_of)
@@ -308,7 +313,7 @@ def _first_preview(session: Session) -> tuple[Outcome | None, list[str]]:
     Also name the apps that were not read.
     """
     with session.throwaway(session.store) as copy:
-        hub = make_hub(session.world.over(copy), session.config, session.load)
+        hub = make_hub(session.world.over(copy), session.config, session.load, keep=session.keeper)
         try:
             hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
             passes.sync(hub, write=False)

@@ -12,7 +12,7 @@ import orjson
 
 from syncd.config import AppConfig, Config, FieldConfig
 from syncd.config.expressions import predicate
-from syncd.connector import App, Connector, Opening
+from syncd.connector import App, Connector, Keeper, Opening
 from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
@@ -27,10 +27,16 @@ from syncd.model import FieldMap, Spec
 from syncd.store.tx import AppState, Tx
 
 Load = Callable[[AppConfig], Connector]
+Keep = Callable[[str], Keeper]
 
 
-def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] | None = None) -> Hub:
-    """Open every app (`only`: these) and build the rules. Raises ConfigError when the text cannot be right."""
+def make_hub(
+    world: World, config: Config, load: Load, *, keep: Keep | None = None, only: frozenset[str] | None = None
+) -> Hub:
+    """Open every app (`only`: these) and build the rules. Raises ConfigError when the text cannot be right.
+
+    `keep`: gives each app the place where its login is kept; without it that is forgotten.
+    """
     states, unseen = world.transact("apps", lambda tx: (_register(tx, config), unseen_of(tx)))
     now_ms = world.now_ms()
     types = {name: field_type(rule.type, **rule.options) for name, rule in config.fields.items()}
@@ -39,7 +45,7 @@ def make_hub(world: World, config: Config, load: Load, *, only: frozenset[str] |
     for rank, settings in enumerate(config.apps):
         state = states[settings.name]
         opened, fields, error = _open(
-            world, config, settings, state, load, types, wanted=only is None or settings.name in only
+            world, config, settings, state, load, keep, types, wanted=only is None or settings.name in only
         )
         rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
         sweep = bool(state.covered) and is_due(settings.sweep, state.listed_ms, now_ms)
@@ -71,6 +77,7 @@ def _open(
     settings: AppConfig,
     state: AppState,
     load: Load,
+    keep: Keep | None,
     types: Mapping[str, FieldType],
     *,
     wanted: bool,
@@ -88,6 +95,7 @@ def _open(
         known={name: rule.type for name, rule in config.fields.items()},
         network=settings.network,
         data_dir=config.data_dir,
+        keeper=keep(settings.name) if keep is not None else None,
     )
     try:
         opened = world.call(settings.name, "open", lambda: load(settings).open(opening))

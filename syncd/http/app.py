@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path as File
 from typing import Any, Final
 
-from syncd.connector import App, Connector, Opening
+from syncd.connector import App, Authorization, Connector, Opening
 from syncd.errors import ConfigError, TransientError
 from syncd.http.coding import KINDS
 from syncd.http.compiling import load_manifest
@@ -263,4 +263,12 @@ def _unlisted(manifest: Manifest, where: FieldMap, app: str, name: str) -> Field
 def connector(file: File, name: str, app: Callable[[Manifest, Opening], App] = HttpApp) -> Connector:
     """Make a connector of a manifest; `app` is a class of HttpApp's that does single steps in Python."""
     manifest = load_manifest(file, name)
-    return Connector(spec=manifest.spec, open=lambda opening: app(manifest, opening))
+    authorize = None
+    if any(auth.authorize is not None for auth in manifest.auth):
+
+        def authorize(opening: Opening) -> Authorization:
+            from syncd.http.authorizing import begin
+
+            return begin(manifest.auth, opening)
+
+    return Connector(spec=manifest.spec, open=lambda opening: app(manifest, opening), authorize=authorize)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping
+from typing import Protocol
 from urllib.parse import quote
 
 from syncd.connector import Opening
@@ -12,34 +12,42 @@ from syncd.http.client import Header
 from syncd.http.terms import Auth
 
 
+class Source(Protocol):
+    """Where tokens come from."""
+
+    def current(self) -> str:
+        """Give a token that is good now."""
+
+    def renew(self) -> bool:
+        """See to another one because this one was refused; False where the same would come again."""
+
+    def close(self) -> None:
+        """Let go of everything."""
+
+
 class Login:
     """The credentials of one app."""
 
-    def __init__(
-        self, auth: Auth, opening: Opening, *, sleep: Callable[[float], None], now: Callable[[], float]
-    ) -> None:
-        self._auth = auth
-        values: Mapping[str, object] = {**opening.settings, **opening.secrets}
-        self._texts: dict[str, str] = {}
-        for key, template in auth.texts.items():
-            text = template.text(values)
-            if text is None:
-                missing = [name for name in template.names if not values.get(name)]
-                raise ConfigError(f"{opening.app}: needs the secret {', '.join(missing)}")
-            if not text.isprintable():
-                raise ConfigError(f"{opening.app}: the secret for {key} holds a character that cannot be sent")
-            self._texts[key] = text
-        self._tokens = None
+    def __init__(self, auths: tuple[Auth, ...], opening: Opening) -> None:
+        self._auth = auth = chosen(auths, opening)
+        self._texts = secret_texts(auth, opening)
+        self._source: Source | None = None
+        signer = None
+        if auth.signing is not None:
+            from syncd.http.jwt import Signer
+
+            signer = self._source = Signer(opening.app, auth.signing, values_of(opening), now=opening.time.now)
         if auth.kind == "oauth2":
             from syncd.http.oauth import Tokens
 
-            self._tokens = Tokens(auth.words, self._texts, opening, sleep=sleep, now=now)
+            in_browser = auth.authorize is not None
+            self._source = Tokens(auth.words, self._texts, opening, signer=signer, in_browser=in_browser)
         self._fixed = self._headers(opening.app)
 
     def headers(self) -> list[Header]:
         """Give what is added to the headers; may get a token first (AccessError, TransientError)."""
-        if self._tokens is not None:
-            return [(b"Authorization", f"{self._auth.words['scheme']} {self._tokens.current()}".encode())]
+        if self._source is not None:
+            return [(b"Authorization", f"{self._auth.words['scheme']} {self._source.current()}".encode())]
         return self._fixed
 
     def signed(self, target: str) -> str:
@@ -51,11 +59,11 @@ class Login:
 
     def renew(self) -> bool:
         """Get another token, where there is such; False where the same would be sent again."""
-        return self._tokens is not None and self._tokens.renew()
+        return self._source is not None and self._source.renew()
 
     def close(self) -> None:
-        if self._tokens is not None:
-            self._tokens.close()
+        if self._source is not None:
+            self._source.close()
 
     def _headers(self, app: str) -> list[Header]:
         texts = self._texts
@@ -69,6 +77,37 @@ class Login:
             both = f"{texts['username']}:{texts['password']}".encode()
             return [(b"Authorization", b"Basic " + base64.b64encode(both))]
         return []
+
+
+def values_of(opening: Opening) -> dict[str, object]:
+    """Give what the {names} of a login stand for; a secret that is empty is none."""
+    return {**opening.settings, **{name: text for name, text in opening.secrets.items() if text}}
+
+
+def chosen(auths: tuple[Auth, ...], opening: Opening) -> Auth:
+    """Give the first kind of login of which the operator has given what it needs. Raises ConfigError."""
+    values = values_of(opening)
+    missing = [[name for name in auth.needs if values.get(name) is None] for auth in auths]
+    for auth, names in zip(auths, missing, strict=True):
+        if not names:
+            return auth
+    if len(auths) == 1:
+        raise ConfigError(f"{opening.app}: needs the secret {', '.join(missing[0])}")
+    wanted = ", or ".join(" and ".join(auth.needs) for auth in auths)
+    raise ConfigError(f"{opening.app}: its login needs {wanted}; give what is missing as secrets or settings")
+
+
+def secret_texts(auth: Auth, opening: Opening) -> dict[str, str]:
+    """Fill in the texts of a login; those that are optional and have no value are left out. Raises ConfigError."""
+    values, texts = values_of(opening), {}
+    for key, template in auth.texts.items():
+        text = template.text(values)
+        if text is None:
+            continue
+        if not text.isprintable():
+            raise ConfigError(f"{opening.app}: the secret for {key} holds a character that cannot be sent")
+        texts[key] = text
+    return texts
 
 
 def _ascii(app: str, text: str) -> bytes:

@@ -17,17 +17,16 @@ from syncd.core.fields import STANDARD
 from syncd.errors import ConfigError, Problem
 from syncd.http import operations
 from syncd.http.coding import KINDS, joined
-from syncd.http.terms import Auth, Bucket, Consent, Field, Gone, Limits, Manifest, Quota, Rule, Shape, Texts
+from syncd.http.logins import read_auth
+from syncd.http.terms import Bucket, Consent, Field, Gone, Limits, Manifest, Quota, Rule, Shape, Texts
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
-    AUTH,
     ERROR,
     FIELD,
     GONE,
     LIMIT,
     LIMITS,
     MANIFEST,
-    OAUTH,
     QUOTA,
     RECORD,
     SECRET,
@@ -92,7 +91,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         spec=_spec(name, values, settings, record, fields, made),
         address=address,
         headers=_texts(top.down("headers"), values["headers"], scope),
-        auth=_auth(top.child("auth"), values, scope),
+        auth=read_auth(values.get("auth", {}), frozenset(values["secrets"]), scope),
         shape=Shape(
             id=record["id"],
             id_pattern=operations.pattern(top.down("record", "id_pattern"), record.get("id_pattern"), groups=0),
@@ -203,31 +202,6 @@ def _texts(spot: Spot, said: Mapping[str, Template], scope: operations.Scope) ->
     for name, text in said.items():
         scope.check(spot.down(name), text.names, operations.NOTHING)
     return tuple(said.items())
-
-
-def _auth(spot: Spot | None, values: Mapping[str, Any], scope: operations.Scope) -> Auth:
-    if spot is None or "auth" not in values:
-        return Auth(kind="none")
-    [(kind, said)] = values["auth"].items()
-    known = frozenset(values["secrets"])
-    words: dict[str, str] = {}
-    texts: dict[str, Template] = {}
-    if isinstance(said, Template):
-        texts["value"] = said
-    else:
-        shape = AUTH.keys[kind].shape
-        filled = OAUTH.filled(said) if shape is OAUTH else said
-        for key, value in filled.items():
-            if isinstance(value, Template):
-                texts[key] = value
-            else:
-                words[key] = value
-    for key, text in texts.items():
-        place = spot.down(kind) if key == "value" and kind == "bearer" else spot.down(kind, key)
-        scope.check(place, text.names, known)
-    if kind == "oauth2" and words["grant"] == "refresh_token" and "refresh_token" not in texts:
-        spot.down(kind).problem('needs the key "refresh_token": where the first one comes from')
-    return Auth(kind=kind, texts=texts, words=words)
 
 
 def _rule(spot: Spot, scope: operations.Scope) -> Rule:

@@ -56,7 +56,7 @@ class Session:
         self.origin = str(self.client.origin)
         self.values["origin"] = self.origin
         self._pace = Pace(opening.app, manifest.limits, clock=clock, sleep=sleep)
-        self._login = Login(manifest.auth, opening, sleep=sleep, now=now)
+        self._login = Login(manifest.auth, opening)
         self._fixed: list[Header] = [
             (name.encode(), text.encode())
             for name, template in manifest.headers

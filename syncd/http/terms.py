@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from syncd.http.coding import Kind
 from syncd.http.paths import Path
@@ -256,12 +256,50 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signing:
+    """How a JSON Web Token is made and signed."""
+
+    algorithm: Literal["HS256", "RS256", "ES256"]
+    key: Template
+    key_as: Literal["text", "hex", "base64"]
+    kid: Template | None
+    claims: Texts
+    life_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorize:
+    """The page where a person agrees, and what it is told. `host`: what the vendor calls this machine."""
+
+    url: Template
+    scope: Template | None
+    pkce: bool
+    query: Texts
+    host: Literal["127.0.0.1", "localhost"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Auth:
     """How we show who we are: one kind and its texts."""
 
-    kind: Literal["none", "header", "query", "bearer", "basic", "oauth2"]
+    kind: Literal["none", "header", "query", "bearer", "basic", "jwt", "oauth2"]
     texts: Mapping[str, Template] = field(default_factory=dict)
     words: Mapping[str, str] = field(default_factory=dict)
+    signing: Signing | None = None
+    """Of `jwt`, and of the grant `jwt_bearer`."""
+    authorize: Authorize | None = None
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Every {name} without which this kind cannot be used."""
+        needed = [text for key, text in self.texts.items() if key not in OPTIONAL]
+        if self.signing is not None:
+            needed += [self.signing.key, *(text for _, text in self.signing.claims)]
+        return tuple(dict.fromkeys(name for text in needed for name in text.names))
+
+
+OPTIONAL: Final = frozenset({"refresh_token", "client_secret", "scope"})
+"""Texts of a login that are left out where the operator has not given what is in them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,7 +310,8 @@ class Manifest:
     spec: Spec
     address: Template
     headers: Texts
-    auth: Auth
+    auth: tuple[Auth, ...]
+    """The first of which the operator has given what it needs."""
     check: Call
     account: tuple[Call, Path] | None
     shape: Shape

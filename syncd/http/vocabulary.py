@@ -21,6 +21,7 @@ from syncd.config.shapes import (
 )
 from syncd.config.vocabulary import DURATION, FIELD_NAME, NAME, PLAIN, SETTING_TYPES
 from syncd.http.coding import KINDS
+from syncd.http.logins import AUTH
 from syncd.http.requests import (
     ARCHIVE,
     CALL,
@@ -100,44 +101,7 @@ LIMITS: Final = Keys(
     }
 )
 
-# ---- who we are ---------------------------------------------------------------------------------------------------
-
-_NAMED: Final = Keys(
-    keys={
-        "name": Key(shape=PLAIN, help="of the header or parameter", required=True),
-        "value": Key(shape=TEMPLATE, help="with a {secret} in it", required=True),
-    }
-)
-OAUTH: Final = Keys(
-    keys={
-        "grant": Key(shape=Word(("refresh_token", "client_credentials")), help="how a token is got", required=True),
-        "url": Key(shape=TEMPLATE, help="the token endpoint", required=True),
-        "client_id": Key(shape=TEMPLATE, help="who asks", required=True),
-        "client_secret": Key(shape=TEMPLATE, help="and proves it", required=True),
-        "refresh_token": Key(shape=TEMPLATE, help="the first one; a newer one is kept beside the store"),
-        "scope": Key(shape=TEMPLATE, help="what is asked for"),
-        "client_in": Key(shape=Word(("basic", "body")), help="where the client's name and secret go", default="basic"),
-        "scheme": Key(shape=PLAIN, help="the word before the token", default="Bearer"),
-    }
-)
-AUTH: Final = Keys(
-    exactly_one=True,
-    keys={
-        "header": Key(shape=_NAMED, help="a key in a header"),
-        "query": Key(shape=_NAMED, help="a key in the query"),
-        "bearer": Key(shape=TEMPLATE, help="Authorization: Bearer"),
-        "basic": Key(
-            shape=Keys(
-                keys={
-                    "username": Key(shape=TEMPLATE, help="the name", required=True),
-                    "password": Key(shape=TEMPLATE, help="the password", required=True),
-                }
-            ),
-            help="Authorization: Basic",
-        ),
-        "oauth2": Key(shape=OAUTH, help="OAuth 2 tokens, refreshed by syncd"),
-    },
-)
+# ---- what the operator says ----------------------------------------------------------------------------------------
 
 SETTING: Final = Keys(
     keys={
@@ -232,7 +196,7 @@ MANIFEST: Final = Keys(
         "secrets": Key(shape=MapOf(item=SECRET, name=NAME, what="a name"), help="what is secret of that", default={}),
         "address": Key(shape=TEMPLATE, help="the API's address, with {settings}", required=True),
         "headers": Key(shape=HEADERS, help="headers of every request", default={}),
-        "auth": Key(shape=AUTH, help="how we show who we are"),
+        "auth": Key(shape=AUTH, help="how we show who we are; of several the first whose secrets the operator gave"),
         "check": Key(
             shape=Keys(keys=CALL), help="a cheap request that proves credentials and permission", required=True
         ),

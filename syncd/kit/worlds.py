@@ -9,6 +9,7 @@ import contextlib
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,6 +18,9 @@ from syncd.connector import App, Connector, Opening, Time
 from syncd.core.fields import STANDARD
 from syncd.http.sandbox import Said, Sandbox, Server, serving
 from syncd.model import FieldMap, Raw
+from syncd.store.keeper import StoreKeeper
+from syncd.store.opening import open_store
+from syncd.store.store import Store
 
 FIELDS: Final = ("email", "first_name", "phone", "company", "notes")
 HALF_A_PAIR: Final = "half \ud800 a pair"
@@ -136,11 +140,17 @@ class ApiWorld(AppWorld, Generic[S]):
 
     def __init__(self, connector: Connector | None = None) -> None:
         super().__init__(connector)
-        (self.folder / "syncd.key").write_bytes(bytes(32))
         self.sandbox, other = self.make(0), self.make(1)
         self.server = self.stack.enter_context(serving(self.sandbox))
         self._other = self.stack.enter_context(serving(other))
         self._broken = False
+
+    @cached_property
+    def store(self) -> Store:
+        """Give the store in which logins are kept; made when the first one is."""
+        return self.stack.enter_context(
+            contextlib.closing(open_store(f"sqlite:///{self.folder}/syncd.db", self.folder))
+        )
 
     def make(self, number: int) -> S:
         """Make the sandbox of this account (0) or of another one (1)."""
@@ -163,7 +173,8 @@ class ApiWorld(AppWorld, Generic[S]):
     def _at(self, url: str, sandbox: Sandbox, name: str) -> App:
         clock = sandbox.clock
         time = Time(sleep=clock.pass_seconds, now=clock.seconds, clock=clock.seconds)
-        return self.opened(self.settings_at(url), app=name, time=time)
+        keeper = StoreKeeper(lambda: self.store, name, sleep=time.sleep)
+        return self.opened(self.settings_at(url), app=name, time=time, keeper=keeper)
 
     def break_off(self) -> None:
         self._broken = True

@@ -6,13 +6,14 @@ Reads only. Hard rule: one app's failure hides nothing that is to be said about 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
 from syncd.config import AppConfig, Config
-from syncd.connector import App, Connector, Opening
+from syncd.connector import App, Connector, Keeper, Opening
 from syncd.core.fields import field_type
 from syncd.core.match import record_keys
 from syncd.core.rules import AppRule, FieldRule, Rules
@@ -20,6 +21,7 @@ from syncd.core.transforms import make_lens
 from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
 from syncd.ops.sample import Sample
+from syncd.store.keeper import StoreKeeper
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 
@@ -91,16 +93,23 @@ def check_all(
 ) -> Found:
     """Check every app and the store. `offline`: only what the text says, no app is reached and no secret read."""
     found = Found(apps=[], store=[], findings=_unheeded(config))
-    store = None if offline else _open_store(config, found)
-    try:
+    with ExitStack() as stack:
+        store = None if offline else _open_store(config, found)
+        if store is not None:
+            stack.callback(store.close)
+
+        @cache
+        def kept() -> Store:
+            """Give the store to who logs in: it is made for that, because what a login gets must not be lost."""
+            from syncd.store.opening import open_store
+
+            return store or stack.enter_context(closing(open_store(config.store, config.data_dir)))
+
         for app in config.apps:
-            fields = specs[app.name].fields
-            checked = _offline(config, app, fields) if offline else _online(config, app, load(app), store)
+            fields, keeper = specs[app.name].fields, StoreKeeper(kept, app.name)
+            checked = _offline(config, app, fields) if offline else _online(config, app, load(app), store, keeper)
             checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
             found.apps.append(checked)
-    finally:
-        if store is not None:
-            store.close()
     return found
 
 
@@ -110,11 +119,11 @@ def _offline(config: Config, app: AppConfig, fields: Mapping[str, FieldMap]) -> 
     return checked
 
 
-def _online(config: Config, app: AppConfig, connector: Connector, store: Store | None) -> Checked:
+def _online(config: Config, app: AppConfig, connector: Connector, store: Store | None, keeper: Keeper) -> Checked:
     checked = Checked(name=app.name, connector=app.connector)
     opened: App | None = None
     try:
-        opened = connector.open(opening(config, app))
+        opened = connector.open(opening(config, app, keeper))
         checked.spec = opened.spec
         checked.findings += opened.check()
         checked.findings += misfits(config, app, opened.fields, complete=True)
@@ -157,7 +166,7 @@ def _unheeded_of(app: AppConfig, spec: Spec) -> list[Finding]:
     return [Finding(level="warning", message=f"on_leave: {app.on_leave} has no effect {why}")] if why else []
 
 
-def opening(config: Config, app: AppConfig) -> Opening:
+def opening(config: Config, app: AppConfig, keeper: Keeper) -> Opening:
     """Make what a connector is given when an app is opened."""
     return Opening(
         app=app.name,
@@ -167,6 +176,7 @@ def opening(config: Config, app: AppConfig) -> Opening:
         known={name: rule.type for name, rule in config.fields.items()},
         network=app.network,
         data_dir=config.data_dir,
+        keeper=keeper,
     )
 
 

@@ -12,6 +12,9 @@ from sqlalchemy import select
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.base import Base
+from syncd.store.bulk import inserting
+
+_KEEP_LOGIN = inserting(s.login, "app doc", clash="changes")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -72,3 +75,11 @@ class Runs(Base):
 
     def save_app(self, app: int, **values: Any) -> None:
         self._c.execute(sa.update(s.app).where(s.app.c.id == app).values(**values))
+
+    def login(self, app: str) -> bytes | None:
+        """Read what the login of an app keeps, sealed."""
+        return self._c.execute(select(s.login.c.doc).where(s.login.c.app == app)).scalar()
+
+    def keep_login(self, app: str, doc: bytes) -> None:
+        """Keep it instead of what was kept."""
+        _KEEP_LOGIN.run(self._c, [{"app": app, "doc": doc}])

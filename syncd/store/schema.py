@@ -65,6 +65,14 @@ app = Table(
     sqlite_strict=True,
 )
 
+login = Table(  # what an app's login must remember: tokens, sealed
+    "login",
+    META,
+    Column("app", TEXT, primary_key=True),
+    Column("doc", LargeBinary, nullable=False),
+    **_KEYED,
+)
+
 contact = Table(
     "contact",
     META,

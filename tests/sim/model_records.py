@@ -87,6 +87,12 @@ class ModelRuns(ModelBase, Runs):
         if app in self._t.app:
             self._t.put(self._t.app, app, {**self._t.app[app], **values})
 
+    def login(self, app: str) -> bytes | None:
+        return self._t.login.get(app)
+
+    def keep_login(self, app: str, doc: bytes) -> None:
+        self._t.put(self._t.login, app, doc)
+
 
 class ModelRecords(ModelBase, Records):
     """Records."""

@@ -128,6 +128,7 @@ class Tables:
         "link",
         "listed",
         "logged",
+        "login",
         "meta",
         "record",
         "run",
@@ -136,6 +137,7 @@ class Tables:
 
     def __init__(self) -> None:
         self.meta: dict[str, str] = {}
+        self.login: dict[str, bytes] = {}
         self.app: dict[int, dict[str, Any]] = {}
         self.run: dict[int, RunRow] = {}
         self.contact: dict[int, ContactRow] = {}
@@ -197,6 +199,7 @@ class Tables:
         made = Tables()
         for name in (
             "meta",
+            "login",
             "app",
             "run",
             "contact",
@@ -224,7 +227,7 @@ class Tables:
         return {**flat, **nested, "journal": list(self.journal), "consent_log": list(self.consent_log)}
 
 
-_FLAT: Final = ("meta", "app", "run", "contact", "intent", "dirty", "hint", "hook", "inbox")
+_FLAT: Final = ("meta", "login", "app", "run", "contact", "intent", "dirty", "hint", "hook", "inbox")
 _NESTED: Final = ("record", "link", "identity", "listed", "latch")
 
 

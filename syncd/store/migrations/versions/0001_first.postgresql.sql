@@ -151,6 +151,12 @@ CREATE TABLE listed (
     PRIMARY KEY (app, id)
 );
 
+CREATE TABLE login (
+    app TEXT COLLATE "C" NOT NULL,
+    doc BYTEA NOT NULL,
+    PRIMARY KEY (app)
+);
+
 CREATE TABLE meta (
     name TEXT COLLATE "C" NOT NULL,
     value TEXT COLLATE "C" NOT NULL,

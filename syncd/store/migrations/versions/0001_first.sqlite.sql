@@ -163,6 +163,14 @@ CREATE TABLE listed (
  WITHOUT ROWID,
  STRICT;
 
+CREATE TABLE login (
+    app TEXT NOT NULL,
+    doc BLOB NOT NULL,
+    PRIMARY KEY (app)
+)
+ WITHOUT ROWID,
+ STRICT;
+
 CREATE TABLE meta (
     name TEXT NOT NULL,
     value TEXT NOT NULL,
