@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
+POLL_SECONDS = 0.1
 ATTEMPTS_MAX = 3
 
 
@@ -30,18 +31,18 @@ class ServerDiedError(Exception):
 
 @contextlib.contextmanager
 def running(
-    command_for: Callable[[int], Sequence[str]], *, ready: str, stop: signal.Signals, account: str | None = None
+    command_for: Callable[[int], Sequence[str]], *, ready: str | None, stop: signal.Signals, account: str | None = None
 ) -> Iterator[tuple[int, int]]:
     """Run a server on a free port of 127.0.0.1 while the block runs; yield its port and pid.
 
-    `ready` is the text in its standard error that says it listens. A port may be taken between our choice and the
+    `ready` is the text in its standard error that says it listens; None for one that says nothing. A port may be taken between our choice and the
     server's, so a server that ends early is started again on another port.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         port = free_port()
         guard = _Guard(command_for(port), stop, account)
         try:
-            pid = guard.wait_until_it_says(ready)
+            pid = guard.wait_until_it_says(ready) if ready is not None else guard.wait_until_it_takes(port)
         except ServerDiedError:
             guard.close()
             if attempt == ATTEMPTS_MAX:
@@ -113,6 +114,16 @@ class _Guard:
             if not any(text in line for line in self._said):
                 raise ServerDiedError("".join(self._said) or "it said nothing")
             return self._pid
+
+    def wait_until_it_takes(self, port: int) -> int:
+        """Return the server's pid once somebody listens there."""
+        for _ in range(int(READY_SECONDS / POLL_SECONDS)):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                return self._pid
+            with self._changed:
+                if self._changed.wait_for(lambda: self._ended, POLL_SECONDS):
+                    break
+        raise ServerDiedError("".join(self._said) or "it said nothing")
 
     def close(self) -> None:
         assert self._process.stdin is not None

@@ -16,11 +16,12 @@ from syncd.connector import App, Authorization, Connector, Opening
 from syncd.errors import ConfigError, TransientError
 from syncd.http.coding import KINDS
 from syncd.http.compiling import load_manifest
-from syncd.http.faults import Answer
+from syncd.http.faults import Answer, Fault
 from syncd.http.feed import Feed
+from syncd.http.pages import items_of
 from syncd.http.paths import Path, compile_field_path, find, reader, shown
 from syncd.http.session import Session
-from syncd.http.terms import Field, Manifest
+from syncd.http.terms import Call, Field, Manifest
 from syncd.http.texts import fill
 from syncd.http.writing import Writer
 from syncd.model import FieldMap, Finding, Page, Raw, Record, Result, Write
@@ -94,6 +95,10 @@ class HttpApp:
             return self.writer.write(writes)
         finally:
             self._looked = (0.0, frozenset(), {})
+
+    def send(self, call: Call, values: Mapping[str, Any], *, repeatable: bool = False) -> tuple[Answer, Fault | None]:
+        """Ask for one change of one record. A connector in Python makes several requests of it where the app needs that."""
+        return self.session.write(call, values, repeatable=repeatable)
 
     def new_id(self, token: str) -> str:
         return ""
@@ -191,7 +196,7 @@ class HttpApp:
             answer = self.session.read(call, {**values, "size": there.listing.page.size}, gone=True)
             if answer.status in call.empty or not 200 <= answer.status < 300:
                 return
-            yield from self._list(answer, there.listing.items)
+            yield from items_of(there.listing, answer, f"{self.session.app}: {call.name}")
             return
         for page in self.session.pages(there.listing, values):
             yield from page.items

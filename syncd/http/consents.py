@@ -114,7 +114,7 @@ class Consents:
 
     def _ask(self, call: Call, values: Mapping[str, Any], *, out: bool) -> Result:
         try:
-            _, fault = self._app.session.write(call, values, repeatable=out)
+            _, fault = self._app.send(call, values, repeatable=out)
         except OutcomeUnknown as error:
             return Unknown(message=str(error))
         except SyncdError as error:

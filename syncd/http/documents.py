@@ -32,6 +32,7 @@ class Documents:
 
     def __init__(self, known: Mapping[str, Known], manifest: Manifest) -> None:
         self._known, self._under = known, manifest.shape.under
+        self._names = {field.path.text: name for name, field in manifest.fields.items()}
 
     def listed(self, write: Write) -> bool:
         """Say whether this write goes through a list, which must be known then."""
@@ -51,6 +52,19 @@ class Documents:
             value = None if raw is None else self._value(name, raw)
             put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
         return doc
+
+    def values(self, fields: Mapping[str, Raw], *, create: bool) -> dict[str, Any]:
+        """Give the values for {names} of fields, as the wire holds them; consent is none of them.
+
+        A name stands for what lies at the manifest's path of it, whatever the operator calls that.
+        """
+        found = {}
+        for name, raw in fields.items():
+            field = self._known[name].field
+            if field.consent is None and not (create and raw is None):
+                called = self._names.get(field.path.text, name)
+                found[called] = field.blank if raw is None else self._value(name, raw)
+        return found
 
     def fill(self, doc: dict[str, Any], fields: Mapping[str, Raw], fill: Sequence[Fill]) -> None:
         """Add what a new record needs and no field has given; BadValue where there is nothing to make it of."""

@@ -290,7 +290,11 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
     if said is None:
         return None
     spot = scope.top.down(kind)
-    allowed = {"create": {"record", "key"}, "update": WRITES, "archive": {"id", "version", "key"}}[kind]
+    allowed = {
+        "create": {"record", "key"} | scope.fields,
+        "update": WRITES | scope.fields,
+        "archive": {"id", "version", "key"},
+    }[kind]
     values = CREATE.filled(said)
     one = call(kind, said, spot, scope, allowed) if "call" in values else None
     batch = _batch(kind, values["batch"], spot.down("batch"), scope, allowed) if "batch" in values else None
@@ -298,8 +302,8 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         spot.problem("needs `call`, `batch`, or both")
     if one is not None and batch is not None and ("version" in batch.call.names) != ("version" in one.names):
         spot.down("batch").problem("{version} is used in one of `call` and `batch` only: both are conditional, or none")
-    if kind == "create" and one is not None and "answer" not in values and "id" not in values:
-        spot.problem("nothing says which record was made: add `answer` or `id`")
+    if kind == "create" and one is not None and not values.keys() & {"answer", "id", "location"}:
+        spot.problem("nothing says which record was made: add `answer`, `id` or `location`")
     fill = tuple(Fill(path=each["path"], texts=tuple(each["with"])) for each in values["fill"])
     for item, each in zip(spot.down("fill").items(), fill, strict=False):
         scope.check(item.down("with"), [name for text in each.texts for name in text.names], scope.fields)
@@ -308,6 +312,7 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         call=one,
         answer=values.get("answer"),
         id=values.get("id"),
+        location=pattern(spot.down("location"), values.get("location"), groups=1),
         keep=tuple(values.get("keep", ())),
         look_first=values["look_first"],
         repeatable=values["repeatable"] or keyed,

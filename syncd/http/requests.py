@@ -263,6 +263,7 @@ _WRITE: Final[dict[str, Key]] = {
 CREATE: Final = Keys(
     keys={
         **_WRITE,
+        "location": Key(shape=PATTERN, help="how the id is found in the Location header, if it is there alone"),
         "unless_found": Key(
             shape=FIELD_NAME,
             help="look this field up first (`find`): the app would change whom it finds, or make a second one",

@@ -160,6 +160,7 @@ class Writing:
     call: Call | None
     answer: Path | None = None
     id: Path | None = None
+    location: re.Pattern[str] | None = None
     keep: tuple[str, ...] = ()
     look_first: bool = False
     repeatable: bool = False

@@ -231,7 +231,7 @@ class Writer:
             return found
         values = self._values(each)
         try:
-            answer, fault = self._app.session.write(how.call, values, repeatable=how.repeatable)
+            answer, fault = self._app.send(how.call, values, repeatable=how.repeatable)
         except OutcomeUnknown as error:
             return Unknown(message=str(error))
         if fault is not None:
@@ -249,7 +249,7 @@ class Writer:
             return Unknown(message=f"the app answers {answer.status} without the record")
         if item is None and each.write.kind != "create":
             return Applied(record=None)
-        return self._made(each, item, shown(find(answer.doc, how.id.steps)) if how.id is not None else "")
+        return self._made(each, item, _id_in(how, answer))
 
     def _made(self, each: Pending, item: Any, id_: str) -> Result:
         """Read what was made or changed: the record, or its id only."""
@@ -307,6 +307,7 @@ class Writer:
             "version": write.version if write.version is not None else each.version,
             "record": each.doc,
             "key": each.key,
+            **self._docs.values(write.fields if each.fields is None else each.fields, create=write.kind == "create"),
         }
 
     def _read_back(self, writes: Sequence[Write], results: Sequence[Result | None]) -> list[Result]:
@@ -327,6 +328,14 @@ class Writer:
             if id_ in records:
                 found[place] = Applied(record=records[id_])
         return found
+
+
+def _id_in(how: Writing, answer: Answer) -> str:
+    """Read the id of what was made, where the answer has no record."""
+    if how.location is not None:
+        match = how.location.search(answer.reply.header(b"location"))
+        return match[1] if match else ""
+    return shown(find(answer.doc, how.id.steps)) if how.id is not None else ""
 
 
 class _halting:  # noqa: N801 - reads as a statement

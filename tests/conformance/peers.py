@@ -9,7 +9,7 @@ from syncd import registry
 from syncd.connector import App, Connector, Time
 from syncd.kit.worlds import AppWorld
 from syncd.model import FieldMap, Raw
-from tests.peers.roundup import PASSWORD, USER, Roundup
+from tests.peers import mailman, roundup
 
 AT_ONCE: Final = Time(sleep=lambda _: None)
 """Nobody waits before trying again: what is broken off here stays so."""
@@ -48,7 +48,7 @@ class RoundupWorld(PeerWorld):
     """One tracker; what the kit calls first name is the whole name there."""
 
     name = "roundup"
-    secrets: Mapping[str, str] = {"password": PASSWORD}
+    secrets: Mapping[str, str] = {"password": roundup.PASSWORD}
     people = 110
     exact = False
     """Blanks around a text go, and there is one kind of line end; everything else is kept."""
@@ -59,15 +59,15 @@ class RoundupWorld(PeerWorld):
         "email": FieldMap(path="address", required=True),
     }
 
-    def __init__(self, tracker: Roundup, connector: Connector | None = None) -> None:
+    def __init__(self, tracker: roundup.Roundup, connector: Connector | None = None) -> None:
         super().__init__(connector)
         self.tracker = tracker
 
     def settings(self) -> Mapping[str, Any]:
-        return {"url": self.tracker.url, "username": USER}
+        return {"url": self.tracker.url, "username": roundup.USER}
 
     def other_settings(self) -> Mapping[str, Any]:
-        return {"url": f"{self.tracker.url.rstrip('/')}2/", "username": USER}
+        return {"url": f"{self.tracker.url.rstrip('/')}2/", "username": roundup.USER}
 
     def add(self, **fields: Raw) -> str:
         return self.tracker.add(**_user(fields))
@@ -99,3 +99,60 @@ class RoundupWorld(PeerWorld):
 def _user(fields: Mapping[str, Raw]) -> dict[str, Any]:
     made = {ROUNDUP[name]: value for name, value in fields.items() if value}
     return {"username": made["address"], "timezone": "2", **made}
+
+
+MAILMAN: Final = {"email": "email", "first_name": "display_name"}
+
+
+class MailmanWorld(PeerWorld):
+    """One list; what the kit calls first name is the whole name there."""
+
+    name = "mailman"
+    secrets: Mapping[str, str] = {"password": mailman.PASSWORD}
+    people = 110
+    exact = False
+    """Addresses are in small letters."""
+    fields = ("email", "first_name")
+    refused: Mapping[str, Raw] = {"email": "no address"}
+    mapped: Mapping[str, FieldMap] = {
+        "email": FieldMap(path="email", required=True),
+        "first_name": FieldMap(path="display_name"),
+    }
+
+    def __init__(self, mailing_list: mailman.Mailman, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        self.list = mailing_list
+
+    def settings(self) -> Mapping[str, Any]:
+        return {"url": self.list.url, "list": self.list.name}
+
+    def other_settings(self) -> Mapping[str, Any]:
+        self.list.request("POST", "lists", {"fqdn_listname": f"other@{mailman.HOST}"})
+        return {"url": self.list.url, "list": f"other.{mailman.HOST}"}
+
+    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
+        made = [self.list.subscribe(each["email"], each.get("first_name") or "") for each in people]
+        there = {each["member_id"]: each["user"].rpartition("/")[2] for each in self.everything()}
+        return [f"{member}.{there[member]}" for member in made]
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        assert fields.keys() == {"first_name"}
+        self.list.done("PATCH", f"addresses/{self.list.member(id_)['email']}", {"display_name": fields["first_name"]})
+
+    def delete(self, id_: str) -> None:
+        self.list.forget(id_)
+
+    def untouched(self, id_: str) -> object:
+        mine = self.list.member(id_)
+        others = [each for each in self.everything() if each["member_id"] != mine["member_id"]]
+        return mine["delivery_mode"], self.list.delivery(id_), others
+
+    def everything(self) -> Any:
+        found = self.list.entries(f"lists/{self.list.name}/roster/member")
+        return sorted(found, key=lambda each: str(each["email"]))
+
+    def break_off(self) -> None:
+        self.list.done("DELETE", f"lists/{self.list.name}")
+
+    def is_there(self) -> bool:
+        return self.list.request("GET", f"lists/{self.list.name}")[0] == 200
