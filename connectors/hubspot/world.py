@@ -35,6 +35,13 @@ class World(ApiWorld[Sandbox]):
         self.sandbox.archive(id_)
         self.sandbox.clock.pass_seconds(3600)  # what is deleted is asked once an hour
 
+    def merge(self, kept: str, lost: str) -> None:
+        self.sandbox.merge(kept, lost)
+        self.sandbox.clock.pass_seconds(3600)
+
+    def opt_out(self, id_: str) -> None:
+        self.sandbox.opt_out(self.sandbox.contacts[int(id_)].properties["email"])
+
     def untouched(self, id_: str) -> object:
         contacts = self.sandbox.contacts
         others = {other: each for other, each in contacts.items() if other != int(id_)}

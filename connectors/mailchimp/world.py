@@ -37,6 +37,9 @@ class World(ApiWorld[Sandbox]):
     def delete(self, id_: str) -> None:
         self.sandbox.edit(id_, status="archived")
 
+    def opt_out(self, id_: str) -> None:
+        self.sandbox.edit(id_, status="unsubscribed")
+
     def untouched(self, id_: str) -> object:
         members = self.sandbox.members
         others = {other: each for other, each in members.items() if other != id_}

@@ -38,6 +38,9 @@ class World(ApiWorld[Sandbox]):
     def delete(self, id_: str) -> None:
         self.sandbox.delete(id_)
 
+    def opt_out(self, id_: str) -> None:
+        self.sandbox.mark(id_, 1)
+
     def untouched(self, id_: str) -> object:
         contacts = copy.deepcopy(self.sandbox.contacts)
         return contacts.pop(int(id_))["loyalty"], contacts

@@ -40,6 +40,9 @@ class World(ApiWorld[Sandbox]):
     def delete(self, id_: str) -> None:
         self.sandbox.edit(id_, {"ContactStatus": "ARCHIVED"})
 
+    def merge(self, kept: str, lost: str) -> None:
+        self.sandbox.merge(kept, lost)
+
     def untouched(self, id_: str) -> object:
         contacts = copy.deepcopy(self.sandbox.contacts)
         mine = contacts.pop(id_)

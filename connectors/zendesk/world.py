@@ -48,6 +48,9 @@ class World(ApiWorld[Sandbox]):
     def delete(self, id_: str) -> None:
         self.sandbox.delete(id_)
 
+    def merge(self, kept: str, lost: str) -> None:
+        self.sandbox.merge(kept, lost)
+
     def untouched(self, id_: str) -> object:
         users = copy.deepcopy(self.sandbox.users)
         mine = users.pop(int(id_))

@@ -67,7 +67,10 @@ def _in_the_way(app: HttpApp, field: str, value: Raw) -> str | None:
 def batch_results(
     app: HttpApp, batch: Batch, some: Sequence[Pending], answer: Answer, made: Callable[[Pending, Any, str], Result]
 ) -> list[Result]:
-    """Read the answer to a batch, in the order of the writes."""
+    """Read the answer to a batch, in the order of the writes.
+
+    Where it was asked for again, a refusal of a single write proves nothing: that write may have been done the first time.
+    """
     told = _by_place(batch, some, answer)
     refused = _errors(batch, some, answer)
     results: list[Result] = []
@@ -81,6 +84,9 @@ def batch_results(
             results.append(Applied(record=None))
         else:
             results.append(Unknown(message="the answer does not tell of this write"))
+    if answer.again:
+        doubt = "refused when it was asked for again; the first answer was lost"
+        return [Unknown(message=doubt) if isinstance(each, Rejected) else each for each in results]
     return results
 
 

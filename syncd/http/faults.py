@@ -28,6 +28,8 @@ class Answer:
     """One reply, its JSON read once."""
 
     reply: Reply
+    again: bool = False
+    """It was asked for more than once, and an earlier answer was lost: what it refuses may be our own doing."""
     _doc: Any = NOTHING_READ
 
     @property

@@ -44,19 +44,28 @@ class Feed:
     def _everything(self) -> Iterator[Page]:
         began_us: int | None = None
         clocked = False
-        last_us = 0
-        for sheet in self._app.session.pages(self._app.manifest.list, {}):
+        first_us = last_us = 0
+        for number, sheet in enumerate(self._app.session.pages(self._app.manifest.list, {})):
             if not clocked:
                 began_us, clocked = self._app.session.now_us(sheet.answer), True
             records, _ = self._split(sheet)
             cursor = None
             if self._changes is not None:
                 last_us = max(last_us, self._latest(self._changes.since, sheet.items))
-                ordered = self._changes.since.ordered
-                since_us = last_us if ordered or began_us is None else began_us
+                first_us = last_us if number == 0 else first_us
+                since_us = self._reached(self._changes.since, began_us, last_us, first_us if number else last_us)
                 at_us = began_us or self._app.session.now_us() or 0
                 cursor = Cursor(changes=Mark(since_us=since_us), deleted=Mark(since_us=since_us), at_us=at_us).text()
             yield Page(records=records, complete=sheet.last, cursor=cursor if sheet.last else None)
+
+    def _reached(self, since: Since, began_us: int | None, last_us: int, first_us: int) -> int:
+        """Say up to when a listing is complete.
+
+        Where changes are ordered this is its last stamp, but what was deleted while it went on for some pages is not in it.
+        """
+        if not since.ordered:
+            return last_us if began_us is None else began_us
+        return min(last_us, first_us if began_us is None else max(first_us, began_us))
 
     def _since(self, changes: Changes, mark: Cursor) -> Iterator[Page]:
         walk = _Walk(self._app, changes.since, mark.changes)

@@ -153,8 +153,8 @@ class Session:
                 raise OutcomeUnknown(str(error)) from error
             raise
         answer, fault = found[0]
-        if fault is not None and not reading and (doubtful or asked > answered):
-            # An earlier attempt may have been done: what this one is refused for may be our own doing.
+        answer.again = not reading and (doubtful or asked > answered)
+        if fault is not None and answer.again:
             fault = replace(fault, then="unknown")
         return answer, fault
 

@@ -67,7 +67,7 @@ def quirks(manifest: Manifest) -> Iterator[str]:
         if each.keep:
             yield f"To {name} erases what is not sent, so that this is sent again: {', '.join(each.keep)}."
         if each.look_first:
-            yield f"To {name} would change what is archived as well, so the record is read before."
+            yield f"To {name} would also change what is archived or merged, so the record is read before."
         if each.unless_found:
             yield f"Before a create `{each.unless_found}` is looked up: the app would change whom it finds, or make a second one."
         for fill in each.fill:
@@ -103,10 +103,8 @@ def _done(each: Writing) -> str:
     how = [f"{each.batch.size} at once"] if each.batch is not None else ["one by one"]
     if "version" in each.names:
         how.append("with the version that was read")
-    if "key" in each.names or (each.batch is not None and each.batch.keyed):
-        how.append("with a key, so that a lost answer is asked for again")
-    elif each.repeatable:
-        how.append("repeatable")
+    if each.repeatable:
+        how.append("asked for again where the answer was lost")
     return f"({', '.join(how)})"
 
 

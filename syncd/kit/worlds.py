@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
@@ -94,6 +94,15 @@ class AppWorld:
         """Somebody changes fields of a record; None clears one."""
         raise NotImplementedError
 
+    def edit_all(self, ids: Iterable[str], **fields: Raw) -> None:
+        """Somebody changes fields of many records in the same way."""
+        for id_ in ids:
+            self.edit(id_, **fields)
+
+    def at_once(self) -> contextlib.AbstractContextManager[None]:
+        """What happens in this block happens in one second, as far as that can be said of the app."""
+        return contextlib.nullcontext()
+
     def delete(self, id_: str) -> None:
         """Somebody deletes a record."""
         raise NotImplementedError
@@ -135,6 +144,10 @@ class ApiWorld(AppWorld, Generic[S]):
 
     overlaps = True
     settings: Mapping[str, Any] = {}
+    resends: bool = False
+    """An update has to send again what it does not change, or the app erases it."""
+    busy: Said = Said(status=429, headers={"Retry-After": "1"})
+    """How the app says: not now, and nothing was done."""
     path = ""
     """What follows the address of the server in the setting `url`."""
 
@@ -175,6 +188,22 @@ class ApiWorld(AppWorld, Generic[S]):
         time = Time(sleep=clock.pass_seconds, now=clock.seconds, clock=clock.seconds)
         keeper = StoreKeeper(lambda: self.store, name, sleep=time.sleep)
         return self.opened(self.settings_at(url), app=name, time=time, keeper=keeper)
+
+    @contextlib.contextmanager
+    def at_once(self) -> Iterator[None]:
+        """A second begins, and lasts as long as the block: neither edits nor requests take any time."""
+        sandbox: Any = self.sandbox
+        clock, steps = sandbox.clock, getattr(sandbox, "step_seconds", 0.0)
+        usual, clock.step_us = clock.step_us, 1
+        clock.now_us += -clock.now_us % 1_000_000
+        if steps:
+            sandbox.step_seconds = 0.0
+        try:
+            yield
+        finally:
+            clock.step_us = usual
+            if steps:
+                sandbox.step_seconds = steps
 
     def break_off(self) -> None:
         self._broken = True

@@ -353,3 +353,24 @@ def consent_is_written_like_any_other_field(world: AppWorld) -> None:
     result = one(app, Write(kind="consent", id=id_, fields={"first_name": "opted_out"}, expect={"first_name": None}))
     assert isinstance(result, Applied)
     assert (known(app, id_).fields["first_name"] or "").lower() == "opted_out"
+
+
+@check(lambda spec: spec.update and any(where.max_length for where in spec.fields.values()))
+def a_text_of_full_length_is_kept_and_a_longer_one_is_refused_or_read_back(world: AppWorld) -> None:
+    id_ = world.add(email="ada@example.org", first_name="Ada")
+    app = world.open()
+    for name, field in app.fields.items():
+        if name not in world.fields or name == "email" or field.max_length is None:
+            continue
+        for length in (field.max_length, field.max_length + 1):
+            before = known(app, id_)
+            result = one(app, Write(kind="update", id=id_, fields={name: "x" * length}))
+            after = known(app, id_)
+            if isinstance(result, Applied):
+                assert result.record == after, "what was cut is told as it was sent"
+                assert length > field.max_length or after.fields[name] == "x" * length
+            else:
+                assert isinstance(result, Rejected)
+                assert (result.why, result.field) == ("invalid", name)
+                assert after == before
+                assert length > field.max_length, "a text that the field says it holds is refused"

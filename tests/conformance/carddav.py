@@ -75,6 +75,11 @@ class CardDavWorld(AppWorld):
     def edit(self, id_: str, **fields: Raw) -> None:
         self.store(id_, changed(self.held()[id_], fields))
 
+    def edit_all(self, ids: Iterable[str], **fields: Raw) -> None:
+        held = self.held()
+        for id_ in ids:
+            self.store(id_, changed(held[id_], fields))
+
     def untouched(self, id_: str) -> object:
         held = self.held()
         lines = held.pop(id_).replace("\r\n ", "").split("\r\n")
