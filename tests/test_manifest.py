@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,10 @@ import pytest
 from ruamel.yaml import YAML
 
 from syncd import registry
+from syncd.connector import Opening
 from syncd.errors import ConfigError
 from syncd.http import schema
+from syncd.http.auth import chosen
 from syncd.http.compiling import load_manifest
 from syncd.http.terms import Manifest
 from tests.openapi import Document
@@ -149,8 +152,61 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "version: rev, gone: [{path: a, is: [x], unless: [y]}]}",
         "needs `is` or `unless`",
     ),
+    "tokens from nowhere": (
+        '{bearer: "{token}"}',
+        '{oauth2: {grant: refresh_token, url: "{url}/t", client_id: a}}',
+        'auth.oauth2: needs the key "authorize" or "refresh_token"',
+    ),
+    "nobody who asks": (
+        '{bearer: "{token}"}',
+        '{oauth2: {grant: client_credentials, url: "{url}/t"}}',
+        'auth.oauth2: needs the key "client_id"',
+    ),
+    "a person who is not asked": (
+        '{bearer: "{token}"}',
+        '{oauth2: {grant: client_credentials, url: "{url}/t", client_id: a, authorize: {url: "{url}/a"}}}',
+        "auth.oauth2.authorize: nobody is asked with the grant client_credentials",
+    ),
+    "a secret in a page": (
+        '{bearer: "{token}"}',
+        '{oauth2: {grant: refresh_token, url: "{url}/t", client_id: a, authorize: {url: "{url}/{token}"}}}',
+        "auth.oauth2.authorize.url: nothing is called {token} here",
+    ),
+    "a signed token that nobody sends": (
+        '{bearer: "{token}"}',
+        '{oauth2: {grant: client_credentials, url: "{url}/t", client_id: a, assertion: {algorithm: HS256, key: x}}}',
+        '"assertion" belongs to the grant jwt_bearer',
+    ),
+    "a time of its own": (
+        '{bearer: "{token}"}',
+        '{jwt: {algorithm: HS256, key: "{token}", claims: {exp: 5}}}',
+        "auth.jwt.claims.exp: comes by itself",
+    ),
+    "a key pair as a text": (
+        '{bearer: "{token}"}',
+        '{jwt: {algorithm: RS256, key: "{token}", key_as: hex}}',
+        "auth.jwt.key_as: is for shared secrets",
+    ),
+    "no login": ('{bearer: "{token}"}', "{}", "auth: expected a kind of login"),
     "a spread in vain": ("unique: [email]", "unique: [phone]", "claims.unique[0]: no such field"),
 }
+
+
+def test_the_first_login_counts_that_is_given(tmp_path: Path) -> None:
+    bearer, oauth = compiled(
+        tmp_path,
+        GOOD.replace(
+            '{bearer: "{token}"}',
+            '{bearer: "{token}", oauth2: {grant: client_credentials, url: "{url}/t", client_id: "{region}"}}',
+        ),
+    ).auth
+    given: dict[str, Any] = {"app": "crm", "fields": {}, "known": {}}
+    both = Opening(settings={"url": "u", "region": "eu"}, secrets={"token": "t"}, **given)
+    assert chosen((bearer, oauth), both) is bearer
+    assert chosen((oauth, bearer), both) is oauth
+    assert chosen((bearer, oauth), replace(both, secrets={"token": ""})) is oauth
+    with pytest.raises(ConfigError, match="its login needs token, or url and region"):
+        chosen((bearer, oauth), Opening(settings={"url": "u"}, secrets={}, **given))
 
 
 @pytest.mark.parametrize("case", WRONG)
