@@ -87,6 +87,24 @@ def test_what_is_left_is_kept_to_so_that_nothing_is_refused(fake: FakeApiWorld) 
     assert all(0 < seconds <= 1 for seconds in naps)
 
 
+def test_a_limit_that_headers_tell_is_used_to_the_full_and_nothing_is_refused(hub: HubSpotWorld) -> None:
+    hub.sandbox.step_seconds, hub.sandbox.burst = 0.05, 20  # a window of ten seconds that slides
+    app = hub.open()
+    refused: list[Asked] = []
+
+    def look(asked: Asked, said: Said) -> Said:
+        if said.status == 429:
+            refused.append(asked)
+        return said
+
+    hub.server.after = look
+    begun = hub.sandbox.clock.seconds()
+    for _ in range(400):
+        app.check()
+    assert refused == []
+    assert 400 / (hub.sandbox.clock.seconds() - begun) >= 0.95 * 20 / 10
+
+
 # Lost and strange answers ----------------------------------------------------------------------------------------------
 
 

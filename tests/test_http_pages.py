@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -225,8 +225,8 @@ def paced(*buckets: Bucket, quota: tuple[Quota, ...] = ()) -> tuple[Pace, Clock]
 
 def test_no_window_ever_holds_more_than_its_requests() -> None:
     pace, clock = paced(
-        Bucket(requests=5, per_seconds=1, calls=frozenset()),
-        Bucket(requests=2, per_seconds=1, calls=frozenset({"find"})),
+        Bucket(most=5, per_seconds=1, calls=frozenset()),
+        Bucket(most=2, per_seconds=1, calls=frozenset({"find"})),
     )
     sent: list[tuple[float, str]] = []
     for n in range(60):
@@ -241,7 +241,7 @@ def test_no_window_ever_holds_more_than_its_requests() -> None:
 
 
 def test_a_limit_that_is_used_up_for_long_ends_the_pass() -> None:
-    pace, clock = paced(Bucket(requests=1, per_seconds=86_400, calls=frozenset()))
+    pace, clock = paced(Bucket(most=1, per_seconds=86_400, calls=frozenset()))
     pace.wait("list")
     with pytest.raises(TransientError) as caught:
         pace.wait("list")
@@ -261,6 +261,88 @@ def test_when_nothing_is_left_the_end_of_the_window_is_waited_for(how: Any, text
     pace.learn(answer(left="0", reset=text).reply, 500.0)
     pace.wait("list")
     assert seconds <= clock.now - 1000 < seconds + 0.1
+
+
+def played(pace: Pace, clock: Any, seconds: float, vendor: Callable[[float], dict[str, str] | None]) -> int:
+    """Ask as fast as may be; count what is granted. `vendor` gives what is left, None where it refuses."""
+    granted, end = 0, clock.now + seconds
+    while clock.now < end:
+        pace.wait("list")
+        clock.now += 0.001  # a fast vendor
+        told = vendor(clock.now)
+        assert told is not None, "too many requests"
+        granted += 1
+        pace.learn(answer(None, 200, **told).reply, clock.now)
+    return granted
+
+
+def test_a_window_that_ends_all_at_once_is_used_to_the_full() -> None:
+    pace, clock = paced(quota=(Quota(remaining=b"left", reset=b"reset"),))
+    used: dict[int, int] = {}
+
+    def vendor(now: float) -> dict[str, str] | None:
+        window = int(now)
+        used[window] = used.get(window, 0) + 1
+        return {"left": str(40 - used[window]), "reset": f"{window + 1 - now:.3f}"} if used[window] <= 40 else None
+
+    assert played(pace, clock, 30, vendor) >= 0.95 * 40 * 30
+
+
+@pytest.mark.parametrize("others", [0, 3])
+def test_a_window_that_slides_is_used_to_the_full_also_where_others_ask_too(others: int) -> None:
+    quota = Quota(remaining=b"left", reset=b"window", reset_in="ms", rolling=True)
+    pace, clock = paced(quota=(quota,))
+    sent: list[float] = []
+    theirs: list[float] = [clock.now] * others
+
+    def vendor(now: float) -> dict[str, str] | None:
+        if others and now - theirs[-1] > 10 / others:
+            theirs.append(now)  # somebody else asks, evenly, all the time
+        lately = [at for at in (*sent, *theirs) if at > now - 10]
+        sent.append(now)
+        return {"left": str(max(99 - len(lately), 0)), "window": "10000"} if len(lately) < 100 + 2 * others else None
+
+    assert played(pace, clock, 300, vendor) >= 0.95 * (100 - others) * 30
+
+
+def test_what_is_left_to_others_is_not_used() -> None:
+    for quota, told in (
+        (
+            Quota(remaining=b"left", limit=b"limit", reserve_percent=10, window_seconds=50),
+            {"left": "501", "limit": "5000"},
+        ),
+        (Quota(remaining=b"left", most=5000, reserve_percent=10, window_seconds=50), {"left": "501"}),
+        (Quota(used_of=b"info", reserve_percent=10, window_seconds=50), {"info": "api-usage=4499/5000; x"}),
+    ):
+        pace, clock = paced(quota=(quota,))
+        pace.learn(answer(None, 200, **told).reply, 500.0)
+        pace.wait("list")
+        assert clock.now == 1000
+        pace.wait("list")  # nothing was told of the first one yet
+        assert clock.now == pytest.approx(1050, abs=0.1)
+
+
+def test_what_an_operation_costs_is_counted() -> None:
+    limits = Limits(
+        buckets=(Bucket(most=100, per_seconds=10, tokens=True),),
+        quota=(Quota(remaining=b"left", tokens=True, window_seconds=30),),
+        cost={"list": 20, "find": 40, "changes": 500},
+    )
+    clock = Clock()
+    pace = Pace("crm", limits, clock=lambda: clock.now, sleep=clock.sleep)
+    for call in ("list", "list", "find", "get"):  # 20 + 20 + 40 + 1
+        pace.wait(call)
+    assert clock.now == 1000
+    pace.wait("list")
+    assert clock.now == 1010
+    pace.wait("changes")  # more than there ever is: all of it
+    assert clock.now == 1020
+    clock.now += 100
+    pace.learn(answer(left="39").reply, 0.0)
+    pace.wait("list")
+    assert clock.now == 1120
+    pace.wait("list")
+    assert clock.now == pytest.approx(1150, abs=0.1)
 
 
 # Cursors ----------------------------------------------------------------------------------------------------------------

@@ -187,6 +187,26 @@ WRONG: dict[str, tuple[str, str, str]] = {
         '{jwt: {algorithm: RS256, key: "{token}", key_as: hex}}',
         "auth.jwt.key_as: is for shared secrets",
     ),
+    "a quota of nothing": (
+        "claims: {rung",
+        "limits: {quota: [{limit: X}]}\nclaims: {rung",
+        "needs `remaining` or `used_of`",
+    ),
+    "a share of nothing": (
+        "claims: {rung",
+        "limits: {quota: [{remaining: X, reserve: 5}]}\nclaims: {rung",
+        "limits.quota[0].reserve: is a share of what? say `limit` or `most`",
+    ),
+    "a bucket of both": (
+        "claims: {rung",
+        "limits: {buckets: [{requests: 5, tokens: 5, per: 1s}]}\nclaims: {rung",
+        "limits.buckets[0]: needs `requests` or `tokens`",
+    ),
+    "a cost of nothing": (
+        "claims: {rung",
+        "limits: {cost: {lists: 5}}\nclaims: {rung",
+        'limits.cost.lists: no operation, did you mean "list"?',
+    ),
     "no login": ('{bearer: "{token}"}', "{}", "auth: expected a kind of login"),
     "a spread in vain": ("unique: [email]", "unique: [phone]", "claims.unique[0]: no such field"),
 }

@@ -10,24 +10,22 @@ from collections.abc import Mapping
 from pathlib import Path as File
 from typing import Any, Final, Literal
 
-from syncd.config.near import choose_from, did_you_mean, shown
+from syncd.config.near import did_you_mean, shown
 from syncd.config.shapes import INVALID, Spot, TooManyProblems
 from syncd.config.text import read_tree
 from syncd.core.fields import STANDARD
 from syncd.errors import ConfigError, Problem
 from syncd.http import operations
 from syncd.http.coding import KINDS, joined
+from syncd.http.limits import read_limits
 from syncd.http.logins import read_auth
-from syncd.http.terms import Bucket, Consent, Field, Gone, Limits, Manifest, Quota, Rule, Shape, Texts
+from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
     ERROR,
     FIELD,
     GONE,
-    LIMIT,
-    LIMITS,
     MANIFEST,
-    QUOTA,
     RECORD,
     SECRET,
     SETTING,
@@ -102,7 +100,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         ),
         fields=fields,
         rules=(*rules, *DEFAULT_RULES),
-        limits=_limits(top, values["limits"], made),
+        limits=read_limits(top.child_or_empty("limits"), values["limits"]),
         **made,
     )
 
@@ -225,39 +223,6 @@ def _rule(spot: Spot, scope: operations.Scope) -> Rule:
         field_at=values.get("field_at"),
         existing=values.get("existing"),
         existing_in=operations.pattern(spot.down("existing_in"), values.get("existing_in"), groups=1),
-    )
-
-
-def _limits(top: Spot, said: Mapping[str, Any], made: Mapping[str, Any]) -> Limits:
-    values = LIMITS.filled(said)
-    buckets = []
-    for item, each in zip(top.down("limits", "buckets").items(), values["buckets"], strict=False):
-        bucket = LIMIT.filled(each)
-        for place, name in zip(item.down("calls").items(), bucket.get("calls", []), strict=False):
-            if name not in operations.NAMED:
-                place.problem(
-                    f"no operation{did_you_mean(name, operations.NAMED) or f'; there are: {choose_from(operations.NAMED)}'}"
-                )
-        buckets.append(
-            Bucket(
-                requests=max(1, bucket["requests"] * (100 - bucket["reserve"]) // 100),
-                per_seconds=bucket["per"],
-                calls=frozenset(bucket.get("calls", ())),
-            )
-        )
-    return Limits(
-        buckets=tuple(buckets),
-        quota=tuple(_quota(QUOTA.filled(each)) for each in values["quota"]),
-        retry_after=tuple(name.lower().encode() for name in values["retry_after"]),
-    )
-
-
-def _quota(values: Mapping[str, Any]) -> Quota:
-    return Quota(
-        remaining=values["remaining"].lower().encode(),
-        reset=values.get("reset", "").lower().encode(),
-        reset_in=values["reset_in"],
-        window_seconds=values["window"],
     )
 
 

@@ -110,11 +110,12 @@ def _done(each: Writing) -> str:
 
 def _bucket(each: Bucket) -> str:
     what = f" of {', '.join(sorted(each.calls))}" if each.calls else ""
-    return f"{each.requests} requests{what} in {_span(each.per_seconds)}"
+    return f"{each.most} {'tokens' if each.tokens else 'requests'}{what} in {_span(each.per_seconds)}"
 
 
 def _quota(each: Quota) -> str:
-    return f"what `{each.remaining.decode()}` says is left"
+    reserve = f", less {each.reserve_percent} % for others" if each.reserve_percent else ""
+    return f"what `{(each.remaining or each.used_of).decode()}` says is left{reserve}"
 
 
 def _span(seconds: float) -> str:

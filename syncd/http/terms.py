@@ -236,23 +236,39 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    requests: int
+    """So much in a time that slides. `tokens`: what operations cost is counted, not the requests."""
+
+    most: int
     per_seconds: float
-    calls: frozenset[str]
+    calls: frozenset[str] = frozenset()
+    tokens: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quota:
-    remaining: bytes
-    reset: bytes
-    reset_in: Literal["seconds", "ms", "unix", "date"]
-    window_seconds: float
+    """A limit that answers tell; headers by their lower-case names, b"" where there is none."""
+
+    remaining: bytes = b""
+    used_of: bytes = b""
+    """A header that says both: `used/limit`."""
+    limit: bytes = b""
+    most: int = 0
+    """The limit, where no header says it; 0: not known."""
+    reserve_percent: int = 0
+    tokens: bool = False
+    reset: bytes = b""
+    reset_in: Literal["seconds", "ms", "unix", "date"] = "seconds"
+    window_seconds: float = 1.0
+    rolling: bool = False
+    """Room comes back as requests leave the window, not all at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     buckets: tuple[Bucket, ...] = ()
     quota: tuple[Quota, ...] = ()
+    cost: Mapping[str, int] = field(default_factory=dict)
+    """Operation -> its tokens; 1 where it is not named."""
     retry_after: tuple[bytes, ...] = (b"retry-after",)
 
 

@@ -69,32 +69,48 @@ ERROR: Final = Keys(
 
 # ---- limits -------------------------------------------------------------------------------------------------------
 
+_HEADER: Final = Text(what="a header", pattern=HEADER)
+_RESERVE: Final = Key(shape=Number(most=90), help="percent that is left to others", default=0)
 LIMIT: Final = Keys(
     keys={
-        "requests": Key(shape=Number(least=1), help="so many", required=True),
+        "requests": Key(shape=Number(least=1), help="so many"),
+        "tokens": Key(shape=Number(least=1), help="so many tokens, as `cost` says what an operation costs"),
         "per": Key(shape=DURATION, help="in this time", required=True),
         "calls": Key(
             shape=ListOf(item=PLAIN, least=1, hint="[changes, find]"), help="only these operations count; else all"
         ),
-        "reserve": Key(shape=Number(most=90), help="percent that is left to others", default=0),
+        "reserve": _RESERVE,
     }
 )
 QUOTA: Final = Keys(
     keys={
-        "remaining": Key(
-            shape=Text(what="a header", pattern=HEADER), help="the header that counts down", required=True
-        ),
-        "reset": Key(shape=Text(what="a header", pattern=HEADER), help="the header that says when it is full again"),
+        "remaining": Key(shape=_HEADER, help="the header that counts down"),
+        "used_of": Key(shape=_HEADER, help="the header that says what is used and the limit, such as 18/5000"),
+        "limit": Key(shape=_HEADER, help="the header that says the limit"),
+        "most": Key(shape=Number(least=1), help="the limit, where no header says it"),
+        "reserve": _RESERVE,
+        "tokens": Key(shape=Flag(), help="it counts tokens, not requests", default=False),
+        "reset": Key(shape=_HEADER, help="the header that says when it is full again"),
         "reset_in": Key(shape=Word(("seconds", "ms", "unix", "date")), help="how it says that", default="seconds"),
         "window": Key(shape=DURATION, help="how long a window is, where no header says", default="1s"),
+        "rolling": Key(
+            shape=Flag(),
+            help="the window slides: room comes back request by request, and `reset` says how long the window is",
+            default=False,
+        ),
     }
 )
 LIMITS: Final = Keys(
     keys={
         "buckets": Key(shape=ListOf(item=LIMIT), help="limits that the vendor states", default=[]),
         "quota": Key(shape=ListOf(item=QUOTA), help="limits that answers tell", default=[]),
+        "cost": Key(
+            shape=MapOf(item=Number(least=1, most=1_000_000), name=NAME, what="an operation"),
+            help="the tokens that an operation costs; 1 where it is not named",
+            default={},
+        ),
         "retry_after": Key(
-            shape=ListOf(item=Text(what="a header", pattern=HEADER), hint="[Retry-After]"),
+            shape=ListOf(item=_HEADER, hint="[Retry-After]"),
             help="headers that say how long to wait after a refusal: seconds or a date",
             default=["Retry-After"],
         ),
