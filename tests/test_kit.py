@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
+import zipfile
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from syncd import registry
-from tests.hubs import Said
+from tests.hubs import ROOT, Said
 
 
 @pytest.fixture
@@ -23,8 +26,14 @@ def copied(tmp_path: Path) -> Path:
 
 def kit(folder: Path, *words: str, python: tuple[str, ...] = ()) -> Said:
     """Run `syncd connectors test` in a folder; no configuration is named."""
-    command = [sys.executable, *python, "-m", "syncd", "connectors", "test", *words]
-    ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=120)
+    return connectors(folder, "test", *words, python=python)
+
+
+def connectors(folder: Path, *words: str, python: tuple[str, ...] = (), path: Path | None = None) -> Said:
+    """Run `syncd connectors`; `path`: of an installation that is not this checkout."""
+    command = [sys.executable, *python, "-m", "syncd", "connectors", *words]
+    env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
     return Said(code=ran.returncode, out=ran.stdout, err=ran.stderr)
 
 
@@ -100,3 +109,42 @@ def test_a_python_that_leaves_assertions_out_proves_nothing(tmp_path: Path) -> N
     said = kit(tmp_path, "fakeapi", python=("-O",))
     assert said.code == 2
     assert "-O" in said.err
+
+
+# A new one --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_new_connector_is_green_from_an_installed_wheel_in_an_empty_folder(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path / "dist")]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, timeout=120)
+    [wheel] = (tmp_path / "dist").glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    (tmp_path / "empty").mkdir()
+    run = partial(connectors, tmp_path / "empty", path=tmp_path / "site")
+    made = run("new", "my_crm", "--into", "mine")
+    assert made.code == 0, made.err
+    assert "syncd connectors test mine/my_crm" in made.out
+    doc = run("test", "mine/my_crm", "--json").doc
+    assert doc["failed"] == 0
+    assert sum(each["verdict"] == "green" for each in doc["checks"]) > 35
+    ours = run("test", "fakeapi", "--only", "lost", "--json")
+    assert ours.code == 0, "our own connectors have their worlds in the wheel"
+    again = run("new", "nothing_to_see", "--json").doc
+    assert [file.name for file in sorted((tmp_path / "empty" / again["folder"]).iterdir())] == sorted(again["files"])
+
+
+def test_nothing_of_the_starter_keeps_its_name(tmp_path: Path) -> None:
+    assert connectors(tmp_path, "new", "my_crm").code == 0
+    assert not [file.name for file in (tmp_path / "my_crm").iterdir() if "yourapp" in file.read_text().lower()]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [("My-CRM", "names no connector"), ("fakeapi", "there is a connector"), ("there", "is there already")],
+)
+def test_a_name_that_cannot_be_is_told(name: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir()
+    said = connectors(tmp_path, "new", name)
+    assert said.code == 2
+    assert message in said.err
+    assert [each.name for each in tmp_path.iterdir()] == ["there"]

@@ -74,6 +74,27 @@ def connectors_test(
     return 3 if failed else 0
 
 
+def connectors_new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Its name: small letters, digits and _.")],
+    into: Annotated[
+        Path, typer.Option("--into", metavar="DIR", help="The folder in which it gets one of its own.")
+    ] = Path(),
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """Begin a connector for an HTTP API: a manifest, a stand-in for the app, and the people in it. The kit is green on it."""
+    from syncd.kit.starting import FILES, start
+
+    folder = start(name, into)
+    if as_json:
+        show.document({"folder": str(folder), "files": list(FILES)})
+    else:
+        path = str(folder) if "/" in str(folder) else f"./{folder}"
+        show.line(f"made {path}: {', '.join(FILES)}")
+        show.line(f"next: syncd connectors test {path}, then go through the numbers in {path}/manifest.yaml")
+    return 0
+
+
 def _tell_outcomes(outcomes: list[Outcome]) -> None:
     for each in outcomes:
         if each.verdict == "failed" and each.why is not None:
@@ -124,4 +145,4 @@ def _found(name: str, config: Path | None) -> Path:
     return registry.find(f"./{name}" if here and "/" not in name else name, folders)
 
 
-COMMANDS = (connectors_list, connectors_show, connectors_test)
+COMMANDS = (connectors_list, connectors_show, connectors_test, connectors_new)
