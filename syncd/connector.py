@@ -126,6 +126,63 @@ class SparesDownloads(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """One request as it came to the daemon; nothing in it has been believed yet."""
+
+    method: str
+    url: str
+    """As the sender spelled it: the public address where the operator gives one."""
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    query: Mapping[str, str]
+    body: bytes
+    secret: str = ""
+    """What the path ends with, behind the name of the app."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """What a genuine webhook says: at most ids. All of it is a hint."""
+
+    ids: tuple[str, ...] = ()
+    something: bool = False
+    """Something has changed, and it does not say what."""
+    once: bytes | None = None
+    """Names this very delivery: the same one again says nothing new. None: deliveries cannot be told apart."""
+    answer: str = ""
+    """What the vendor wants to hear back."""
+    note: str = ""
+    """What is odd about it, for the operator; nothing of its content."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """It is not genuine, or too old: why, for the operator; nothing of its content."""
+
+    why: str
+    unknown: bool = False
+    """The address itself is wrong: as if there was nothing here."""
+
+
+class Ear(Protocol):
+    """Tells genuine webhooks of one app from others. May be asked by any thread."""
+
+    def hear(self, arrival: Arrival) -> Heard | Refused:
+        """Judge one request by the bytes that came; never raise for what it holds."""
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """An app whose vendor can be told by its API where webhooks go."""
+
+    def subscribed(self, url: str) -> bool:
+        """Say whether webhooks go to this address already."""
+
+    def subscribe(self, url: str) -> None:
+        """Have webhooks sent to this address. Raises one of the reactions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Connector:
     """The one name a connector module exposes: what it states and how an app of it is opened."""
 
@@ -134,3 +191,5 @@ class Connector:
     """Open an app. Raises ConfigError, AccessError or TransientError; must not write anything."""
     authorize: Callable[[Opening], Authorization] | None = None
     """Begin a login in a browser, where the app has such. Raises ConfigError where the operator chose another login."""
+    listen: Callable[[Opening], Ear] | None = None
+    """Give what hears the webhooks of an app (`Spec.hooking`); reaches nothing. Raises ConfigError."""

@@ -28,9 +28,11 @@ from syncd.engine.kept import KeptApps
 from syncd.engine.runs import Session, note_rules
 from syncd.engine.seam import LiveWorld, Transacting
 from syncd.engine.setup import make_hub, trapped
+from syncd.engine.subscribing import Subscriptions
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
 from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
+from syncd.store.store import Store
 from syncd.store.tx import Tx
 
 T = TypeVar("T")
@@ -108,6 +110,7 @@ class Daemon:
         self._beaten = 0.0
         self._deaf = False
         self._begun = False
+        self._subscriptions = Subscriptions(process.public_url)
         self._asked: int | None = None
         """The run that waits for the approval of the first look."""
         self._refused: set[str] = set()
@@ -120,6 +123,10 @@ class Daemon:
     def config(self) -> Config:
         """The configuration that is in force now."""
         return self._config
+
+    @property
+    def store(self) -> Store:
+        return self._store
 
     def wake(self, app: str) -> None:
         """Let a pass follow what a webhook has left in the store. Any thread may call it."""
@@ -247,7 +254,7 @@ class Daemon:
                 if not self._begun:  # the first pass looks at all apps, so that every one's fields are known
                     due = {app.name: "sweep" if due.get(app.name) == "sweep" else "poll" for app in self._config.apps}
                     self._begun = True
-                done = Pass(session, self._world, self._kept, due)
+                done = Pass(session, self._world, self._kept, due, self._subscriptions)
                 refused = done.run()
                 self._refused = (self._refused - due.keys()) | refused
                 self._later.update(done.later)
@@ -314,8 +321,16 @@ class Daemon:
 class Pass:
     """One pass: read what is due, decide, write wherever it is needed, and tell each app's share in one event."""
 
-    def __init__(self, session: Session, world: WatchedWorld, kept: KeptApps, due: Mapping[str, Due]) -> None:
+    def __init__(
+        self,
+        session: Session,
+        world: WatchedWorld,
+        kept: KeptApps,
+        due: Mapping[str, Due],
+        subscriptions: Subscriptions,
+    ) -> None:
         self._session, self._world, self._kept, self._due = session, world, kept, due
+        self._subscriptions = subscriptions
         self._log = logs.logger()
         self.later: dict[str, int] = {}
         """App -> when its webhooks want it to be read again."""
@@ -353,8 +368,11 @@ class Pass:
             passes.settle_down(hub, chosen)
         except Draining:
             finish(hub)
+            world.transact("idle", lambda tx: forget_idle(tx, hub))
             raise
         outcome = finish(hub)
+        hooked = [app for app in chosen if app.hooked and self._due[app.name] != "hints"]
+        self._subscriptions.look_after(hub, hooked, self._session.config, self._kept)
         if world.transact("idle", lambda tx: forget_idle(tx, hub)):
             hub.run = 0
         return outcome

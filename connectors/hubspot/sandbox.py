@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
+
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
 WRITABLE: Final = frozenset(
     "email firstname lastname salutation company jobtitle phone mobilephone website address city state zip country "
@@ -69,6 +71,9 @@ class Sandbox:
     """(when, id, properties): what search does not know yet."""
     last: int = 100_000
     sent: list[int] = field(default_factory=list)
+    hook: tuple[str, str] | None = None
+    """Where webhooks go, and what they are signed with; typed in by hand."""
+    fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -148,6 +153,26 @@ class Sandbox:
         address = contact.properties.get("email", "").lower()
         optout = {"hs_email_optout": "true"} if address in self.opted_out else {}
         return {**{name: value for name, value in contact.properties.items() if value != ""}, **own, **optout}
+
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        """Up to 100 events in a letter, signed over method, address, body and time."""
+        kinds = {"created": "creation", "changed": "propertyChange", "deleted": "deletion"}
+        stamps = {each.id: each.updated_us for each in self.contacts.values() if not each.archived_us}
+        events = [
+            {"eventId": self.clock.tick(), "portalId": self.portal, "occurredAt": self.clock.now_us // 1000,
+             "subscriptionType": f"contact.{kinds[how]}", "attemptNumber": 0, "objectId": id_, "changeSource": "CRM_UI"}
+            for id_, how in self.fresh.take(stamps)
+        ]  # fmt: skip
+        return [self._letter(events[at : at + 100]) for at in range(0, len(events), 100)] if self.hook else []
+
+    def _letter(self, events: list[dict[str, Any]]) -> Letter:
+        assert self.hook is not None
+        (url, key), body, at = self.hook, orjson.dumps(events), str(self.clock.now_us // 1000)
+        signature = hmac_of(key, b"POST" + url.encode() + body + at.encode())
+        headers = {"X-HubSpot-Signature-v3": signature, "X-HubSpot-Request-Timestamp": at}
+        return Letter(url=url, headers={**headers, "Content-Type": "application/json"}, body=body)
 
     # What the API does ----------------------------------------------------------------------------------------------
 

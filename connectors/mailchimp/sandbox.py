@@ -12,9 +12,10 @@ import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, post
 
 STATUSES: Final = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
 CLOSED: Final = frozenset({"unsubscribed", "cleaned"})
@@ -66,6 +67,10 @@ class Sandbox:
     """By contact_id."""
     forgotten: set[str] = field(default_factory=set)
     last: int = 0
+    webhooks: list[dict[str, Any]] = field(default_factory=list)
+    by_api: dict[str, int] = field(default_factory=dict)
+    """contact_id -> when it was changed by the API last, which webhooks may leave out."""
+    fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -99,6 +104,34 @@ class Sandbox:
     def delete_for_good(self, contact_id: str) -> None:
         self.forgotten.add(hashed(self.members.pop(contact_id).email))
 
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        """A form for each change that somebody made by hand. Nothing is signed."""
+        found = self.fresh.take({each.contact_id: each.changed_us for each in self.members.values()})
+        changed = [(self.members[id_], how) for id_, how in found if id_ in self.members]
+        return [
+            self._letter(hook["url"], member, "subscribe" if how == "created" else "profile")
+            for hook in self.webhooks
+            for member, how in changed
+            if hook["sources"]["api"] or self.by_api.get(member.contact_id) != member.changed_us
+        ]
+
+    def _letter(self, url: str, member: Member, kind: str) -> Letter:
+        pairs = {"type": kind, "fired_at": "2026-01-31 10:00:00", "data[id]": member.hash[:10], "data[email]": member.email,
+                 "data[merges][EMAIL]": member.email, "data[list_id]": self.audience}  # fmt: skip
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return Letter(url=url, headers=headers, body=urlencode(pairs).encode())
+
+    def _subscribe(self, doc: dict[str, Any]) -> Said:
+        """The address is tried out before it is taken."""
+        if post(Letter(url=doc["url"], headers={}, body=b""), "GET") != 200 or any(
+            each["url"] == doc["url"] for each in self.webhooks
+        ):
+            raise Refused(400, "Invalid Resource", "url")
+        self.webhooks.append({"id": str(len(self.webhooks) + 1), "list_id": self.audience, **doc})
+        return Said(doc=self.webhooks[-1])
+
     # What the API does ----------------------------------------------------------------------------------------------
 
     def answer(self, asked: Asked) -> Said:
@@ -129,6 +162,12 @@ class Sandbox:
                 return Said(doc={"id": self.audience})
             case "POST", []:
                 return self._batch(asked.json())
+            case "GET", ["webhooks"]:
+                return Said(
+                    doc={"webhooks": self.webhooks, "list_id": self.audience, "total_items": len(self.webhooks)}
+                )
+            case "POST", ["webhooks"]:
+                return self._subscribe(asked.json())
             case "GET", ["members"]:
                 return self._list(asked)
             case "POST", ["members"]:
@@ -219,7 +258,7 @@ class Sandbox:
         member.language = doc.get("language", member.language)
         known = {tag: value for tag, value in doc.get("merge_fields", {}).items() if tag in TAGS}
         member.merge |= known  # tags that the audience does not have are dropped without a word
-        member.changed_us = self.clock.tick()
+        member.changed_us = self.by_api[member.contact_id] = self.clock.tick()
 
     def _batch(self, doc: dict[str, Any]) -> Said:
         if len(doc["members"]) > BATCH_MAX:

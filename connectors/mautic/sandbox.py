@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+import orjson
+
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
 FIELDS: Final = frozenset(
     "email firstname lastname title company position phone mobile website address1 city state zipcode country loyalty".split()
@@ -38,6 +40,9 @@ class Sandbox:
     added: dict[int, int] = field(default_factory=dict)
     modified: dict[int, int] = field(default_factory=dict)
     last: int = 0
+    hook: tuple[str, str] | None = None
+    """Where webhooks go, and what they are signed with; typed in by hand."""
+    fresh: Fresh = field(default_factory=Fresh)
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
@@ -57,6 +62,24 @@ class Sandbox:
     def mark(self, id_: str, reason: int) -> None:
         self.marks[int(id_)] = reason
         self.modified[int(id_)] = self.clock.tick()
+
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        """A batch of the queue: each kind of event is a member of the body."""
+        kinds = {"created": "save_new", "changed": "save_update", "deleted": "delete"}
+        doc: dict[str, list[dict[str, Any]]] = {}
+        stamps = {id_: self.modified.get(id_, self.added[id_]) for id_ in self.contacts}
+        for id_, how in self.fresh.take(stamps):
+            item = {"id": id_, "contact": {"id": None}} if how == "deleted" else {"contact": {"id": id_, "points": 0}}
+            doc.setdefault(f"mautic.lead_post_{kinds[how]}", []).append(
+                {**item, "timestamp": "2026-01-31T10:00:00+00:00"}
+            )
+        if not self.hook or not doc:
+            return []
+        body = orjson.dumps(doc)
+        headers = {"Webhook-Signature": hmac_of(self.hook[1], body), "Content-Type": "application/json"}
+        return [Letter(url=self.hook[0], headers=headers, body=body)]
 
     # What the API does ----------------------------------------------------------------------------------------------
 

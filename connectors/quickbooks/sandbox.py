@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
+
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
 QUERY: Final = re.compile(r"select \* from Customer orderby Id startposition (\d+) maxresults (\d+)")
 LENGTHS: Final = {"GivenName": 100, "FamilyName": 100, "CompanyName": 100, "DisplayName": 500}
@@ -39,6 +41,9 @@ class Sandbox:
     requests: dict[str, Said] = field(default_factory=dict)
     captured_max: int = CAPTURED
     last: int = 0
+    hook: tuple[str, str] | None = None
+    """Where webhooks go, and what they are signed with; typed in by hand."""
+    fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,6 +71,22 @@ class Sandbox:
             customer[name] = {**customer.get(name, {}), **value} if isinstance(value, dict) else value
         customer["SyncToken"] = str(int(customer["SyncToken"]) + 1)
         self.changed[int(id_)] = self.clock.tick()
+
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        """All that has gathered in one letter."""
+        entities = [
+            {"name": "Customer", "id": str(id_), "operation": "Create" if how == "created" else "Update", "lastUpdated": "2026-01-31T10:00:00Z"}
+            for id_, how in self.fresh.take(self.changed)
+        ]  # fmt: skip
+        if not self.hook or not entities:
+            return []
+        entities.append({"name": "Invoice", "id": "1", "operation": "Create", "lastUpdated": "2026-01-31T10:00:00Z"})
+        doc = {"eventNotifications": [{"realmId": self.realm, "dataChangeEvent": {"entities": entities}}]}
+        body = orjson.dumps(doc)
+        headers = {"intuit-signature": hmac_of(self.hook[1], body), "Content-Type": "application/json"}
+        return [Letter(url=self.hook[0], headers=headers, body=body)]
 
     # What the API does ----------------------------------------------------------------------------------------------
 

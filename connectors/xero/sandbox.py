@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import orjson
+
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
 PHONE_TYPES: Final = ("DDI", "DEFAULT", "FAX", "MOBILE")
 ADDRESS_TYPES: Final = ("STREET", "POBOX")
@@ -50,6 +52,9 @@ class Sandbox:
     keys: dict[str, Said] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
     last: int = 0
+    hook: tuple[str, str] | None = None
+    """Where webhooks go, and what they are signed with; typed in by hand."""
+    fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -87,6 +92,31 @@ class Sandbox:
 
     def merge(self, winner: str, loser: str) -> None:
         self.edit(loser, {"ContactStatus": "ARCHIVED", "MergedToContactID": winner})
+
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        kinds = {"created": "CREATE", "changed": "UPDATE"}
+        events = [
+            {"resourceUrl": f"https://api.xero.com/api.xro/2.0/Contacts/{id_}", "resourceId": id_, "eventType": kinds[how],
+             "eventDateUtc": "2026-01-31T10:00:00.000", "eventCategory": "CONTACT", "tenantId": self.tenant,
+             "tenantType": "ORGANISATION"}
+            for id_, how in self.fresh.take(self.changed)
+        ]  # fmt: skip
+        return [self.letter(events)] if self.hook and events else []
+
+    def letter(self, events: list[dict[str, Any]], key: str = "") -> Letter:
+        """Without events it asks whether signatures are looked at (the intent to receive): by right and by wrong ones."""
+        assert self.hook is not None
+        doc = {
+            "events": events,
+            "firstEventSequence": 1,
+            "lastEventSequence": len(events),
+            "entropy": str(self.clock.tick()),
+        }
+        body = orjson.dumps(doc)
+        headers = {"x-xero-signature": hmac_of(key or self.hook[1], body), "Content-Type": "application/json"}
+        return Letter(url=self.hook[0], headers=headers, body=body)
 
     # What the API does ----------------------------------------------------------------------------------------------
 

@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+import orjson
+
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
 PAGE_MAX, EXPORT_MAX, SHOW_MAX = 100, 1000, 100
 WRITABLE: Final = frozenset(
@@ -48,6 +50,9 @@ class Sandbox:
     identities: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     last: int = 1000
     sent: list[int] = field(default_factory=list)
+    hook: tuple[str, str] | None = None
+    """Where webhooks go, and what they are signed with; typed in by hand."""
+    fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,6 +128,30 @@ class Sandbox:
         }
         self.identities[id_].append(made)
         return made
+
+    # Webhooks -------------------------------------------------------------------------------------------------------
+
+    def letters(self) -> list[Letter]:
+        """One event in a letter, signed over time and body."""
+        kinds = {"created": "created", "changed": "details_changed"}
+        return [self._letter(id_, kinds[how]) for id_, how in self.fresh.take(self.changed)] if self.hook else []
+
+    def _letter(self, id_: int, kind: str) -> Letter:
+        assert self.hook is not None
+        now = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=self.clock.tick())
+        at = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+        detail = {
+            "id": str(id_),
+            "email": self.users[id_].get("email"),
+            "role": self.users[id_]["role"],
+            "updated_at": at,
+        }
+        doc = {"type": f"zen:event-type:user.{kind}", "account_id": 4711, "id": str(self.clock.now_us), "time": at,
+               "zendesk_event_version": "2022-06-20", "subject": f"zen:user:{id_}", "detail": detail, "event": {}}  # fmt: skip
+        body = orjson.dumps(doc)
+        signature = hmac_of(self.hook[1], at.encode() + body)
+        headers = {"X-Zendesk-Webhook-Signature": signature, "X-Zendesk-Webhook-Signature-Timestamp": at}
+        return Letter(url=self.hook[0], headers={**headers, "Content-Type": "application/json"}, body=body)
 
     # What the API does ----------------------------------------------------------------------------------------------
 

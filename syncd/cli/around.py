@@ -66,7 +66,11 @@ def check(
     settings = configured(config, resolve=not offline)
     specs = {app.name: registry.spec(app.connector_at, settings.connector_folders) for app in settings.apps}
     found = check_all(
-        settings, specs, lambda app: registry.load(app.connector_at, settings.connector_folders), offline=offline
+        settings,
+        specs,
+        lambda app: registry.load(app.connector_at, settings.connector_folders),
+        offline=offline,
+        public_url=process().public_url,
     )
     if found.code == 2:
         for problem in found.problems():

@@ -19,7 +19,7 @@ from syncd.cli.telling import tell, unreadable_consents
 if TYPE_CHECKING:
     from syncd.core.rules import Rules
     from syncd.engine.runs import Session
-    from syncd.ops.status import Status
+    from syncd.ops.status import HooksStatus, Status
 
 ALIVE_POLLS: Final = 3
 
@@ -43,7 +43,8 @@ def status(*, alive: bool, config: Path | None, as_json: bool) -> int:
             age = session.store.read(lambda tx: alive_age(tx, now_ms()))
             return _tell_alive(age, min(app.poll_seconds for app in session.config.apps), as_json=as_json)
         names, rules = [app.name for app in session.config.apps], rules_of(session)
-        found = session.store.read(lambda tx: count(tx, names, rules, now_ms()))
+        hooked = {app.name for app in session.config.apps if app.hooks}
+        found = session.store.read(lambda tx: count(tx, names, rules, now_ms(), hooked))
     if as_json:
         show.document(found.doc())
     else:
@@ -95,6 +96,19 @@ def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int
     return 0 if alive else 3
 
 
+def _hooks(app: str, hooks: HooksStatus) -> str:
+    if hooks.last_age_seconds is None:
+        came = "webhooks: none came yet"
+    else:
+        came = f"webhooks: {hooks.seen} came, the last {show.age(hooks.last_age_seconds)} ago"
+    waiting = f", {hooks.waiting} waiting" if hooks.waiting else ""
+    missed = f", {hooks.missed} changes that none of them named" if hooks.missed else ""
+    silent = (
+        "; they seem to come no more: see whether the vendor still sends, and to which address" if hooks.silent else ""
+    )
+    return f"{app}: {came}{waiting}{missed}{silent}"
+
+
 def _tell_status(found: Status) -> None:
     show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
     head = ["app", "linked", "in sync", "pending", "parked", "excluded", "failed", "conflicts", "read", ""]
@@ -112,6 +126,8 @@ def _tell_status(found: Status) -> None:
             show.line(f"{app.name}: {records} that cannot be read; it stays there and goes nowhere (explain names it)")
         if app.unreadable_consents:
             show.line(unreadable_consents(app.name, app.unreadable_consents))
+        if app.hooks is not None:
+            show.line(_hooks(app.name, app.hooks))
         if app.last_error:
             error = app.last_error
             show.line(show.plain(error if error.startswith(f"{app.name}:") else f"{app.name}: {error}"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -196,7 +197,14 @@ def run(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False
     from syncd.cli.opening import configured, process
     from syncd.daemon import Daemon
 
-    code = Daemon(configured(config), process()).run()
+    settings, around = configured(config), process()
+    daemon = Daemon(settings, around)
+    with ExitStack() as stack:
+        if any(app.hooks for app in settings.apps):
+            from syncd.web.listening import listening
+
+            stack.enter_context(listening(lambda: daemon.config, around, daemon.store, daemon.wake))
+        code = daemon.run()
     if as_json:
         show.document({"outcome": "stopped"})
     return code

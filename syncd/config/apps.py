@@ -61,6 +61,7 @@ def read_app(name: str, spot: Spot, around: Surroundings) -> AppConfig | None:
         settings=settings,
         files=files,
         secrets=secrets,
+        hook_secret=spec.hooking.path if spec.hooking is not None else None,
         poll_seconds=values["poll"],
         sweep=values["sweep"],
         **WRITES.filled(values["writes"]),

@@ -27,6 +27,9 @@ class Process:
     data_dir: Path | None = None
     """Where key, lock and temporary files lie; None: beside the store."""
     bind_address: str = "127.0.0.1:8080"
+    """Where the daemon listens, if an app has webhooks."""
+    public_url: str = ""
+    """How the outside reaches that address, as https://sync.example.com; vendors are told it, and some sign it."""
     database_url: str | None = field(default=None, repr=False)
     """Instead of the `store:` of the configuration."""
     debug_crash: str | None = None
@@ -87,6 +90,7 @@ def _checked(dotenv: Path, secrets_dir: Path) -> Process:
         bind_address: str = Field(
             default=DEFAULT.bind_address, pattern=r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}$"
         )
+        public_url: str = Field(default="", pattern=r"^(|https?://[^\s?#]+)$")
         database_url: str | None = None
         debug_crash: str | None = None
 
@@ -105,5 +109,6 @@ def _checked(dotenv: Path, secrets_dir: Path) -> Process:
 
 def _problem(error: Any) -> Problem:
     name = PREFIX + str(error["loc"][0]).upper() if error["loc"] else ""
-    what = {"string_pattern_mismatch": "expected host:port"}.get(error["type"], error["msg"])
+    expected = "an address such as https://sync.example.com" if "PUBLIC_URL" in name else "host:port"
+    what = {"string_pattern_mismatch": f"expected {expected}"}.get(error["type"], error["msg"])
     return Problem(place="environment", path=name.replace(PREFIX * 2, PREFIX), message=what)

@@ -76,6 +76,16 @@ class AppConfig:
     fields: Mapping[str, FieldMap]
     hooks: bool = False
     """It tells of changes by webhooks."""
+    hook_secret: str | None = None
+    """The secret that ends the address of its webhooks, by name; None: its vendor signs them."""
+
+
+def hook_address(public_url: str, app: AppConfig, *, shown: bool = False) -> str:
+    """Make the address that the vendor is given. `shown`: the name of a secret in place of the secret."""
+    end = ""
+    if app.hook_secret is not None:
+        end = f"/<{app.hook_secret}>" if shown else f"/{app.secrets[app.hook_secret].reveal()}"
+    return f"{public_url.rstrip('/')}/hooks/{app.name}{end}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -253,7 +253,8 @@ CONFIG: Final = Keys(
             ("connector", "settings", "secrets", "poll", "sweep", "writes", "scope"), "belongs to an app: apps: <app>:"
         ),
         **dict.fromkeys(
-            ("log_level", "data_dir", "bind_address", "database_url"), "is a process setting: environment, SYNCD_..."
+            ("log_level", "data_dir", "bind_address", "public_url", "database_url"),
+            "is a process setting: environment, SYNCD_...",
         ),
     },
 )

@@ -38,6 +38,10 @@ class KeptApps:
     def names(self) -> frozenset[str]:
         return frozenset(self._open)
 
+    def get(self, name: str) -> App | None:
+        """Give an app that is open."""
+        return self._open.get(name)
+
     def drop(self, name: str) -> None:
         """Close one app."""
         app = self._open.pop(name, None)

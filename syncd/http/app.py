@@ -18,6 +18,7 @@ from syncd.http.coding import KINDS
 from syncd.http.compiling import load_manifest
 from syncd.http.faults import Answer, Fault
 from syncd.http.feed import Feed
+from syncd.http.hooks import HookEar, subscribe, subscribed
 from syncd.http.pages import items_of
 from syncd.http.paths import Path, compile_field_path, find, reader, shown
 from syncd.http.session import Session
@@ -56,6 +57,7 @@ class HttpApp:
         self._whole = not manifest.shape.under.steps
         self._readers = [(name, known.read) for name, known in self.known.items() if not known.field.top]
         self._outside = [(name, known.read) for name, known in self.known.items() if known.field.top]
+        self.secrets = opening.secrets
         self.feed = Feed(self)
         self.writer = Writer(self)
         self._account: str | None = None
@@ -112,6 +114,18 @@ class HttpApp:
             found = (item for page in self.session.pages(self.manifest.list, {}) for item in page.items)
         ids = [id_ for item in found if (id_ := self.id_of(item)) is not None]
         return [record for record in self.get(ids).values() if _same(record.fields.get(field), value)]
+
+    def subscribed(self, url: str) -> bool:
+        """Say whether webhooks go to this address already; also where nobody but the operator can have them sent."""
+        hooks = self.manifest.hooks
+        return hooks is None or hooks.subscribe is None or subscribed(self.session, hooks.subscribe, url)
+
+    def subscribe(self, url: str) -> None:
+        """Have webhooks sent to this address."""
+        hooks = self.manifest.hooks
+        assert hooks is not None
+        assert hooks.subscribe is not None, "asked only where `subscribed` said no"
+        subscribe(self.session, hooks.subscribe, url, self.secrets)
 
     def close(self) -> None:
         self.session.close()
@@ -276,4 +290,8 @@ def connector(file: File, name: str, app: Callable[[Manifest, Opening], App] = H
 
             return begin(manifest.auth, opening)
 
-    return Connector(spec=manifest.spec, open=lambda opening: app(manifest, opening), authorize=authorize)
+    hooks = manifest.hooks
+    listen = None if hooks is None else lambda opening: HookEar(hooks, manifest.shape.id_pattern, opening)
+    return Connector(
+        spec=manifest.spec, open=lambda opening: app(manifest, opening), authorize=authorize, listen=listen
+    )

@@ -17,6 +17,7 @@ from syncd.core.fields import STANDARD
 from syncd.errors import ConfigError, Problem
 from syncd.http import operations
 from syncd.http.coding import KINDS, joined
+from syncd.http.hookwords import hooking, read_hooks
 from syncd.http.limits import read_limits
 from syncd.http.logins import read_auth
 from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts
@@ -101,6 +102,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         fields=fields,
         rules=(*rules, *DEFAULT_RULES),
         limits=read_limits(top.child_or_empty("limits"), values["limits"]),
+        hooks=read_hooks(values.get("hooks"), scope, frozenset(values["secrets"])),
         **made,
     )
 
@@ -260,6 +262,7 @@ def _spec(
         lag_seconds=claims.get("lag", 0.0),
         unique=tuple(claims.get("unique", ())),
         write_batch=max(batches, default=100),
+        hooking=hooking(values.get("hooks")),
         network=True,
         quirks=tuple(values["quirks"]),
     )

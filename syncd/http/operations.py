@@ -39,7 +39,7 @@ TIMED: Final = PAGED | {"since", "until", "token"}
 WRITES: Final = frozenset({"id", "version", "record", "key"})
 EVERYWHERE: Final = frozenset({"names", "origin"})
 """The paths of the fields that are mapped, for vendors that must be told what to send; and where we speak to."""
-RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field"}
+RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field", "hook_url"}
 NAMED: Final = (
     "check",
     "account",

@@ -6,8 +6,13 @@ vendor refuses. For the demo, the kit and the simulator; nothing here is reachab
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
+import http.client
 import io
+import random
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -198,3 +203,89 @@ def serving(sandbox: Sandbox) -> Iterator[Server]:
                 listener.shutdown(socket.SHUT_RDWR)
             server.close()
             thread.join()
+
+
+# ---- webhooks ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Letter:
+    """One webhook that a sandbox wants to send."""
+
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Tells(Protocol):
+    """A sandbox that sends webhooks."""
+
+    def letters(self) -> list[Letter]:
+        """Write what has not been told yet, signed as the vendor does it, with its clock."""
+
+
+def hmac_of(key: str, text: bytes) -> str:
+    """Sign as most vendors do: HMAC-SHA256, base64."""
+    return base64.b64encode(hmac.new(key.encode(), text, hashlib.sha256).digest()).decode()
+
+
+@dataclass(slots=True)
+class Fresh:
+    """What a sandbox has not told of yet."""
+
+    told: dict[Any, int] = field(default_factory=dict)
+
+    def take(self, stamps: Mapping[Any, int]) -> list[tuple[Any, str]]:
+        """Name what differs since the last time, and how: created, changed or deleted."""
+        found = [
+            (id_, "changed" if id_ in self.told else "created")
+            for id_, at in stamps.items()
+            if self.told.get(id_) != at
+        ]
+        found += [(id_, "deleted") for id_ in self.told if id_ not in stamps]
+        self.told = dict(stamps)
+        return found
+
+
+@dataclass(slots=True)
+class Courier:
+    """Delivers the letters of a sandbox as networks and vendors do: some twice, in another order, late, or never."""
+
+    sandbox: Tells
+    copies: float = 0.0
+    """So many of them come twice."""
+    lost: float = 0.0
+    """So many never come."""
+    shuffled: bool = False
+    seed: int = 0
+    again: list[Letter] = field(default_factory=list)
+    """What was not answered by 2xx: it is sent again with the next."""
+
+    def deliver(self, hold_back: int = 0) -> list[int]:
+        """Send what there is but for the last `hold_back`, which come with the next; give the answers' statuses."""
+        chance = random.Random(self.seed)  # noqa: S311 - a story that can be told again
+        self.seed += 1
+        letters = [*self.again, *(each for each in self.sandbox.letters() if chance.random() >= self.lost)]
+        letters += [each for each in letters if chance.random() < self.copies]
+        if self.shuffled:
+            chance.shuffle(letters)
+        end = len(letters) - hold_back
+        self.again = letters[end:]
+        statuses = [post(each) for each in letters[:end]]
+        self.again += [each for each, status in zip(letters, statuses, strict=False) if not 200 <= status < 300]
+        return statuses
+
+
+def post(letter: Letter, method: str = "POST") -> int:
+    """Send one webhook; give the status of the answer, 0 where there was none."""
+    parts = urlsplit(letter.url)
+    connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
+    try:
+        connection.request(method, parts.path, letter.body or None, dict(letter.headers))
+        answer = connection.getresponse()
+        answer.read()
+    except OSError:
+        return 0
+    finally:
+        connection.close()
+    return answer.status

@@ -21,6 +21,7 @@ from syncd.config.shapes import (
 )
 from syncd.config.vocabulary import DURATION, FIELD_NAME, NAME, PLAIN, SETTING_TYPES
 from syncd.http.coding import KINDS
+from syncd.http.hookwords import HOOKS
 from syncd.http.logins import AUTH
 from syncd.http.requests import (
     ARCHIVE,
@@ -236,6 +237,7 @@ MANIFEST: Final = Keys(
         "create": Key(shape=CREATE, help="make a record"),
         "update": Key(shape=UPDATE, help="change fields of a record; `{version}` in it makes it conditional"),
         "archive": Key(shape=ARCHIVE, help="put a record away"),
+        "hooks": Key(shape=HOOKS, help="how it tells of changes by webhooks"),
         "errors": Key(
             shape=ListOf(item=ERROR),
             help="what answers mean, the first that fits; else 401, 403: access, 404, 410: gone, 412: moved, 429: busy",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from syncd.config import AppConfig, Config
+from syncd.config.settings import hook_address
 from syncd.connector import App, Connector, Keeper, Opening
 from syncd.core.fields import field_type
 from syncd.core.match import record_keys
@@ -89,9 +90,17 @@ class Found:
 
 
 def check_all(
-    config: Config, specs: Mapping[str, Spec], load: Callable[[AppConfig], Connector], *, offline: bool
+    config: Config,
+    specs: Mapping[str, Spec],
+    load: Callable[[AppConfig], Connector],
+    *,
+    offline: bool,
+    public_url: str = "",
 ) -> Found:
-    """Check every app and the store. `offline`: only what the text says, no app is reached and no secret read."""
+    """Check every app and the store. `offline`: only what the text says, no app is reached and no secret read.
+
+    `public_url`: how the outside reaches the daemon, for webhooks.
+    """
     found = Found(apps=[], store=[], findings=_unheeded(config))
     with ExitStack() as stack:
         store = None if offline else _open_store(config, found)
@@ -109,6 +118,7 @@ def check_all(
             fields, keeper = specs[app.name].fields, StoreKeeper(kept, app.name)
             checked = _offline(config, app, fields) if offline else _online(config, app, load(app), store, keeper)
             checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
+            checked.findings += _hooked(app, specs[app.name], public_url)
             found.apps.append(checked)
     return found
 
@@ -166,7 +176,18 @@ def _unheeded_of(app: AppConfig, spec: Spec) -> list[Finding]:
     return [Finding(level="warning", message=f"on_leave: {app.on_leave} has no effect {why}")] if why else []
 
 
-def opening(config: Config, app: AppConfig, keeper: Keeper) -> Opening:
+def _hooked(app: AppConfig, spec: Spec, public_url: str) -> list[Finding]:
+    """Say which address the vendor is to be given."""
+    if not app.hooks or spec.hooking is None:
+        return []
+    if not public_url:
+        message = "hooks: nobody outside knows the address of the daemon; set SYNCD_PUBLIC_URL (docs/operations.md)"
+        return [Finding(level="warning", message=message)]
+    address = hook_address(public_url, app, shown=True)
+    return [Finding(level="note", message=f"hooks: webhooks come to {address}; {spec.hooking.how}")]
+
+
+def opening(config: Config, app: AppConfig, keeper: Keeper | None) -> Opening:
     """Make what a connector is given when an app is opened."""
     return Opening(
         app=app.name,

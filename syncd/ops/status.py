@@ -6,8 +6,8 @@ Counted in the database; contacts are loaded page by page only where a reason ha
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,11 +18,26 @@ from syncd.core.state import Contact
 from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.hints import HINTS_MAX, SILENT, HookState
 from syncd.store.records import FLAWED, UNREAD
 from syncd.store.tx import AppState, Tx
 
 PAGE: Final = 500
 COUNTS: Final = ("linked", "in_sync", "pending", "parked", "excluded", "failed", "conflicts")
+
+
+@dataclass(slots=True, kw_only=True)
+class HooksStatus:
+    """What is to be said of the webhooks of one app."""
+
+    seen: int
+    last_age_seconds: float | None
+    waiting: int
+    """Records that were named and not fetched yet."""
+    missed: int
+    """Changes that a poll found and no webhook named in time."""
+    silent: bool
+    """The last changes were all missed: it seems that none come any more."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +59,8 @@ class AppStatus:
     cursor_age_seconds: float | None = None
     last_error: str | None = None
     paused: bool = False
+    hooks: HooksStatus | None = None
+    """How its webhooks do, where it has any."""
     reasons: Counter[str] = field(default_factory=Counter)
     """Why contacts have no record here -> how many."""
 
@@ -64,15 +81,31 @@ class Status:
             for name in ("unreadable", "unreadable_consents"):
                 if count := getattr(app, name):
                     apps[app.name][name] = count
+            if app.hooks is not None:
+                apps[app.name]["hooks"] = asdict(app.hooks)
         return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps}
 
 
-def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int) -> Status:
-    """Count everything, for the apps of the configuration."""
+def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Collection[str] = frozenset()) -> Status:
+    """Count everything, for the apps of the configuration. `hooked`: those that tell by webhooks."""
     states = tx.apps()
     contacts = int(tx.connection.execute(select(func.count()).select_from(s.contact)).scalar_one())
     apps = [_app(tx, states.get(name), name, contacts, rules, now_ms) for name in names]
+    for app in apps:
+        if app.name in hooked and app.name in states:
+            app.hooks = _hooks(tx, states[app.name].id, now_ms)
     return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps)
+
+
+def _hooks(tx: Tx, app: int, now_ms: int) -> HooksStatus:
+    found = tx.hooks().get(app, HookState(0, 0, 0, 0))
+    return HooksStatus(
+        seen=found.seen,
+        last_age_seconds=round((now_ms - found.last_ms) / 1000, 3) if found.last_ms else None,
+        waiting=len(tx.hints(app, HINTS_MAX)),
+        missed=found.missed,
+        silent=found.silent >= SILENT,
+    )
 
 
 def _app(tx: Tx, state: AppState | None, name: str, contacts: int, rules: Rules, now_ms: int) -> AppStatus:

@@ -19,6 +19,8 @@ from syncd.store.bulk import deleting, inserting
 
 HINTS_MAX: Final = 2000
 """Records of one app that may wait to be fetched; of more only that something has changed is remembered."""
+SILENT: Final = 3
+"""Changes in a row that no webhook named, from which on webhooks are thought to come no more."""
 SOMETHING: Final = ""
 """In place of an id: something has changed, and nobody said what."""
 

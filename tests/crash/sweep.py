@@ -20,6 +20,8 @@ from tests.crash.trial import KINDS, Bench, is_killed
 ERRORS: Final = ("full", "busy", "serialization")
 CALL: Final = re.compile(r"""(call|transact)\(\s*(?:[\w.]+,\s*)?"([a-z_ ]+)\"""")
 ELSEWHERE: Final = {
+    "app.subscribe": "the daemon, for an app with webhooks",
+    "app.subscribed": "the daemon, for an app with webhooks",
     "store.another": "an app that has turned into another account",
     "store.app failed": "an app that fails",
     "store.approve": "syncd approve",
@@ -30,6 +32,7 @@ ELSEWHERE: Final = {
     "store.hidden": "an app that does not show a field for a while",
     "store.hinted": "a webhook that names records",
     "store.hints": "an app with webhooks",
+    "store.hooks": "the daemon, for an app with webhooks",
     "store.idle": "the daemon",
     "store.intents": "syncd plan",
     "store.journal": "syncd undo",
