@@ -69,7 +69,12 @@ class Hooks:
     """What answers below /hooks/."""
 
     def __init__(
-        self, config: Config, load: Callable[[str], Connector], notebook: Notebook, wake: Callable[[str], None], public: str
+        self,
+        config: Config,
+        load: Callable[[str], Connector],
+        notebook: Notebook,
+        wake: Callable[[str], None],
+        public: str,
     ) -> None:
         """Compile what every app with `hooks: true` is heard by. Raises ConfigError."""
         self._notebook, self._wake, self._public = notebook, wake, public.rstrip("/")
@@ -82,7 +87,9 @@ class Hooks:
                 continue
             if connector.listen is None:
                 raise ConfigError(f"{app.name}: {connector.spec.name} takes no webhooks in this version")
-            self._apps[app.name] = Listened(app.name, connector.listen(opening(config, app, None)), wait_ms(connector.spec))
+            self._apps[app.name] = Listened(
+                app.name, connector.listen(opening(config, app, None)), wait_ms(connector.spec)
+            )
 
     async def receive(self, request: Request) -> Response:
         """Answer one request."""

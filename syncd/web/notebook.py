@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from syncd.errors import TransientError
@@ -53,19 +54,20 @@ class Notebook:
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH], self._waiting[BATCH:]
             now_ms = time.time_ns() // 1_000_000
-            try:
-                await asyncio.to_thread(self._store.transact, lambda tx: _leave(tx, batch, now_ms))  # noqa: B023 - awaited here
-            except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
-                for said in batch:
-                    if not said.done.done():
-                        said.done.set_exception(error)
-            else:
-                for said in batch:
-                    if not said.done.done():
-                        said.done.set_result(None)
+            step = partial(_leave, batch=batch, now_ms=now_ms)
+            writing = asyncio.create_task(asyncio.to_thread(self._store.transact, step))
+            await asyncio.wait([writing])
+            error = writing.exception()
+            for said in batch:
+                if said.done.done():
+                    continue  # whoever waited has gone
+                if error is None:
+                    said.done.set_result(None)
+                else:
+                    said.done.set_exception(error)
 
 
-def _leave(tx: Tx, batch: Sequence[Said], now_ms: int) -> None:
+def _leave(tx: Tx, *, batch: Sequence[Said], now_ms: int) -> None:
     states = tx.apps()
     for said in batch:
         if said.app not in states:
