@@ -20,10 +20,10 @@ import orjson
 from syncd.connector import Arrival, Heard, Opening, Refused
 from syncd.errors import ConfigError
 from syncd.http.faults import error_of
+from syncd.http.hookterms import Hooks, Signature, Subscribe
 from syncd.http.paths import find, shown
 from syncd.http.session import Session
 from syncd.http.stamps import read_stamp
-from syncd.http.terms import Hooks, Signature, Subscribe
 
 ID_MAX: Final = 500
 ECHO_MAX: Final = 500

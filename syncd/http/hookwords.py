@@ -13,9 +13,9 @@ from syncd.config.near import choose_from
 from syncd.config.shapes import Key, Keys, ListOf, Spot, Text, Word
 from syncd.config.vocabulary import DURATION, PLAIN
 from syncd.http import operations
+from syncd.http.hookterms import Challenge, Hooks, Only, Signature, Stamp, Subscribe
 from syncd.http.requests import CALL, HEADER, PATH, QUERY_TEXT, TEMPLATE
 from syncd.http.stamps import FORMATS
-from syncd.http.terms import Challenge, Hooks, Only, Signature, Stamp, Subscribe
 from syncd.model import Hooking
 
 SIGNED: Final = frozenset({"method", "url", "body", "timestamp"})

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from syncd.http.coding import Kind
 from syncd.http.paths import Path
 from syncd.http.texts import Body, Template
 from syncd.model import FieldMap, Spec
+
+if TYPE_CHECKING:
+    from syncd.http.hookterms import Hooks
 
 Texts: TypeAlias = tuple[tuple[str, Template], ...]
 Form: TypeAlias = Literal["json", "form", "merge-patch"]
@@ -317,71 +320,6 @@ class Auth:
 
 OPTIONAL: Final = frozenset({"refresh_token", "client_secret", "scope"})
 """Texts of a login that are left out where the operator has not given what is in them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stamp:
-    """The signed time of a webhook."""
-
-    header: str
-    format: str
-    window_seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signature:
-    """How a webhook is signed: an HMAC over the bytes that came."""
-
-    header: str
-    key: Template
-    over: Template
-    hash: Literal["sha1", "sha256", "sha512"]
-    encoding: Literal["base64", "hex"]
-    prefix: str
-    stamp: Stamp | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Only:
-    """An item counts where the member says one of these."""
-
-    path: Path
-    words: tuple[Template, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Challenge:
-    """How the vendor asks whether an address is ours: by GET, or in a body; what it wants to hear back."""
-
-    query: str = ""
-    at: Path | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subscribe:
-    """How webhooks are asked for. `there`: those that there are, whose `items` have a `url`."""
-
-    call: Call
-    there: Call
-    items: Path
-    url: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hooks:
-    """Webhooks: what makes one genuine, and where it names records."""
-
-    sign: Signature | None
-    secret: str | None
-    """The name of the secret that ends the path."""
-    form: Literal["json", "form"]
-    items: Path
-    events: tuple[str, ...]
-    only: tuple[Only, ...]
-    ids: tuple[Path, ...]
-    once: Path | None
-    challenge: Challenge | None
-    subscribe: Subscribe | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
