@@ -403,7 +403,7 @@ def test_the_schema_is_one_and_the_connectors_are_listed(settled: Hub) -> None:
     assert settled.json("connectors", "list")["connectors"][0]["name"] == names[0]
     shown = settled.json("connectors", "show", "csv")
     assert {each["name"] for each in shown["settings"]} >= {"path", "key"}
-    assert "### csv" in settled.run("connectors", "show", "csv").out
+    assert "# csv" in settled.run("connectors", "show", "csv").out
 
 
 def test_the_store_is_where_it_is_to_be(settled: Hub) -> None:

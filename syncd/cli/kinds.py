@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from syncd.cli import show
-from syncd.cli.opening import configured
-from syncd.cli.options import AsJson, ConfigFile, Debug
+from syncd.cli.opening import configured, opened
+from syncd.cli.options import AsJson, ConfigFile, Debug, known
 from syncd.cli.progress import Line
+from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
     from syncd.kit.asking import Outcome
+
+
+class Against(StrEnum):
+    """What a connector is tested on."""
+
+    sandbox = "sandbox"
+    live = "live"
+
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A connector, or the path of its folder.")]
 
@@ -47,31 +60,104 @@ def connectors_show(name: Name, config: ConfigFile = None, as_json: AsJson = Fal
 
 def connectors_test(
     name: Name,
-    only: Annotated[str, typer.Option("--only", metavar="WORD", help="Only checks with this word in their name.")] = "",
+    against: Annotated[
+        Against, typer.Option("--against", help="The stand-in beside it, or a real account.")
+    ] = Against.sandbox,
+    app: Annotated[
+        str | None, typer.Option("--app", metavar="APP", help="live: this app of the configuration.")
+    ] = None,
+    write: Annotated[bool, typer.Option("--write", help="live: also write, to a record of the kit's own.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="live: do not ask.")] = False,
+    only: Annotated[
+        str, typer.Option("--only", metavar="WORD", help="sandbox: only checks with this word in their name.")
+    ] = "",
     config: ConfigFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Put every question of the kit to a connector, on the stand-in beside it, and print its card. Exits 3 where one failed."""
-    from syncd.kit.asking import ask_all
+    """Put every question of the kit to a connector, on the stand-in beside it, and print its card. Exits 3 where one failed.
+
+    With `--against live` only what does no harm is asked of the account of an app: reads, and with --write one record of the
+    kit's own, which it archives again. What could not be proven is said.
+    """
     from syncd.kit.card import card_of
 
+    live = against is Against.live
+    if not live and (app is not None or write or yes):
+        raise ConfigError("--app, --write and --yes go with --against live")
     folder = _found(name, config)
-    line = Line.where_it_is_seen()
-    try:
-        tell = (lambda what, asked, of: line.say(f"{asked}/{of} {what}")) if line else lambda what, asked, of: None
-        outcomes = list(ask_all(folder, tell, only))
-    finally:
-        if line:
-            line.stop()
+    outcomes = _asked_live(folder, config, app, write=write, yes=yes) if live else _asked(folder, only)
     failed = [each for each in outcomes if each.verdict == "failed"]
-    card = card_of(folder, look=not failed)
+    card = card_of(folder, look=not live and not failed)
     if as_json:
         show.document({"card": card, "checks": [_doc(each) for each in outcomes], "failed": len(failed)})
     else:
-        _tell_outcomes(outcomes)
+        _tell_outcomes(outcomes, each_one=live)
         _tell_card(card)
     return 3 if failed else 0
+
+
+def _asked(folder: Path, only: str) -> list[Outcome]:
+    from syncd.kit.asking import ask_all
+
+    with _line() as say:
+        return list(ask_all(folder, lambda what, asked, of: say(f"{asked}/{of} {what}"), only))
+
+
+@contextmanager
+def _line() -> Iterator[Callable[[str], None]]:
+    """Say on the terminal how far it is, where there is one."""
+    line = Line.where_it_is_seen()
+    try:
+        yield line.say if line else lambda _: None
+    finally:
+        if line:
+            line.stop()
+
+
+def _asked_live(folder: Path, config: Path | None, app: str | None, *, write: bool, yes: bool) -> list[Outcome]:
+    """Ask an account of the configuration, alone: so that no pass spreads the record that the kit makes."""
+    import time
+
+    from syncd import registry
+    from syncd.kit.live import Live, ask_live
+    from syncd.ops.check import opening
+
+    with opened(config, lease=True) as session:
+        using = [
+            each
+            for each in session.config.apps
+            if registry.find(each.connector_at, session.config.connector_folders) == folder
+        ]
+        known([app] if app else None, [each.name for each in using], "app of this connector")
+        chosen = [each for each in using if app in {None, each.name}]
+        if len(chosen) != 1:
+            named = f"; name one by --app: {', '.join(each.name for each in chosen)}" if chosen else ""
+            raise ConfigError(f"{session.config.path}: {len(chosen)} apps are of the connector {folder.name}{named}")
+        [settings] = chosen
+        _confirm(settings.name, write=write, yes=yes)
+        given = opening(session.config, settings, session.keeper(settings.name))
+        live = Live(open=lambda: session.load(settings).open(given), sleep=time.sleep)
+        with _line() as say:
+            found = []
+            for each in ask_live(live, write=write):
+                say(each.question)
+                found.append(each)
+            return found
+
+
+def _confirm(app: str, *, write: bool, yes: bool) -> None:
+    what = (
+        "reads it, and makes, changes and archives one record of its own in it"
+        if write
+        else "reads it, and writes nothing"
+    )
+    if yes:
+        return
+    if not (sys.stdin.isatty() and show.terminal()):
+        raise ConfigError(f"the kit {what}: {app} is a real account; say --yes")
+    if not typer.confirm(f"{app} is a real account. The kit {what}. Go on?", default=False):
+        raise typer.Abort
 
 
 def connectors_new(
@@ -95,7 +181,10 @@ def connectors_new(
     return 0
 
 
-def _tell_outcomes(outcomes: list[Outcome]) -> None:
+def _tell_outcomes(outcomes: list[Outcome], *, each_one: bool) -> None:
+    for each in outcomes if each_one else ():
+        why = f": {each.why.message}" if each.verdict == "not asked" and each.why else ""
+        show.line(show.plain(f"{'not proven' if each.verdict == 'not asked' else each.verdict}  {each.question}{why}"))
     for each in outcomes:
         if each.verdict == "failed" and each.why is not None:
             show.line(f"FAILED {each.question}{f' ({each.world})' if each.world else ''}")
