@@ -18,6 +18,8 @@ from syncd.model import Raw
 
 ALIAS: Final = -1
 """The "app" of keys that a contact had before: an old address still finds its person."""
+GONE: Final = -2
+"""The "app" of keys of ids that an app no longer had (see `id_key`)."""
 
 
 class Holder(NamedTuple):
@@ -41,6 +43,11 @@ class Decision:
 def key_hash(rule: Sequence[str], parts: Sequence[Any]) -> bytes:
     """Make the 12-byte identity key of one match rule: enough that 10^9 keys never meet by accident."""
     return blake2b(repr((tuple(rule), tuple(parts))).encode("utf-8", "replace"), digest_size=12).digest()
+
+
+def id_key(app: int, record: str) -> bytes:
+    """Make the key under which it is remembered that an app had no record of this id any more."""
+    return key_hash(("id",), (app, record))
 
 
 def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[bytes | None]:

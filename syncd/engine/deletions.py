@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncd.core.match import ALIAS, record_keys
+from syncd.core.match import ALIAS, GONE, id_key, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
@@ -125,6 +125,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         freed.update(keys)
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
+        tx.add_keys([{"key": id_key(app.index, link.id), "app": GONE, "record": str(link.contact or 0)}])
         contact = contacts.get(link.contact)
         if contact is None:
             continue

@@ -14,7 +14,7 @@ from typing import Any
 
 from syncd.connector import App, SparesDownloads
 from syncd.core.atoms import MISSING
-from syncd.core.match import address_hash, record_keys
+from syncd.core.match import GONE, address_hash, id_key, record_keys
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
@@ -115,7 +115,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
-    records = _asked_again(hub, app, records, now_ms)
+    records = _asked_again(hub, reading, records, now_ms)
 
     def step(tx: Tx) -> None:
         if first and reading.listing:
@@ -141,30 +141,41 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     hub.world.transact("page", step)
 
 
-def _asked_again(hub: Hub, app: OpenApp, records: dict[str, Record], now_ms: int) -> dict[str, Record]:
-    """Ask for records that differ from what was confirmed a moment ago: what an app lists lags behind what it holds, so that
-    it may be the state from before our own write (NO-ECHO). Versions that are in order tell by themselves.
+def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms: int) -> dict[str, Record]:
+    """Ask for what a feed, or a listing that lags, shows otherwise than the app itself did a moment ago: a record that
+    differs from what was confirmed, for it may be the state from before our own write (NO-ECHO; versions that are in
+    order tell by themselves), and one that the app did not have any more (NO-DUPLICATE-CREATE). What it does not have is
+    left out.
     """
+    app = reading.app
     lag_ms = int(app.rule.spec.lag_seconds * 1000)
-    if not lag_ms or not records or app.rule.spec.versions == "ordered":
+    if not records or (reading.listing and not lag_ms):
         return records
-    ids = hub.world.transact("recent", _recent, app, records, now_ms - lag_ms)
+    ids = hub.world.transact("recent", _doubtful, app, records, now_ms - lag_ms if lag_ms else None)
     if not ids:
         return records
     assert app.app is not None
-    return {**records, **hub.world.call(app.name, "get", app.app.get, ids)}
+    there = hub.world.call(app.name, "get", app.app.get, sorted({*ids}))
+    return {id_: there.get(id_, record) for id_, record in records.items() if id_ in there or not ids.get(id_)}
 
 
-def _recent(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int) -> list[str]:
-    """Name the records whose base was confirmed since then, and that are shown otherwise now."""
-    marks = tx.marks(app.index, [id_ for id_ in records if not is_broken(id_)])
-    return [
-        id_
+def _doubtful(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int | None) -> dict[str, bool]:
+    """Name the records whose base was confirmed since then and that are shown otherwise now (False), and those that are
+    shown although the app did not have them when it was asked last (True).
+    """
+    sound = [id_ for id_ in records if not is_broken(id_)]
+    marks = tx.marks(app.index, sound)
+    fresh = {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
+    found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
+    if since_ms is None or app.rule.spec.versions == "ordered":
+        return found
+    return found | {
+        id_: False
         for id_, mark in marks.items()
         if mark.contact is not None
         and mark.at_ms >= since_ms
         and mark.digest != codec.digest(records[id_].fields, records[id_].problem)
-    ]
+    }
 
 
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:

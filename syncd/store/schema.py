@@ -107,7 +107,7 @@ identity = Table(
     "identity",
     META,
     Column("key", LargeBinary, primary_key=True),
-    Column("app", SMALL, primary_key=True),  # -1: a key that the contact had before
+    Column("app", SMALL, primary_key=True),  # -1: a key that the contact had before; -2: of an id that was gone
     Column("record", TEXT, primary_key=True),
     **_KEYED,
 )

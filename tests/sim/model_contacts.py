@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from syncd.core.consent import Event, Latch
-from syncd.core.match import Holder
+from syncd.core.match import ALIAS, Holder
 from syncd.core.state import Contact, Entry, Intent, Sent
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, Damaged
@@ -118,7 +118,7 @@ class ModelContacts(ModelBase, Contacts):
         found: dict[int, list[bytes]] = {}
         for key, rows in sorted(self._t.identity.items()):
             for app, record in sorted(rows):
-                if app < 0 and record in wanted:
+                if app == ALIAS and record in wanted:
                     found.setdefault(int(record), []).append(key)
         return dict(sorted(found.items(), key=lambda each: str(each[0])))
 
