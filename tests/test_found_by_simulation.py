@@ -159,3 +159,34 @@ def test_a_refusal_ends_where_there_is_a_record(tmp_path: Path) -> None:
     story.settle()
     assert story.contact("news", "11") == story.contact("crm", "1")
     assert story.sync().code == 0
+
+
+def test_a_feed_that_is_behind_tells_of_nobody_who_is_gone(tmp_path: Path) -> None:
+    """Seed 4458: believed gone, then told once more by a feed; a new contact came of it, and a second record elsewhere."""
+    story = agreed(tmp_path, {"crm": ("memory", {"lag": 2}), "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    story.settle()
+    id_ = crm.id_of("ann@x.org")
+    crm.put(id_, email="ann@new.org")
+    story.sync()
+    crm.remove(id_)
+    news.put(news.id_of("ann@x.org"), first_name="Anna")
+    for _ in range(6):
+        story.sync(approve=True)
+    assert [row["email"] for row in news.rows().values() if row["email"].startswith("ann")] == ["ann@x.org"]
+    assert not [row for row in crm.rows().values() if row["email"].startswith("ann")]
+
+
+def test_a_create_that_is_answered_with_another_contacts_record_takes_nobody_over(tmp_path: Path) -> None:
+    """Seed 322: the record had a contact already; the run ended with an internal error, and so did every later one."""
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"own_ids": True, "upserts": "company"})})
+    crm, news = story["crm"], story["news"]
+    crm.put(crm.id_of("ann@x.org"), company="Lee & Co")
+    story.settle()
+    whose = story.contact("news", news.id_of("ann@x.org"))
+    crm.put("new", email="cleo@x.org", company="Lee & Co")
+    assert story.sync().code in (3, 4)
+    story.sync(approve=True)
+    assert story.contact("news", news.id_of("cleo@x.org")) == whose, "the app has changed that record, not we its contact"
+    assert story.contact("crm", "new") != whose
+    assert story.sync().code in (3, 4)

@@ -31,6 +31,7 @@ SPEC: Final = Spec(
         Setting(name="truncate", type="list", default=[], help="name:length, properties that it cuts"),
         Setting(name="required", type="list", default=[], help="properties that may not be blank"),
         Setting(name="unique", type="list", default=[], help="properties of which it takes each value once"),
+        Setting(name="upserts", default="", help="a property by which a create finds, and changes, who is there already"),
         Setting(name="on_create", type="list", default=[], help="name=value, what it fills in on a create"),
         Setting(name="readonly", type="list", default=[], help="properties that it does not let others write"),
         Setting(name="failing", type="list", default=[], help="ids whose writes it refuses"),
@@ -157,7 +158,9 @@ class MemoryApp:
 
     def _record(self, id_: str, person: Person) -> Record:
         held = person.properties
-        fields = {name: deepcopy(held.get(field.path)) for name, field in self.fields.items()}
+        hidden = self._store.hidden
+        shown = {name: field.path for name, field in self.fields.items() if field.path not in hidden}
+        fields = {name: deepcopy(held.get(path)) for name, path in shown.items()}
         return Record(id=id_, fields=fields, version=f"{person.version:012}")
 
     def _write(self, store: MemoryStore, write: Write) -> Result:
@@ -197,8 +200,15 @@ class MemoryApp:
         refused = self._refusal(store, write.id, properties)
         if refused is not None:
             return refused
-        id_ = store.put(write.id if held is not None or not self._set["own_ids"] else store.next_id(), properties)
+        known = write.id if held is not None else self._there(store, properties)
+        id_ = store.put(known or (store.next_id() if self._set["own_ids"] else write.id), properties)
         return Applied(record=self._record(id_, store.people[id_]))
+
+    def _there(self, store: MemoryStore, properties: Mapping[str, Any]) -> str:
+        """Name the record that a create changes instead of making one."""
+        path = self._set["upserts"]
+        mine = properties.get(path) if path else None
+        return next((id_ for id_, p in store.people.items() if mine and p.properties.get(path) == mine), "")
 
     def _spelled(self, path: str, value: Any) -> Any:
         """Write a value as this app does."""

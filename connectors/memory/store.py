@@ -46,6 +46,8 @@ class MemoryStore:
         """Every write that syncd asked for, also those that were refused."""
         self.down = False
         """Unreachable: reads raise TransientError, writes are refused as busy."""
+        self.hidden: set[str] = set()
+        """Properties that it does not show now."""
         self.reads = 0
         self.epoch = 0
         self.seen: dict[str, tuple[int, Person | None]] = {}

@@ -24,6 +24,7 @@ from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
 OPTED_OUT: Final = digest_key(OUT)
+ANOTHER: Final = "asked for a new record, the app answered with one that it had already; look whether both are one person"
 NOT_SHOWN: Final = "the app does not show this field now; it is written when it is shown again"
 
 
@@ -40,6 +41,7 @@ def record_results(
     contacts = tx.seals(ids)
     mine = tx.links_in(app.index, ids)
     done = Done(tx, hub, app, now_ms)
+    done.known.update(tx.marks(app.index, _made_ids(pairs)))
     for sent, result in pairs:
         contact, link = contacts[sent.contact], mine.get(sent.contact)
         if isinstance(result, Unknown):
@@ -54,6 +56,12 @@ def record_results(
             continue  # not read back yet: stays SENT, the next look settles it
         _rejected(done, sent, contact, link, result, fresh)
     done.write()
+
+
+def _made_ids(pairs: Sequence[tuple[Sent, Result]]) -> list[str]:
+    """List the ids that the app drew for new records."""
+    made = [r.record.id for sent, r in pairs if sent.kind == "create" and isinstance(r, Applied) and r.record is not None]
+    return sorted({*made} - {sent.record for sent, _ in pairs})
 
 
 def _rejected(
@@ -111,6 +119,8 @@ class Done:
 
     def __init__(self, tx: Tx, hub: Hub, app: OpenApp, now_ms: int) -> None:
         self.tx, self.hub, self.app, self.now_ms = tx, hub, app, now_ms
+        self.known: set[str] = set()
+        """Of the records that answers to creates show, those that were there before."""
         self.settled: list[Sent] = []
         self.unsent: list[Sent] = []
         self.saved: list[Link] = []
@@ -125,8 +135,12 @@ class Done:
 
     def wrote(self, sent: Sent, contact: Contact, link: Link | None, record: Record, *, authored: bool) -> None:
         """Record what the app now holds as the base of what we sent; anything else in it is an observation."""
+        if link is None and record.id in self.known:
+            self._another(sent, contact, record)
+            return
         known, record = link is not None, self.hub.partly(record)
         if link is None:
+            self.known.add(record.id)
             link = Link(app=sent.app, id=record.id, contact=contact.id)
         if not known and authored and record.fields.items() >= sent.fields.items():
             self._made(sent, contact, link, record)
@@ -154,6 +168,11 @@ class Done:
             self._rekey(contact, link, before)
         if entries:
             self.journal.append((contact, entries))
+
+    def _another(self, sent: Sent, contact: Contact, record: Record) -> None:
+        """Take nobody else's record for the one that was asked for; it is read in full again, as it may have been changed."""
+        self.refused(sent, contact, None, Rejected(why="exists", existing=record.id, message=ANOTHER))
+        self.tx.forget_reading(self.app.index, [record.id])
 
     def _made(self, sent: Sent, contact: Contact, link: Link, record: Record) -> None:
         """Record a new record of ours that holds just what we sent; what else it shows is blank or the app's own."""

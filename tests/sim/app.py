@@ -45,6 +45,9 @@ class Watcher(Protocol):
     def listed(self, app: int, ids: Sequence[str]) -> None:
         """Syncd is told that this is everything."""
 
+    def trespassed(self, app: int) -> None:
+        """Syncd reads or writes an account that is not the one it knows."""
+
 
 @dataclass(slots=True)
 class Connection:
@@ -55,13 +58,15 @@ class Connection:
     spec: Spec
     fields: Mapping[str, FieldMap]
     blunders: frozenset[str] = frozenset()
+    foreign: bool = False
+    """It leads to another account: nothing may be asked of it but its name."""
     pages: int = field(default=0)
 
     def check(self) -> list[Finding]:
         return []
 
     def fingerprint(self) -> str:
-        return f"sim:{self.vendor.name}"
+        return f"sim:{self.vendor.name}{' (another account)' if self.foreign else ''}"
 
     def new_id(self, token: str) -> str:
         return "" if self.vendor.quirks.own_ids else token
@@ -216,6 +221,8 @@ class Connection:
 
     def _write(self, write: Write) -> Result:
         self.vendor.tick()
+        if self.foreign:
+            self.watcher.trespassed(self.vendor.index)
         fate = self.watcher.fate(self.vendor.index)
         if fate == "busy":
             return Rejected(why="busy", message="too many requests")
@@ -244,20 +251,27 @@ class Connection:
         asked = write
         if write.kind == "create" and self.vendor.quirks.subscribes and "vendor default" not in self.blunders:
             asked = replace(write, fields={"email_consent": "unknown", **write.fields})  # said, lest the app decides
+        if self.vendor.quirks.replaces and write.kind in ("update", "consent") and "patch as put" not in self.blunders:
+            there = self.vendor.people.get(write.id)
+            asked = replace(asked, fields={**(there.props if there is not None else {}), **asked.fields})
         result = self.vendor.apply(asked)
         self.watcher.answered(self.vendor.index, write, result)
         return result
 
     def _reach(self) -> None:
         self.vendor.tick()
+        if self.foreign:
+            self.watcher.trespassed(self.vendor.index)
         if self.vendor.down == "access":
             raise AccessError(f"{self.vendor.name}: the key is refused")
         if self.vendor.down:
             raise TransientError(f"{self.vendor.name}: cannot be reached", retry_after_seconds=30.0)
 
 
-def connector(vendor: Vendor, watcher: Watcher, blunders: frozenset[str] = frozenset()) -> Connector:
-    """Make the connector of one simulated app; what it states is true of that app."""
+def connector(
+    vendor: Vendor, watcher: Watcher, blunders: frozenset[str] = frozenset(), *, foreign: bool = False
+) -> Connector:
+    """Make the connector of one simulated app; what it states is true of that app. `foreign`: of another account of it."""
     q = vendor.quirks
     late = q.lag_ms > 0
     spec = Spec(
@@ -282,6 +296,6 @@ def connector(vendor: Vendor, watcher: Watcher, blunders: frozenset[str] = froze
         if vendor.down:
             raise TransientError(f"{vendor.name}: cannot be reached")
         fields = {name: field for name, field in opening.fields.items() if name in FIELDS}
-        return Connection(vendor, watcher, spec, fields, blunders)
+        return Connection(vendor, watcher, spec, fields, blunders, foreign)
 
     return Connector(spec=spec, open=opened)

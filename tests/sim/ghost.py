@@ -70,6 +70,8 @@ class Ghost:
     """A person that turned out to be another one."""
     gone: dict[tuple[int, str], int] = field(default_factory=dict)
     """Records that people deleted: when."""
+    hidden: set[tuple[int, str]] = field(default_factory=set)
+    """Records that were out of sight once: to syncd they were gone."""
 
     def person(self, number: int) -> int:
         while number in self.joined:

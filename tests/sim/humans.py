@@ -55,9 +55,13 @@ def _change(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: 
             return f"{start} {_edit(vendor, there, evidence)}"
         case "opt_in_bare":
             return f"{start} {_edit(vendor, there, {'email_consent': IN})}"
-        case "hide" | "show":
-            vendor.out_of_sight = {*vendor.out_of_sight, there.id} if action.kind == "hide" else set()
-            return f"{start} is {'out of sight' if action.kind == 'hide' else 'in sight again'}"
+        case "hide":
+            vendor.out_of_sight.add(there.id)
+            ghost.hidden.add((action.app, there.id))
+            return f"{start} is out of sight"
+        case "show":
+            vendor.out_of_sight.clear()
+            return f"{start} is in sight, and everybody else"
         case "merge":
             return _merge(action, vendor, there, ghost, clock)
         case _:
@@ -98,6 +102,10 @@ def _merge(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: C
     lacking = {name: raw for name, raw in other.props.items() if name not in there.props}
     vendor.remove(other.id)
     ghost.gone[action.app, other.id] = clock.true_ms
-    if lacking:
+    into = there.id
+    if vendor.quirks.merges_new:
+        into = vendor.merge(there.id, lacking)
+        ghost.gone[action.app, there.id] = clock.true_ms
+    elif lacking:
         vendor.edit(there.id, lacking)
-    return f"{APPS[action.app]}: {other.id} is merged into {there.id}"
+    return f"{APPS[action.app]}: {other.id} is merged into {there.id}{f', as {into}' if into != there.id else ''}"

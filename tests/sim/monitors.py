@@ -292,8 +292,9 @@ class Monitors:
 
     def _archives(self, app: int, there: Person) -> None:
         who = self.ghost.person(there.person)
+        renamed = [(vendor.index, id_) for vendor in self.vendors for id_ in sorted(vendor.moved)]
         asked = [
-            place for (place, id_) in self.ghost.gone
+            place for (place, id_) in (*self.ghost.gone, *sorted(self.ghost.hidden), *renamed)
             if self.ghost.person(self.vendors[place].people[id_].person) == who and self.vendors[place].quirks.on_delete == "archive"
         ]  # fmt: skip
         self.seen["an archive was sent"] += 1
@@ -305,5 +306,7 @@ class Monitors:
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
             there = self.vendors[app].people.get(id_)
-            if there is not None and there.live and (app, id_) not in self.ghost.gone:
+            if there is not None and there.live and id_ in self.vendors[app].out_of_sight:
+                self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1
+            elif there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")

@@ -21,8 +21,10 @@ from syncd.model import Record, Result, Write
 from syncd.store.store import EPOCH, LeaseLost
 from syncd.store.tx import Tx
 from tests.sim.app import connector
+from tests.sim.fingerprint import fingerprint
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
+from tests.sim.model_store import ModelStore
 from tests.sim.monitors import Monitors, Violation
 from tests.sim.rest import at_rest, told_by_feeds
 from tests.sim.scenario import APPS, Round, Scenario
@@ -155,7 +157,7 @@ class Play:
         session, self.spent = self.session(), 0
         self.tell(f"syncd {kind}")
         try:
-            outcome = runs.sync(session) if kind == "sync" else runs.resync(session)
+            outcome = self._asked_for(kind, session)
         except Crash:
             self.tell("   the process dies")
             self.ghost.crash()
@@ -165,6 +167,10 @@ class Play:
             self.monitors.seen["lease lost"] += 1
             self.ghost.crash()
             return None
+        if kind == "plan":
+            self.tell(f"   a plan ({outcome.code})")
+            self.ghost.crash()  # whatever it was shown went into a copy
+            return None
         held = "".join(f", {held['app']} {held['verb']}" for held in outcome.doc["held"])
         self.tell(f"   {outcome.doc['outcome']} ({outcome.code}){held}, inbox {outcome.doc['inbox']}")
         self.monitors.seen[f"outcome {outcome.doc['outcome']}"] += 1
@@ -172,8 +178,34 @@ class Play:
             self.monitors.seen[f"held: {held['verb']}"] += 1
         return outcome
 
+    def _asked_for(self, kind: str, session: Session) -> Any:
+        if kind == "plan":
+            return self._planned(session)
+        return runs.sync(session) if kind == "sync" else runs.resync(session)
+
+    def _planned(self, session: Session) -> Any:
+        """DRY-RUN-PURE: let the operator look at a plan; nothing is sent, and nothing that is stored changes."""
+        sends, before = self.sends, self.stored()
+        outcome = runs.plan(session)
+        if self.sends > sends:
+            self.monitors.blame("DRY-RUN-PURE", "a plan sent something")
+        if not self.nested and self.stored() != before:
+            self.monitors.blame("DRY-RUN-PURE", "a plan left something in the store")
+        return outcome
+
+    def stored(self) -> bytes:
+        """Name what the store holds; nothing where it is no model of one."""
+        store = self.kept.store
+        if not isinstance(store, ModelStore):
+            return b""
+        tables = {name: getattr(store.tables, name) for name in store.tables.__slots__}
+        return fingerprint(0, tables)
+
     def approve(self, outcome: Any) -> None:
         """Let the operator release what was held."""
+        if any(held["verb"] == "account" for held in outcome.doc["held"]):
+            self.tell("the operator gives syncd the right key back")
+            return
         session = self.session()
         try:
             runs.approve(session, outcome.doc["run"])
@@ -183,13 +215,16 @@ class Play:
 
     def _load(self, settings: AppConfig) -> Connector:
         vendor = next(v for v in self.vendors if v.name == settings.name)
-        return connector(vendor, self, self.blunders)
+        foreign = any((f.kind, f.round, f.app) == ("tenant", self.round, vendor.index) for f in self.scenario.faults)
+        known = foreign and not self.peace and self.monitors.ask(lambda tx: _account(tx, vendor.name))
+        return connector(vendor, self, self.blunders, foreign=bool(known))
 
     def _rest(self) -> None:
         """Stop people and faults; everything must come to rest, and then hold still."""
         self.peace, self.round = True, len(self.scenario.rounds)
         for vendor in self.vendors:
             vendor.calm = True
+            vendor.out_of_sight.clear()
         if self._settled(("sync",), quiet=2, runs_max=REST_RUNS_MAX // 2):
             told_by_feeds(self)  # before a full listing repairs what a feed did not tell
         if self.monitors.violations:
@@ -338,6 +373,9 @@ class Play:
     def absent(self, app: int, ids: Sequence[str]) -> None:
         """Nothing is made of it here: `Monitors.unlinks` looks at the truth."""
 
+    def trespassed(self, app: int) -> None:
+        self.monitors.blame("TENANT-FENCE", f"{APPS[app]} is another account, and it was asked for more than its name")
+
     def listed(self, app: int, ids: Sequence[str]) -> None:
         self.ghost.listing.append((app, tuple(ids)))
 
@@ -348,6 +386,11 @@ class Play:
 def _forget_cursors(tx: Tx) -> None:
     for app in tx.apps().values():
         tx.save_app(app.id, cursor=None)
+
+
+def _account(tx: Tx, app: str) -> str | None:
+    state = tx.apps().get(app)
+    return None if state is None else state.fingerprint
 
 
 def play(scenario: Scenario, opening: Opening, blunders: frozenset[str] = frozenset()) -> Played:

@@ -68,6 +68,10 @@ class Quirks:
     """A record's id is made of its address: another address, another id."""
     robot: str = ""
     """A workflow that sets the company to this word, some time after every change of it."""
+    replaces: bool = False
+    """A write takes away whatever it does not name: the connector sends the rest as it is."""
+    merges_new: bool = False
+    """Two records that people merge become a third one."""
     batch: int = 100
     hidden: tuple[str, ...] = ()
     """Fields that the app does not show at times."""
@@ -121,7 +125,10 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "declared": (True,),
     "subscribes": (True,),
     "unique_email": (True,),
-    "robot": ("Robotics",),
+    "id_from_email": (True,),
+    "replaces": (True,),
+    "merges_new": (True,),
+    "robot": ("Robotics", "Automata"),
     "batch": (1,),
     "hidden": (("company",), ("email_consent",)),
     "on_delete": ("archive",),
@@ -129,7 +136,7 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "update": (False,),
 }
 """Knob -> the settings that are tried."""
-RARE: Final = {"robot": 0.1, "create": 0.1, "update": 0.06, "on_delete": 0.25, "hidden": 0.25, "unbumped": 0.3}
+RARE: Final = {"robot": 0.1, "create": 0.1, "update": 0.06, "on_delete": 0.25, "hidden": 0.25, "unbumped": 0.3, "id_from_email": 0.2}
 """Knobs that take much away from a history: how often they are on where they are enabled at all."""
 
 
@@ -152,6 +159,8 @@ def mended(quirks: Quirks) -> Quirks:
         changes |= {"stale": False, "twice": False}  # no connector can tell which row is the newer: it must ask
     if quirks.versions == "opaque":
         changes |= {"stale": False, "twice": False}
+    if quirks.id_from_email:
+        changes |= {"own_ids": True, "unique_email": True, "lower": (), "subscribes": False}
     if not quirks.cut:
         changes |= {"declared": False}
     if quirks.upper == quirks.lower:

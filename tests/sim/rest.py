@@ -64,6 +64,8 @@ def told_by_feeds(play: Play) -> None:
             continue  # a listing that loses rows, what is seen again, or a feed that may still be some reads behind
         for id_, there in sorted(vendor.people.items()):
             link = rest.links.get((place, id_))
+            if (place, id_) in play.ghost.hidden:
+                continue  # no feed tells of what comes into sight again
             if link is None or link.seen is not None or not there.live:
                 if link is None and there.live:
                     play.monitors.blame("COVERAGE", f"{id_} in {APPS[place]} was told and not heard of")

@@ -28,10 +28,10 @@ ActionKind = Literal[
 ]
 ACTIONS: Final[dict[ActionKind, int]] = {
     "edit": 10, "create": 3, "blank": 2, "opt_out": 4, "opt_in": 3, "opt_in_bare": 2, "delete": 2, "undelete": 1,
-    "merge": 1, "move": 2,
+    "merge": 1, "move": 2, "hide": 1, "show": 1,
 }  # fmt: skip
-"""What people do, and how often. move: another e-mail address. opt_in_bare: without evidence. Never drawn, as nobody can know
-better: hide and show, which take a record out of sight of syncd's account, as if it were deleted, and back.
+"""What people do, and how often. move: another e-mail address. opt_in_bare: without evidence. hide and show take a record out
+of sight of syncd's account, as if it were deleted, and back.
 """
 EDITABLE: Final = ("first_name", "company")
 APPS: Final = ("crm", "news", "desk", "shop")
@@ -51,12 +51,14 @@ class Action:
     """Makes the typed value unlike any other."""
 
 
-FaultKind = Literal["crash", "call", "write", "takeover", "clock"]
+FaultKind = Literal["crash", "call", "write", "takeover", "clock", "tenant"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """What goes wrong in a round: at a boundary (crash, takeover, clock), at the nth call of an app, at its nth write."""
+    """What goes wrong in a round: at a boundary (crash, takeover, clock), at the nth call of an app, at its nth write, or all
+    the time (tenant: somebody gave syncd the key of another account).
+    """
 
     round: int
     kind: FaultKind
@@ -70,7 +72,7 @@ class Fault:
 class Round:
     """One run of syncd, after a pause."""
 
-    kind: Literal["sync", "sweep"] = "sync"
+    kind: Literal["sync", "sweep", "plan"] = "sync"
     pause_ms: int = 60_000
 
 
@@ -137,7 +139,7 @@ def draw(seed: int) -> Scenario:
     apps = tuple(draw_quirks(chance, enabled) for _ in range(chance.choice((2, 2, 3, 3, 4))))
     persons = chance.choice((1, 2, 2, 3, 5))
     rounds = tuple(
-        Round(kind="sweep" if chance.random() < 0.15 else "sync", pause_ms=chance.choice(PAUSES_MS))
+        Round(kind=chance.choices(("sync", "sweep", "plan"), (80, 15, 5))[0], pause_ms=chance.choice(PAUSES_MS))
         for _ in range(chance.randint(2, 5))
     )
     mode: Literal["safety", "liveness"] = "liveness" if chance.random() < 0.2 else "safety"
@@ -192,6 +194,8 @@ def _faults(chance: random.Random, apps: int, rounds: int) -> list[Fault]:
             )
         if chance.random() < 0.05:
             faults.append(Fault(round=round_, kind="takeover", at=chance.randrange(BOUNDARIES)))
+        if round_ and chance.random() < 0.05:
+            faults.append(Fault(round=round_, kind="tenant", at=0, app=chance.randrange(apps)))
         if chance.random() < 0.05:
             how = chance.choice(("3600000", "-3600000", "-120000"))
             faults.append(Fault(round=round_, kind="clock", at=chance.randrange(BOUNDARIES), how=how))

@@ -119,7 +119,7 @@ class Vendor:
         if id_ in self.people and self.people[id_].live:
             return ""
         made = {**props, PRIVATE: f"private {self.name} {self.ids}"}
-        self.people[id_] = Person(id=id_, props={}, person=person, by="people", version=0, born_ms=self.now_ms())
+        self._begin(id_, person, "people")
         self._did(id_, made, "people")
         self._store(id_, made)
         return id_
@@ -133,6 +133,17 @@ class Vendor:
     def remove(self, id_: str) -> None:
         self.people[id_].live = False
         self._note(id_, told=True)
+
+    def merge(self, id_: str, lacking: Mapping[str, Any]) -> str:
+        """Let a record and what another one had become a third record; give its id."""
+        person = self.people[id_]
+        self.remove(id_)
+        self.ids += 1
+        new = f"{self.name}{self.ids}"
+        self.people[new] = replace(person, id=new, props={}, version=0, live=True, born_ms=self.now_ms())
+        self._did(new, lacking, "people")
+        self._store(new, {**person.props, **lacking})
+        return new
 
     def bring_back(self, id_: str) -> None:
         self.people[id_].live = True
@@ -168,8 +179,8 @@ class Vendor:
             id_ = self._made(write)
         else:
             id_ = now.id
-            self._store(id_, {**now.props, **write.fields})
-        return Applied(record=self.shown(self.people[id_].id))
+            self._store(id_, dict(write.fields) if self.quirks.replaces else {**now.props, **write.fields})
+        return Applied(record=self.shown(self.moved.get(id_, id_)))
 
     def has_moved(self, write: Write, now: Person) -> bool:
         if self.quirks.guard != "cas":
@@ -215,13 +226,19 @@ class Vendor:
     def _made(self, write: Write) -> str:
         person = self.whose(write)
         self.ids += 1
-        id_ = write.id or f"{self.name}{self.ids}"
+        id_ = f"e:{write.fields.get('email')}" if self.quirks.id_from_email else write.id or f"{self.name}{self.ids}"
         start = {"email_consent": "opted_in"} if self.quirks.subscribes else {}
-        self.people[id_] = Person(id=id_, props={}, person=person, by="syncd", version=0, born_ms=self.now_ms())
+        self._begin(id_, person, "syncd")
         self._store(id_, {**start, **write.fields})
         if self.quirks.subscribes and "email_consent" not in write.fields:
             self._did(id_, start, "robot")
         return id_
+
+    def _begin(self, id_: str, person: int, by: str) -> None:
+        """Make an empty record; one that had this id before it counts on."""
+        self.moved.pop(id_, None)
+        version = self.people[id_].version if id_ in self.people else 0
+        self.people[id_] = Person(id=id_, props={}, person=person, by=by, version=version, born_ms=self.now_ms())
 
     # -- time
 
@@ -244,7 +261,7 @@ class Vendor:
         before = person.props
         person.props = {name: self.spelled(name, raw) for name, raw in props.items() if raw not in (None, "")}
         differ = {name for name in {*before, *person.props} if before.get(name) != person.props.get(name)}
-        told = not differ or not differ <= {*self.quirks.unbumped} or person.version == 0
+        told = not differ or not differ <= {*self.quirks.unbumped} or not before
         self._note(id_, told=told)
         word = self.quirks.robot
         if (
@@ -253,7 +270,7 @@ class Vendor:
             and person.props.get("company") not in (None, word, self.spelled("company", word))
         ):
             self.after(ROBOT_MS, lambda: self._automate(id_, word))
-        if self.quirks.id_from_email and id_.startswith("e:") and id_ != f"e:{person.props.get('email')}":
+        if self.quirks.id_from_email and id_ != f"e:{person.props.get('email')}":
             self._rename(id_, f"e:{person.props.get('email')}")
 
     def _automate(self, id_: str, word: str) -> None:
@@ -265,7 +282,8 @@ class Vendor:
         person = self.people[id_]
         if new in self.people and self.people[new].live:
             return
-        self.people[new] = replace(person, id=new, props=dict(person.props))
+        version = max(person.version, self.people[new].version if new in self.people else 0)
+        self.people[new] = replace(person, id=new, props=dict(person.props), version=version)
         self.moved[id_] = new
         self.remove(id_)
         self._note(new, told=True)
