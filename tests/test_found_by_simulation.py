@@ -187,6 +187,8 @@ def test_a_create_that_is_answered_with_another_contacts_record_takes_nobody_ove
     crm.put("new", email="cleo@x.org", company="Lee & Co")
     assert story.sync().code in (3, 4)
     story.sync(approve=True)
-    assert story.contact("news", news.id_of("cleo@x.org")) == whose, "the app has changed that record, not we its contact"
+    assert story.contact("news", news.id_of("cleo@x.org")) == whose, (
+        "the app has changed that record, not we its contact"
+    )
     assert story.contact("crm", "new") != whose
     assert story.sync().code in (3, 4)

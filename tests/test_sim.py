@@ -64,7 +64,11 @@ def test_a_history_is_the_same_in_every_process() -> None:
     [
         ("vendor default", Quirks(subscribes=True), {"NEVER-SUBSCRIBE"}),
         ("ahead", Quirks(lag_ms=60_000, unordered=True), {"COVERAGE"}),
-        ("wrong reply", Quirks(), {"READ-BACK", "CONVERGENCE", "NO-BLIND-OVERWRITE", "QUIESCENCE", "NO-NOOP-WRITE"}),
+        (
+            "wrong reply",
+            Quirks(),
+            {"READ-BACK", "COVERAGE", "CONVERGENCE", "NO-BLIND-OVERWRITE", "QUIESCENCE", "NO-NOOP-WRITE"},
+        ),
         ("forgets people", Quirks(), {"NO-FALSE-DELETE"}),
     ],
 )

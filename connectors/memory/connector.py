@@ -31,7 +31,9 @@ SPEC: Final = Spec(
         Setting(name="truncate", type="list", default=[], help="name:length, properties that it cuts"),
         Setting(name="required", type="list", default=[], help="properties that may not be blank"),
         Setting(name="unique", type="list", default=[], help="properties of which it takes each value once"),
-        Setting(name="upserts", default="", help="a property by which a create finds, and changes, who is there already"),
+        Setting(
+            name="upserts", default="", help="a property by which a create finds, and changes, who is there already"
+        ),
         Setting(name="on_create", type="list", default=[], help="name=value, what it fills in on a create"),
         Setting(name="readonly", type="list", default=[], help="properties that it does not let others write"),
         Setting(name="failing", type="list", default=[], help="ids whose writes it refuses"),

@@ -24,7 +24,9 @@ from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
 OPTED_OUT: Final = digest_key(OUT)
-ANOTHER: Final = "asked for a new record, the app answered with one that it had already; look whether both are one person"
+ANOTHER: Final = (
+    "asked for a new record, the app answered with one that it had already; look whether both are one person"
+)
 NOT_SHOWN: Final = "the app does not show this field now; it is written when it is shown again"
 
 
@@ -60,7 +62,9 @@ def record_results(
 
 def _made_ids(pairs: Sequence[tuple[Sent, Result]]) -> list[str]:
     """List the ids that the app drew for new records."""
-    made = [r.record.id for sent, r in pairs if sent.kind == "create" and isinstance(r, Applied) and r.record is not None]
+    made = [
+        r.record.id for sent, r in pairs if sent.kind == "create" and isinstance(r, Applied) and r.record is not None
+    ]
     return sorted({*made} - {sent.record for sent, _ in pairs})
 
 
@@ -238,9 +242,10 @@ class Done:
         return codec.digest(record.fields, None) if self.hub.part is None else b""
 
     def gone(self, sent: Sent) -> None:
-        """The record is not there: the next read decides about that; it is never created again from here."""
+        """The record is not there: the next read decides about that, and plans again if it is; nobody is created from here."""
         self.settled.append(sent)
         self.missing.append(sent.record)
+        self.dirty.add(sent.contact)
 
     def archived(self, sent: Sent, link: Link | None) -> None:
         """The app put the record away: the link ends here."""

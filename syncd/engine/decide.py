@@ -131,8 +131,7 @@ def merge_contact(
             out.settled.append(sent)
     golden = dict(contact.golden)
     email, shown = contact.golden.get("email"), _shown(links)
-    latches = _joined(contact, _hashed(email, shown, rules), known, rules) if known else {}
-    consented = observe_consent(contact, links, latches, rules, out.now_ms)
+    consented = _heard(contact, links, known, rules, out.now_ms)
     merged = merge(contact, links, rules, out.now_ms)
     for link in links if not hub.narrowed else ():
         link.unheard = unheard(link, rules)
@@ -272,6 +271,25 @@ def subjects_of(contacts: Iterable[Contact], links: Mapping[int, list[Link]], ru
         subjects.add(subject(contact.id))
         subjects |= _addresses(contact, links[contact.id], rules)
     return sorted(subjects)
+
+
+def hear(tx: Tx, hub: Hub, contact: Contact, links: list[Link]) -> list[Entry]:
+    """Hear what records that are about to be forgotten had to say about consent, and nothing else of them."""
+    out = Outcome(now_ms=hub.world.now_ms())
+    known = tx.latches(subjects_of([contact], {contact.id: links}, hub.rules)) if tx.has_latches() else {}
+    addresses = _addresses(contact, links, hub.rules)
+    consented = _heard(contact, links, known, hub.rules, out.now_ms)
+    _latch(contact, addresses, consented, known, out)
+    write_outcome(tx, hub, [], out)
+    return consented.entries
+
+
+def _heard(
+    contact: Contact, links: list[Link], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules, now_ms: int
+) -> Consented:
+    """Let consent count, on top of what is known of this person and all addresses."""
+    latches = _joined(contact, _addresses(contact, links, rules), known, rules) if known else {}
+    return observe_consent(contact, links, latches, rules, now_ms)
 
 
 def _joined(

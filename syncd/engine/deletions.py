@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncd.core.match import ALIAS, GONE, id_key, record_keys
+from syncd.core.match import ALIAS, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
-from syncd.engine.decide import reconsider
+from syncd.engine.decide import hear, reconsider
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import STRIKES, identity_keys, observe
+from syncd.engine.returning import gone_rows, inherit
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.tx import Tx
@@ -88,6 +89,35 @@ def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
     return {id_ for id_, mine in keys.items() if not undecided.isdisjoint(mine)}
 
 
+def _heirs(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> dict[str, Link]:
+    """Find the new record that takes the place of one that was merged into it: the only one that has its keys and that
+    nobody was asked about yet.
+    """
+    keys = {link.id: identity_keys(link.base, app.rule, hub.rules) for link in merged}
+    holders = tx.holders(sorted({key for mine in keys.values() for key in mine}))
+    heirs: dict[str, Link] = {}
+    for id_, mine in keys.items():
+        found = {h.record for key in mine for h in holders.get(key, ()) if h.app == app.index and h.record != id_}
+        link = tx.link(app.index, found.pop()) if len(found) == 1 else None
+        if (
+            link is not None
+            and not link.contact
+            and link.seen is not None
+            and link.id not in {h.id for h in heirs.values()}
+        ):
+            heirs[id_] = link
+    return heirs
+
+
+def _inherit(tx: Tx, link: Link, heir: Link) -> None:
+    """Link the record that a merge left, and take what it copied for what was agreed on with the one that is gone: no edit
+    (SYNC-MODEL 1.12). The rest of it is merged like any first contact.
+    """
+    heir.contact = link.contact
+    inherit(heir, link.base, link.acks)
+    tx.save_links([heir])
+
+
 def _set_aside(tx: Tx, app: OpenApp, lost: Sequence[str]) -> list[str]:
     """Set aside what a write and a `get` miss although this very pass has listed it: either it was removed a moment ago,
     which the next listing shows, or its id leads nowhere. Gives the rest, of which there is evidence.
@@ -116,6 +146,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     contacts = tx.contacts(link.contact for link in links if link.contact)
     others = tx.links_of(contacts)
     merged = _twins(tx, hub, app, links)
+    heirs = _heirs(tx, hub, app, [link for link in links if link.id in merged and link.contact in contacts])
     journal: list[tuple[Contact, list[Entry]]] = []
     freed: set[bytes] = set()
     for link in links:
@@ -125,10 +156,13 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         freed.update(keys)
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
-        tx.add_keys([{"key": id_key(app.index, link.id), "app": GONE, "record": str(link.contact or 0)}])
+        tx.add_keys(gone_rows(app.index, link))
         contact = contacts.get(link.contact)
         if contact is None:
             continue
+        if link.id in heirs and not contact.review:
+            _inherit(tx, link, heirs[link.id])
+        said = hear(tx, hub, contact, [link]) if link.seen is not None else []
         rest = [other for other in others[contact.id] if other.app != app.index]
         if contact.review and not rest:
             if link.id not in merged:
@@ -139,7 +173,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
         contact.tombs[app.index] = now_ms
         contact.going.pop(app.index, None)
-        journal.append((contact, [_entry(link, MERGED if link.id in merged else REMOVED)]))
+        journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else REMOVED)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
         if not rest and contact.review:

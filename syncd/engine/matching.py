@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from syncd.core.match import Decision, decide_match, record_keys
+from syncd.core.match import GONE, Decision, Holder, decide_match, record_keys
 from syncd.core.rules import AppRule
 from syncd.core.state import Contact, Link
 from syncd.engine.decide import Outcome, merge_all, merge_contact, subjects_of, write_outcome
 from syncd.engine.hub import PAGE, Hub
+from syncd.engine.returning import CAME_BACK, Former, came_back
 from syncd.model import Raw
 from syncd.store.tx import Tx
 
@@ -51,6 +52,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
     owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
     taken = {c: {link.app for link in mine} for c, mine in tx.links_of(sorted(owners)).items()}
     keys_of = _other_keys(tx, hub, app, holders) if len(hub.rules.match) > 1 else {}
+    back = came_back(tx, app, links)
     contacts: list[Contact] = []
     alone: dict[int, list[Link]] = {}
     number = tx.next_contact()
@@ -60,6 +62,8 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         decision = decide_match(app, link.id, keys[link.id], holders, taken, keys_of, hub.rules, place)
         if decision.kind == "wait":
             continue
+        if link.id in back:
+            decision = _known_by_id(link, decision, back[link.id])
         matched.append(link)
         if decision.contact is not None:
             link.contact = decision.contact
@@ -78,6 +82,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         _attach(holders, keys[link.id], link)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
+    tx.save_links(link for link in matched if link.base)
     tx.attach(link for link in matched if link.contact not in alone)
     write_outcome(tx, hub, sorted(alone), out)
     return len(matched), len(links) - len(matched), last
@@ -92,6 +97,17 @@ def _merge_alone(
     for contact in contacts:
         merge_contact(contact, links[contact.id], (), known, hub, out)
     return out
+
+
+def _known_by_id(link: Link, decision: Decision, former: Former) -> Decision:
+    """Decide about a record whose id was gone: it takes up what was agreed on with its contact. With keys that lead nowhere
+    a person is asked, for some apps give an id to somebody else.
+    """
+    if decision.kind == "new":
+        return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=CAME_BACK)
+    if decision.contact == former.contact:
+        former.inherit(link)
+    return decision
 
 
 def _shown(link: Link) -> dict[str, Raw]:

@@ -52,6 +52,7 @@ _HOLDERS = Keyed(
 _ALIASES = Keyed(
     select(_D.record, _D.key).where(_D.app == sa.literal_column("-1")).order_by(_D.record, _D.key), _D.record
 )
+_ANY_GONE = select(_D.record).where(_D.app == sa.literal_column("-2")).limit(1)
 _ADD_KEY = inserting(s.identity, "key app record", clash="stays")
 _DROP_KEY = deleting(s.identity, "key app record")
 
@@ -150,6 +151,10 @@ class Contacts(Base):
         for contact, key in _ALIASES.find(self._c, [str(contact) for contact in contacts]):
             found.setdefault(int(contact), []).append(bytes(key))
         return found
+
+    def any_gone(self) -> bool:
+        """Say whether it is remembered of any id that it was gone."""
+        return self._c.execute(_ANY_GONE).first() is not None
 
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
         _ADD_KEY.run(self._c, rows)

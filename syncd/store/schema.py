@@ -230,6 +230,7 @@ _INDEXES: Final = (
     ("contact_held", contact, "id", "held = 1"),
     ("contact_refused", contact, "id", "refused = 1"),
     ("identity_alias", identity, "record", "app = -1"),
+    ("identity_gone", identity, "record", "app = -2"),
     ("record_id", record, "app id", "UNIQUE"),
     ("record_one_link", record, "contact app", "UNIQUE contact IS NOT NULL"),
     ("record_to_match", record, "app id", "contact IS NULL AND seen IS NOT NULL"),

@@ -70,8 +70,13 @@ class Ghost:
     """A person that turned out to be another one."""
     gone: dict[tuple[int, str], int] = field(default_factory=dict)
     """Records that people deleted: when."""
-    hidden: set[tuple[int, str]] = field(default_factory=set)
-    """Records that were out of sight once: to syncd they were gone."""
+    hidden: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
+    """Records that were out of sight once -> how many listings and approvals there had been."""
+    absent: set[tuple[int, str]] = field(default_factory=set)
+    """Records that an app did not have when syncd asked for them."""
+    refused: set[tuple[int, str]] = field(default_factory=set)
+    """Records out of sight that a write did not find."""
+    approvals: int = 0
 
     def person(self, number: int) -> int:
         while number in self.joined:
@@ -153,6 +158,20 @@ class Ghost:
 
     def _ordered(self, app: int) -> bool:
         return self.vendors[app].quirks.versions == "ordered"
+
+    def hide(self, app: int, id_: str) -> None:
+        """Note that a record is out of sight from now on."""
+        self.hidden[app, id_] = (len(self.lists.get(app, ())), self.approvals)
+
+    def seems_gone(self, app: int, id_: str) -> bool:
+        """Say whether syncd has every evidence that there is that a record out of sight is gone: asked for it was not there,
+        and a write did not find it, or two listings did not, or one, and a person agreed or the app has another of them.
+        """
+        lists, approvals = self.hidden[app, id_]
+        missed = sum(id_ not in ids for ids in self.lists.get(app, [])[lists:])
+        twin = any(other != (app, id_) and other[0] == app for other in self.group((app, id_)))
+        believed = missed > 1 or (missed == 1 and (twin or self.approvals > approvals)) or (app, id_) in self.refused
+        return (app, id_) in self.absent and believed
 
     def knows(self, app: int, id_: str) -> bool:
         return (app, id_) in self.known

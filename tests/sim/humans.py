@@ -57,7 +57,7 @@ def _change(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: 
             return f"{start} {_edit(vendor, there, {'email_consent': IN})}"
         case "hide":
             vendor.out_of_sight.add(there.id)
-            ghost.hidden.add((action.app, there.id))
+            ghost.hide(action.app, there.id)
             return f"{start} is out of sight"
         case "show":
             vendor.out_of_sight.clear()

@@ -11,7 +11,7 @@ from typing import Any, Final
 import orjson
 
 from syncd.core.consent import Event, Latch
-from syncd.core.match import ALIAS, Holder
+from syncd.core.match import ALIAS, GONE, Holder
 from syncd.core.state import Contact, Entry, Intent, Sent
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, Damaged
@@ -121,6 +121,9 @@ class ModelContacts(ModelBase, Contacts):
                 if app == ALIAS and record in wanted:
                     found.setdefault(int(record), []).append(key)
         return dict(sorted(found.items(), key=lambda each: str(each[0])))
+
+    def any_gone(self) -> bool:
+        return any(app == GONE for rows in self._t.identity.values() for app, _ in rows)
 
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:

@@ -98,6 +98,8 @@ class Monitors:
     def answered(self, app: int, write: Write, result: Result) -> None:
         if isinstance(result, Rejected):
             self.seen[f"refused: {result.why}"] += 1
+            if write.id in self.vendors[app].out_of_sight:
+                self.ghost.refused.add((app, write.id))
         elif isinstance(result, Applied) and write.kind != "archive" and write.id:
             person = self.vendors[app].people[write.id]
             for name, new in write.fields.items():
@@ -305,8 +307,9 @@ class Monitors:
         """Judge that syncd believes these records to be gone."""
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
+            self.spelled = {known: spelling for known, spelling in self.spelled.items() if known[:2] != (app, id_)}
             there = self.vendors[app].people.get(id_)
-            if there is not None and there.live and id_ in self.vendors[app].out_of_sight:
+            if there is not None and id_ in self.vendors[app].out_of_sight and self.ghost.seems_gone(app, id_):
                 self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1
             elif there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")

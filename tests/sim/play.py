@@ -209,6 +209,7 @@ class Play:
         session = self.session()
         try:
             runs.approve(session, outcome.doc["run"])
+            self.ghost.approvals += 1
             self.tell("the operator approves")
         except (Crash, LeaseLost) as end:
             self.tell("   the process dies" if isinstance(end, Crash) else "   it has lost the lease and stops")
@@ -371,7 +372,7 @@ class Play:
         self.watch.shown(app, records, how)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
-        """Nothing is made of it here: `Monitors.unlinks` looks at the truth."""
+        self.ghost.absent.update((app, id_) for id_ in ids)
 
     def trespassed(self, app: int) -> None:
         self.monitors.blame("TENANT-FENCE", f"{APPS[app]} is another account, and it was asked for more than its name")

@@ -136,7 +136,15 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "update": (False,),
 }
 """Knob -> the settings that are tried."""
-RARE: Final = {"robot": 0.1, "create": 0.1, "update": 0.06, "on_delete": 0.25, "hidden": 0.25, "unbumped": 0.3, "id_from_email": 0.2}
+RARE: Final = {
+    "robot": 0.1,
+    "create": 0.1,
+    "update": 0.06,
+    "on_delete": 0.25,
+    "hidden": 0.25,
+    "unbumped": 0.3,
+    "id_from_email": 0.2,
+}
 """Knobs that take much away from a history: how often they are on where they are enabled at all."""
 
 

@@ -216,7 +216,8 @@ def _may_be_in(play: Play, place: int, there: Person) -> bool:
     if play.ghost.agreed(there.person):
         return True
     deeds = play.ghost.deeds(there.person, "email_consent")
-    return any(deed.raw == IN and (deed.app, deed.id) == (place, there.id) and deed.by == "people" for deed in deeds)
+    renamed = {there.id, *(old for old, new in play.vendors[place].moved.items() if new == there.id)}
+    return any(deed.raw == IN and deed.app == place and deed.id in renamed and deed.by == "people" for deed in deeds)
 
 
 def _nothing_lost(play: Play, rest: Rest) -> None:

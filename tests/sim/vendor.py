@@ -140,6 +140,7 @@ class Vendor:
         self.remove(id_)
         self.ids += 1
         new = f"{self.name}{self.ids}"
+        self.moved[id_] = new
         self.people[new] = replace(person, id=new, props={}, version=0, live=True, born_ms=self.now_ms())
         self._did(new, lacking, "people")
         self._store(new, {**person.props, **lacking})
@@ -158,7 +159,7 @@ class Vendor:
     def apply(self, write: Write) -> Result:
         """Do what a request asks, as this app does such things."""
         now = self.people.get(write.id)
-        now = now if now is not None and now.live else None
+        now = now if now is not None and now.live and write.id not in self.out_of_sight else None
         if write.kind == "create":
             if now is not None:
                 return Rejected(why="exists", existing=write.id)
@@ -287,6 +288,7 @@ class Vendor:
         self.moved[id_] = new
         self.remove(id_)
         self._note(new, told=True)
+        self._did(new, self.people[new].props, "robot")
 
     def _note(self, id_: str, *, told: bool) -> None:
         person, now_ms = self.people[id_], self.now_ms()

@@ -85,6 +85,8 @@ CREATE TABLE identity (
 
 CREATE INDEX identity_alias ON identity (record) WHERE app = -1;
 
+CREATE INDEX identity_gone ON identity (record) WHERE app = -2;
+
 CREATE TABLE inbox (
     id BIGSERIAL NOT NULL,
     kind TEXT COLLATE "C" NOT NULL,

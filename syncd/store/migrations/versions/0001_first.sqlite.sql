@@ -91,6 +91,8 @@ CREATE TABLE identity (
 
 CREATE INDEX identity_alias ON identity (record) WHERE app = -1;
 
+CREATE INDEX identity_gone ON identity (record) WHERE app = -2;
+
 CREATE TABLE inbox (
     id INTEGER NOT NULL,
     kind TEXT NOT NULL,
