@@ -197,6 +197,7 @@ def _of_listings(c: Chance) -> dict[str, Ask]:
         "missing_count": lambda tx: tx.missing_count(app),
         "missing": lambda tx: tx.missing(app, count),
         "any_missed": lambda tx: tx.any_missed(app),
+        "found_again": lambda tx: tx.found_again(app),
         "struck": lambda tx: tx.struck(app, strikes, count),
     }
 
@@ -273,6 +274,7 @@ def _of_logs(c: Chance) -> dict[str, Ask]:
             contact, now, kind=c_or(kind, run), field=c_or(field, now), app=c_or(app, run + now)
         ),
         "has_latches": lambda tx: tx.has_latches(),
+        "any_gone": lambda tx: tx.any_gone(),
         "latches": lambda tx: tx.latches(subjects),
         "journal_contacts": lambda tx: tx.journal_contacts(c_or(run, now), chosen, since, 0, count),
         "journal_entries": lambda tx: tx.journal_entries(contacts, c_or(run, contact), since),

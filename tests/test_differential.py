@@ -84,8 +84,8 @@ def test_a_store_that_forgets_something_is_noticed() -> None:
         store._tx = _Forgetful(store.tables, store.sealer)
         yield stores.Kept(store, model_throwaway)
 
-    _, _, memory = played(0, stores.memory)
-    _, _, other = played(0, forgetful)
+    _, _, memory = played(5, stores.memory)
+    _, _, other = played(5, forgetful)
     assert memory["latches"]
     assert {what for what in memory if memory[what] != other[what]} >= {"latches"}
 

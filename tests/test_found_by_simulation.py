@@ -18,6 +18,7 @@ from tests.core_world import simple
 from tests.crashes import Crash, boundaries, dying
 from tests.sim.model_store import ModelStore
 from tests.story import Story, agreed, given
+from tests.story_apps import MemoryKept
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
 
@@ -192,3 +193,80 @@ def test_a_create_that_is_answered_with_another_contacts_record_takes_nobody_ove
     )
     assert story.contact("crm", "new") != whose
     assert story.sync().code in (3, 4)
+
+
+def test_an_opt_out_that_was_read_before_syncd_died_outlives_its_record(tmp_path: Path) -> None:
+    """Seed 4345: stored, not merged, the record removed: nobody told the other apps."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    crm.put(crm.id_of("ann@x.org"), email_consent="opted_out")
+    with dying(story, _first(story, "merge"), Crash):
+        story.sync()
+    crm.remove(crm.id_of("ann@x.org"))
+    news.put(news.id_of("ann@x.org"), email_consent="opted_in")
+    for _ in range(3):
+        story.sync(approve=True)
+    assert news.one("ann@x.org")["email_consent"] == "opted_out"
+
+
+def test_what_a_merge_copies_into_a_new_record_is_no_edit(tmp_path: Path) -> None:
+    """Seed 2893: "ANN", as the app had spelled what we wrote, was news to everybody."""
+    story = agreed(tmp_path, {"crm": ("memory", {"upper": ["first_name"]}), "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob, held = crm.id_of("bob@x.org"), crm.one("bob@x.org")
+    before = news.one("bob@x.org")
+    assert held["first_name"] == before["first_name"].upper() != before["first_name"]
+    crm.remove(bob)
+    crm.put("third", **held)
+    for _ in range(3):
+        story.sync(approve=True)
+    assert story.contact("crm", "third") == story.contact("news", news.id_of("bob@x.org"))
+    assert news.one("bob@x.org") == before
+    assert story.sync().code == 0
+
+
+def test_who_comes_back_brings_no_spellings(tmp_path: Path) -> None:
+    """Seed 3000: believed gone, shown again, and what the app had made of our values was taken for edits."""
+    story = agreed(tmp_path, {"crm": ("memory", {"upper": ["first_name"]}), "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob, held = crm.id_of("bob@x.org"), crm.one("bob@x.org")
+    before = news.one("bob@x.org")
+    crm.remove(bob)
+    for _ in range(3):
+        story.sync(approve=True)
+    assert bob not in crm.rows()
+    crm.put(bob, **held)
+    for _ in range(3):
+        story.sync(approve=True)
+    assert story.contact("crm", bob) == story.contact("news", news.id_of("bob@x.org"))
+    assert news.one("bob@x.org") == before
+
+
+def test_who_comes_back_with_another_address_is_asked_about(tmp_path: Path) -> None:
+    """Seed 2701: a second person came of it, in every app. An id alone is no proof: some apps use it again."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob, held = crm.id_of("bob@x.org"), crm.one("bob@x.org")
+    crm.remove(bob)
+    for _ in range(3):
+        story.sync(approve=True)
+    crm.put(bob, **(held | {"email": "bob@new.org"}))
+    assert story.sync(approve=True).code == 4
+    [case] = story.cases()
+    assert (case["kind"], case["candidates"]) == ("match", [["", bob, story.contact("news", news.id_of("bob@x.org"))]])
+    assert [row["email"] for row in news.rows().values() if row["email"].startswith("bob")] == ["bob@x.org"]
+
+
+def test_a_write_that_missed_a_record_is_made_up_for_when_it_is_there_after_all(tmp_path: Path) -> None:
+    """Seed 3910: what was to be written was forgotten; nobody had changed anything, and the apps differed for good."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, guards={"unlinks": 0})
+    crm, news = story["crm"], story["news"]
+    assert isinstance(news, MemoryKept)
+    bob, people = news.id_of("bob@x.org"), news.store.people
+    away = people[bob]
+    crm.put(crm.id_of("bob@x.org"), company="Lee & Co")
+    with story.when("news", "write", lambda: people.pop(bob)):
+        assert story.sync().code == 4
+    people[bob] = away
+    story.sync()
+    assert news.one("bob@x.org")["company"] == "Lee & Co"

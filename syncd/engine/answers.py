@@ -242,10 +242,9 @@ class Done:
         return codec.digest(record.fields, None) if self.hub.part is None else b""
 
     def gone(self, sent: Sent) -> None:
-        """The record is not there: the next read decides about that, and plans again if it is; nobody is created from here."""
+        """The record is not there: the next read decides about that; it is never created again from here."""
         self.settled.append(sent)
         self.missing.append(sent.record)
-        self.dirty.add(sent.contact)
 
     def archived(self, sent: Sent, link: Link | None) -> None:
         """The app put the record away: the link ends here."""

@@ -98,7 +98,7 @@ def _heirs(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> dict[str, 
     heirs: dict[str, Link] = {}
     for id_, mine in keys.items():
         found = {h.record for key in mine for h in holders.get(key, ()) if h.app == app.index and h.record != id_}
-        link = tx.link(app.index, found.pop()) if len(found) == 1 else None
+        link = tx.link(app.index, min(found)) if len(found) == 1 else None
         if (
             link is not None
             and not link.contact
@@ -133,6 +133,9 @@ def _set_aside(tx: Tx, app: OpenApp, lost: Sequence[str]) -> list[str]:
 
 
 def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
+    tx.mark_dirty(
+        mark.contact for mark in tx.marks(app.index, sorted(there)).values() if mark.contact
+    )  # see found_again
     tx.clear_misses(app.index, there)
     observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0)
 

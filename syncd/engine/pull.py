@@ -191,6 +191,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
         tx.save_app(app.index, cursor=None)  # whatever is there next time is looked at in full
         return
     tx.see(list(reading.unread.values()))
+    tx.mark_dirty(tx.found_again(app.index))  # a write that missed one of them is planned again
     if missing and hub.allowed(app.name, "unlinks") >= missing:
         tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same
     else:

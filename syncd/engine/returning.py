@@ -35,7 +35,7 @@ def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]]) 
     """Give a record that is not merged yet the base of the one whose place it takes, where it shows the same."""
     assert link.seen is not None
     link.base = {name: raw for name, raw in link.seen.fields.items() if raw and base.get(name) == raw}
-    link.acks = {name: ack for name, ack in acks.items() if name in link.base}
+    link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
 
 
 def gone_rows(app: int, link: Link) -> list[dict[str, Any]]:

@@ -56,6 +56,14 @@ class Listings(Base):
             sa.update(s.record).where(*_missing(app), r.missed_run < run).values(misses=r.misses + 1, missed_run=run)
         )
 
+    def found_again(self, app: int) -> list[int]:
+        """List the contacts of records that were missed, and that the last listing showed."""
+        r = s.record.c
+        query = select(r.contact).where(
+            r.app == app, r.misses > sa.literal_column("0"), r.contact.is_not(None), _shown()
+        )
+        return [row[0] for row in self._c.execute(query.order_by(r.contact))]
+
     def strike_missing(self, app: int, strikes: int) -> None:
         """Count everything that the last listing did not show as missed often enough (an operator approved it)."""
         self._c.execute(sa.update(s.record).where(*_missing(app)).values(misses=strikes))

@@ -72,8 +72,8 @@ class Ghost:
     """Records that people deleted: when."""
     hidden: dict[tuple[int, str], tuple[int, int]] = field(default_factory=dict)
     """Records that were out of sight once -> how many listings and approvals there had been."""
-    absent: set[tuple[int, str]] = field(default_factory=set)
-    """Records that an app did not have when syncd asked for them."""
+    absent: Counter[tuple[int, str]] = field(default_factory=Counter)
+    """Records that an app did not have when syncd asked for them: how often, since they were hidden."""
     refused: set[tuple[int, str]] = field(default_factory=set)
     """Records out of sight that a write did not find."""
     approvals: int = 0
@@ -161,17 +161,19 @@ class Ghost:
 
     def hide(self, app: int, id_: str) -> None:
         """Note that a record is out of sight from now on."""
+        del self.absent[app, id_]
         self.hidden[app, id_] = (len(self.lists.get(app, ())), self.approvals)
 
     def seems_gone(self, app: int, id_: str) -> bool:
         """Say whether syncd has every evidence that there is that a record out of sight is gone: asked for it was not there,
-        and a write did not find it, or two listings did not, or one, and a person agreed or the app has another of them.
+        and not a second time, or a write did not find it, or two listings did not, or one, and a person agreed or the
+        app has another of them.
         """
         lists, approvals = self.hidden[app, id_]
         missed = sum(id_ not in ids for ids in self.lists.get(app, [])[lists:])
         twin = any(other != (app, id_) and other[0] == app for other in self.group((app, id_)))
         believed = missed > 1 or (missed == 1 and (twin or self.approvals > approvals)) or (app, id_) in self.refused
-        return (app, id_) in self.absent and believed
+        return self.absent[app, id_] > 1 or (self.absent[app, id_] > 0 and believed)
 
     def knows(self, app: int, id_: str) -> bool:
         return (app, id_) in self.known

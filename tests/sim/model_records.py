@@ -286,6 +286,12 @@ class ModelListings(ModelBase, Listings):
             if rows[id_].missed_run < run:
                 self._t.put(rows, id_, rows[id_]._replace(misses=rows[id_].misses + 1, missed_run=run))
 
+    def found_again(self, app: int) -> list[int]:
+        rows, shown = self._t.record[app], self._t.listed[app]
+        return sorted(
+            row.contact for id_, row in rows.items() if row.misses > 0 and row.contact is not None and id_ in shown
+        )
+
     def strike_missing(self, app: int, strikes: int) -> None:
         self._set_misses(app, self._missing(app), strikes)
 
