@@ -26,6 +26,9 @@ ENV PATH=/opt/syncd/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     SYNCD_CONFIG=/etc/syncd/syncd.yaml
 USER 10001:10001
+# Webhooks, where an app says `hooks: true`: plain HTTP for the reverse proxy before it.
+ENV SYNCD_BIND_ADDRESS=0.0.0.0:8080
+EXPOSE 8080
 WORKDIR /var/lib/syncd
 VOLUME /var/lib/syncd
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s --retries=3 CMD ["syncd", "status", "--alive"]

@@ -20,8 +20,10 @@ from people import change, settle
 
 from syncd import logs, registry
 from syncd.config import load_config
-from syncd.daemon import KeptApps, Pass, WatchedWorld
+from syncd.daemon import Pass, WatchedWorld
+from syncd.engine.kept import KeptApps
 from syncd.engine.runs import Session
+from syncd.engine.subscribing import Subscriptions
 from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
 
@@ -46,7 +48,7 @@ def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
     config = load_config(folder / "syncd.yaml", registry.spec)
     logs.set_up("error")
     store = open_store(config.store, config.data_dir)
-    kept = KeptApps(config)
+    kept = KeptApps(lambda app: registry.load(app.connector_at, config.connector_folders))
     counting = Counting(store.engine)
 
     def timed(count: int) -> float:
@@ -55,7 +57,9 @@ def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
             with Lease(store, wait_seconds=1.0) as lease:
                 world = WatchedWorld(Fenced(store, lease), lease, lambda: None, lambda: False)
                 session = Session(config=config, store=store, world=world, load=kept.load)
-                Pass(session, world, kept, dict.fromkeys([app.name for app in config.apps], False)).run()
+                Pass(
+                    session, world, kept, dict.fromkeys([app.name for app in config.apps], "poll"), Subscriptions("")
+                ).run()
         return time.process_time() - begun
 
     def quieten() -> None:

@@ -75,6 +75,7 @@ ALLOWED: Final = {
     "syncd/store/keeper.py:<module> import time": "a login waits for the one of another process",
     "syncd/store/keeper.py:_wait os.getpid": "a login's lock tells people who has it",
     "syncd/store/lease.py:<module> import socket": "a lease tells people who has it",
+    "syncd/store/store.py:<module> import threading": "threads of one process take turns to write",
     "syncd/store/lease.py:<module> import time": "a lease waits for its holder",
     "syncd/store/lease.py:__init__ os.urandom": "a lease tells its holders apart",
     "syncd/store/lease.py:_who os.getpid": "a lease tells people who has it",

@@ -115,7 +115,7 @@ class HookEar:
         """Take the ids out of a body."""
         hooks = self._hooks
         items = list(self._items(doc))
-        if not items and not self._is_empty(doc):
+        if (not items and not self._is_empty(doc)) or not all(isinstance(item, dict) for item in items):
             return Heard(something=True, note=_NOT_READ)
         ours = [item for item in items if self._is_ours(item)]
         once = self._once(doc, arrival)

@@ -7,8 +7,9 @@ Errors of the database come out as one of the reactions, without values or passw
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -44,6 +45,8 @@ class Store:
         self.data_dir = data_dir or (Path(self.url.database or ".").parent if self.sqlite else Path())
         self.engine = _sqlite_engine(self.url, scratch=scratch) if self.sqlite else _postgresql_engine(self.url)
         self.errors = (sa.exc.DBAPIError, self.engine.dialect.loaded_dbapi.Error)
+        self._turn: AbstractContextManager[Any] = threading.Lock() if self.sqlite else nullcontext()
+        """Threads of this process take turns to write: SQLite itself has them look again after up to 100 ms."""
 
     @property
     def path(self) -> Path | None:
@@ -149,7 +152,7 @@ class Store:
 
     @contextmanager
     def _begun(self) -> Iterator[sa.Connection]:
-        with self.engine.begin() as connection:
+        with self._turn, self.engine.begin() as connection:
             yield connection
 
     @contextmanager

@@ -7,6 +7,7 @@ cannot be had is a mistake in the settings, told before anything starts.
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,8 @@ from syncd.errors import ConfigError
 
 CONNECTIONS_MAX: Final = 512
 STOP_SECONDS: Final = 5
+SWITCH_SECONDS: Final = 0.0005
+"""How long one thread may keep the other from going on: a pass and the server take turns after every statement."""
 
 
 def bind(address: str) -> socket.socket:
@@ -49,6 +52,7 @@ def serving(application: Any, listener: socket.socket) -> Iterator[None]:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     server = uvicorn.Server(config)
+    sys.setswitchinterval(SWITCH_SECONDS)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="web", daemon=True)
     thread.start()
     try:
