@@ -23,7 +23,6 @@ _REFUSALS: Final[dict[int, tuple[Refusal, str]]] = {
     422: ("invalid", "the server takes it for no good card"),
     423: ("busy", "somebody has locked it"),
     429: ("busy", "too many requests"),
-    503: ("busy", "not available now"),
     507: ("busy", "the server has no room left"),
 }
 _UPDATE: Final[dict[int, tuple[Refusal, str]]] = {

@@ -1,10 +1,9 @@
-"""CardDAV for the suite: an address book on Radicale, and one on the tiny server with its peculiarities."""
+"""CardDAV for the suite on a real server: an address book on Radicale."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping
-from typing import Any
 from xml.etree import ElementTree as ET
 
 import vobject
@@ -14,8 +13,6 @@ from syncd.connector import App
 from syncd.kit.worlds import AppWorld
 from syncd.model import Raw
 from tests.radicale import PASSWORD, USER, Server
-from tests.tinydav import BOOK, TinyDav
-from tests.wire import reply
 
 UNMAPPED = ("X-LOYALTY;X-SINCE=1999:gold", "PHOTO;ENCODING=b;TYPE=PNG:iVBORw0KGgo=")
 
@@ -136,29 +133,3 @@ class RadicaleWorld(CardDavWorld):
         _, body = self._server.request("PROPFIND", self._url, depth="1")
         hrefs = [element.text or "" for element in ET.fromstring(body).iterfind("{DAV:}response/{DAV:}href")]
         return [href for href in hrefs if not href.endswith("/")]
-
-
-class TinyWorld(CardDavWorld):
-    """A book on the tiny server."""
-
-    def __init__(self, dav: TinyDav) -> None:
-        super().__init__(dav.url, BOOK)
-        self._dav = dav
-
-    def delete(self, id_: str) -> None:
-        self._dav.put(id_, None)
-
-    def held(self) -> dict[str, str]:
-        return dict(self._dav.cards)
-
-    def store(self, id_: str, text: str) -> None:
-        self._dav.put(id_, text)
-
-    def break_off(self) -> None:
-        self._dav.before = lambda _: reply(404)
-
-    def is_there(self) -> bool:
-        return self._dav.before(_NOTHING) is None
-
-
-_NOTHING: Any = None

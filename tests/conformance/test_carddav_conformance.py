@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
 
 import pytest
 
+from connectors.carddav.world import WORLDS
 from syncd.kit.suite import Check, one
 from syncd.kit.writing import TEXTS
 from syncd.model import Rejected, Write
-from tests.conformance.carddav import RadicaleWorld, TinyWorld
+from tests.conformance.carddav import RadicaleWorld
 from tests.conformance.putting import every_check, put
 from tests.radicale import Server
-from tests.tinydav import tiny_dav
-
-SERVERS: dict[str, dict[str, Any]] = {"plain": {}, "cut answers": {"limit": 100}}
 
 
 @every_check
@@ -24,10 +21,9 @@ def test_radicale(check: Check, radicale_server: Server, address_book: str) -> N
 
 
 @every_check
-@pytest.mark.parametrize("server", SERVERS)
-def test_tiny(server: str, check: Check) -> None:
-    with tiny_dav(**SERVERS[server]) as dav:
-        put(f"tiny {server}", lambda: TinyWorld(dav), check)
+@pytest.mark.parametrize("server", WORLDS)
+def test_stand_in(server: str, check: Check) -> None:
+    put(f"carddav {server}", WORLDS[server], check)
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: ascii(text)[:20])
