@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from syncd import registry
+from syncd.kit.asking import ask_all
 from tests.hubs import ROOT, Said
 
 
@@ -109,6 +110,104 @@ def test_a_python_that_leaves_assertions_out_proves_nothing(tmp_path: Path) -> N
     said = kit(tmp_path, "fakeapi", python=("-O",))
     assert said.code == 2
     assert "-O" in said.err
+
+
+# Each question can be answered wrongly ------------------------------------------------------------------------------------
+
+LIES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
+    "an_update_whose_answer_was_lost": (
+        "fakeapi",
+        [("manifest.yaml", "errors:\n", "errors:\n  - {status: [502], then: invalid}\n")],
+    ),
+    "a_create_whose_answer_was_lost": (
+        "fakeapi",
+        [("manifest.yaml", "errors:\n", "errors:\n  - {status: [504], then: invalid}\n")],
+    ),
+    "what_was_refused_for_now": (
+        "fakeapi",
+        [("manifest.yaml", "errors:\n", "errors:\n  - {status: [429], then: unknown}\n")],
+    ),
+    "an_edit_between_our_look": ("fakeapi", [("sandbox.py", 'raise Refused(412, "changed")', "pass")]),
+    "an_update_sends_nothing": ("fakeapi", [("manifest.yaml", "  as: merge-patch\n", "  keep: [first_name]\n")]),
+    "changes_in_one_second": (
+        "fakeapi",
+        [
+            ("sandbox.py", "{at:%Y-%m-%dT%H:%M:%S.%f}Z", "{at:%Y-%m-%dT%H:%M:%S.000000}Z"),
+            ("sandbox.py", 'each["updated_at"] >= since', 'each["updated_at"] > since'),
+        ],
+    ),
+    "more_changes_at_once": ("quickbooks", [("manifest.yaml", "cap: 1000", "cap: 1001")]),
+    "what_happens_during_a_listing": (
+        "mautic",
+        [("manifest.yaml", "total: total, size: 500}\n\n", "total: total, size: 500}\n  proven: true\n\n")],
+    ),
+    "who_was_merged": ("hubspot", [("manifest.yaml", "  look_first: true\n", "")]),
+    "a_new_record_is_opted_in": (
+        "mailchimp",
+        [("sandbox.py", '{**doc, "status": status}', '{**doc, "status": "subscribed"}')],
+    ),
+    "who_opted_out_is_told": ("hubspot", [("sandbox.py", "        self.opted_out.add(address.lower())\n", "")]),
+    "a_text_of_full_length": ("mailchimp", [("manifest.yaml", "max_length: 255", "max_length: 2000")]),
+}
+"""Question -> a lie that it catches: a connector, and what is changed in its files."""
+CODE = """
+from datetime import datetime
+from pathlib import Path
+from syncd.errors import TransientError
+from syncd.http.app import HttpApp, connector
+from syncd.model import Page
+
+class Lying(HttpApp):
+{method}
+
+CONNECTOR = connector(Path(__file__).with_name("manifest.yaml"), "lying", Lying)
+"""
+METHODS = {
+    "time_zone": """
+    def record(self, item):
+        record = super().record(item)
+        record.fields["notes"] = datetime.fromtimestamp(1_700_000_000).isoformat()  # in the zone of this machine
+        return record
+""",
+    "a_listing_that_breaks_off": """
+    def read(self, cursor):
+        try:
+            yield from super().read(cursor)
+        except TransientError:
+            yield Page(records=[], complete=True)  # so much for that
+""",
+}
+"""Question -> a lie in Python."""
+
+
+@pytest.mark.parametrize("question", LIES)
+def test_each_question_catches_its_lie(question: str, tmp_path: Path) -> None:
+    name, lies = LIES[question]
+    assert verdicts(copy_of(name, tmp_path), question) == ["green"]
+    lying = copy_of(name, tmp_path / "lying")
+    for file, old, new in lies:
+        changed(lying, old, new, file)
+    assert verdicts(lying, question) == ["failed"]
+
+
+@pytest.mark.parametrize("question", METHODS)
+def test_each_question_catches_its_lie_in_python(question: str, tmp_path: Path) -> None:
+    folder = copy_of("fakeapi", tmp_path, "lying")
+    (folder / "connector.py").write_text(CODE.format(method=METHODS[question]))
+    assert verdicts(folder, question) == ["failed"]
+
+
+def verdicts(folder: Path, question: str) -> list[str]:
+    return [each.verdict for each in ask_all(folder, silent, question)]
+
+
+def silent(what: str, asked: int, of: int) -> None:
+    """Tell nobody."""
+
+
+def copy_of(name: str, into: Path, named: str = "") -> Path:
+    ignored = shutil.ignore_patterns("__pycache__")
+    return Path(shutil.copytree(registry.find(name), into / (named or f"my_{name}"), ignore=ignored))
 
 
 # A new one --------------------------------------------------------------------------------------------------------------
