@@ -255,10 +255,10 @@ def test_a_limit_that_is_used_up_for_long_ends_the_pass() -> None:
 )  # fmt: skip
 def test_when_nothing_is_left_the_end_of_the_window_is_waited_for(how: Any, text: str, seconds: float) -> None:
     pace, clock = paced(quota=(Quota(remaining=b"left", reset=b"reset", reset_in=how, window_seconds=9),))
-    pace.learn(answer(left="1", reset=text).reply, 500.0)
+    pace.landed("list", answer(left="1", reset=text).reply, 500.0)
     pace.wait("list")
     assert clock.now == 1000
-    pace.learn(answer(left="0", reset=text).reply, 500.0)
+    pace.landed("list", answer(left="0", reset=text).reply, 500.0)
     pace.wait("list")
     assert seconds <= clock.now - 1000 < seconds + 0.1
 
@@ -272,7 +272,7 @@ def played(pace: Pace, clock: Any, seconds: float, vendor: Callable[[float], dic
         told = vendor(clock.now)
         assert told is not None, "too many requests"
         granted += 1
-        pace.learn(answer(None, 200, **told).reply, clock.now)
+        pace.landed("list", answer(None, 200, **told).reply, clock.now)
     return granted
 
 
@@ -315,7 +315,7 @@ def test_what_is_left_to_others_is_not_used() -> None:
         (Quota(used_of=b"info", reserve_percent=10, window_seconds=50), {"info": "api-usage=4499/5000; x"}),
     ):
         pace, clock = paced(quota=(quota,))
-        pace.learn(answer(None, 200, **told).reply, 500.0)
+        pace.landed("list", answer(None, 200, **told).reply, 500.0)
         pace.wait("list")
         assert clock.now == 1000
         pace.wait("list")  # nothing was told of the first one yet
@@ -330,19 +330,46 @@ def test_what_an_operation_costs_is_counted() -> None:
     )
     clock = Clock()
     pace = Pace("crm", limits, clock=lambda: clock.now, sleep=clock.sleep)
-    for call in ("list", "list", "find", "get"):  # 20 + 20 + 40 + 1
+    waits = {
+        "list": 1000,
+        "find": 1000,
+        "get": 1000,
+        "changes": 1010,
+    }  # 20 + 40 + 1; more than there ever is: all of it
+    for call, at in waits.items():
         pace.wait(call)
-    assert clock.now == 1000
-    pace.wait("list")
-    assert clock.now == 1010
-    pace.wait("changes")  # more than there ever is: all of it
-    assert clock.now == 1020
+        pace.landed(call, None, 0.0)
+        assert clock.now == at
     clock.now += 100
-    pace.learn(answer(left="39").reply, 0.0)
+    pace.wait("get")
+    pace.landed("get", answer(left="39").reply, 0.0)
     pace.wait("list")
-    assert clock.now == 1120
+    pace.landed("list", None, 0.0)
+    assert clock.now == 1110
     pace.wait("list")
-    assert clock.now == pytest.approx(1150, abs=0.1)
+    assert clock.now == pytest.approx(1140, abs=0.1)
+
+
+def test_what_is_under_way_is_counted_until_its_answer_says_more() -> None:
+    pace, clock = paced(quota=(Quota(remaining=b"left", window_seconds=30),))
+    for _ in range(4):
+        pace.wait("list")
+    pace.landed("list", answer(left="5").reply, 0.0)  # three are flying: between two and five are left
+    for _ in range(2):
+        pace.wait("list")
+    assert clock.now == 1000
+    for left in ("4", "3", "2", "1"):  # the first three had not been counted, and both of the others are now
+        pace.landed("list", answer(left=left).reply, 0.0)
+    pace.landed("list", answer(left="0").reply, 0.0)
+    pace.wait("list")
+    assert clock.now == pytest.approx(1030, abs=0.1)
+
+
+def test_what_one_of_us_was_told_to_wait_holds_for_all() -> None:
+    pace, clock = paced()
+    pace.hold(7)
+    pace.wait("list")
+    assert clock.now == 1007
 
 
 # Cursors ----------------------------------------------------------------------------------------------------------------

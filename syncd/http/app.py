@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -22,7 +23,7 @@ from syncd.http.hooks import HookEar, subscribe, subscribed
 from syncd.http.pages import items_of
 from syncd.http.paths import Path, compile_field_path, find, reader, shown
 from syncd.http.session import Session
-from syncd.http.terms import Call, Field, Manifest
+from syncd.http.terms import Call, Field, GetBatch, Manifest
 from syncd.http.texts import fill
 from syncd.http.writing import Writer
 from syncd.model import FieldMap, Finding, Page, Raw, Record, Result, Write
@@ -138,21 +139,30 @@ class HttpApp:
         batch = self.manifest.get.batch
         found: dict[str, Any] = {}
         if batch is not None and (len(wanted) > 1 or self.manifest.get.call is None):
-            for start in range(0, len(wanted), batch.size):
-                some = wanted[start : start + batch.size]
-                values = {"ids": some, "items": [fill(batch.item, {"id": id_}) for id_ in some], "size": len(some)}
-                answer = self.session.read(batch.call, values)
-                self._take(found, self._list(answer, batch.items), batch.answer, frozenset(some))
-            return found
-        for id_ in wanted:
-            call = self.manifest.get.call
-            assert call is not None, "the compiler asks for one of both"
-            answer = self.session.read(call, {"id": id_}, gone=True)
-            if 200 <= answer.status < 300 and answer.status not in call.empty:
-                if not answer.is_json:
-                    raise TransientError(f"{self.session.app}: a record came as no JSON; a proxy in between?")
-                self._take(found, [answer.doc], self.manifest.get.answer, frozenset({id_}))
+            some = [wanted[start : start + batch.size] for start in range(0, len(wanted), batch.size)]
+            parts = self.session.crew.each(partial(self._some, batch), some)
+        else:
+            parts = self.session.crew.each(self._one, wanted)
+        for part in parts:
+            found |= part
         return found
+
+    def _some(self, batch: GetBatch, ids: Sequence[str]) -> dict[str, Any]:
+        """Fetch a batch."""
+        values = {"ids": ids, "items": [fill(batch.item, {"id": id_}) for id_ in ids], "size": len(ids)}
+        answer = self.session.read(batch.call, values)
+        return self._taken(self._list(answer, batch.items), batch.answer, frozenset(ids))
+
+    def _one(self, id_: str) -> dict[str, Any]:
+        """Fetch one; nothing where it is gone."""
+        call = self.manifest.get.call
+        assert call is not None, "the compiler asks for one of both"
+        answer = self.session.read(call, {"id": id_}, gone=True)
+        if not 200 <= answer.status < 300 or answer.status in call.empty:
+            return {}
+        if not answer.is_json:
+            raise TransientError(f"{self.session.app}: a record came as no JSON; a proxy in between?")
+        return self._taken([answer.doc], self.manifest.get.answer, frozenset({id_}))
 
     def present(self, ids: Sequence[str]) -> dict[str, Any]:
         """Give records as they are now; what was looked at a moment ago (the hub does, right before it writes) counts."""
@@ -223,7 +233,8 @@ class HttpApp:
             return found
         raise TransientError(f"{self.session.app}: an answer without the list {where.text}")
 
-    def _take(self, found: dict[str, Any], items: Iterable[Any], where: Path, wanted: frozenset[str]) -> None:
+    def _taken(self, items: Iterable[Any], where: Path, wanted: frozenset[str]) -> dict[str, Any]:
+        found = {}
         for each in items:
             item = find(each, where.steps)
             if item is None:
@@ -231,6 +242,7 @@ class HttpApp:
             id_ = self.id_of(item)
             if id_ in wanted:  # another id: what was asked for has been merged into it
                 found[id_] = item
+        return found
 
 
 def _same(held: Raw, value: Raw) -> bool:

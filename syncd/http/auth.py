@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from threading import Lock
 from typing import Protocol
 from urllib.parse import quote
 
@@ -26,12 +27,13 @@ class Source(Protocol):
 
 
 class Login:
-    """The credentials of one app."""
+    """The credentials of one app; several threads may ask."""
 
     def __init__(self, auths: tuple[Auth, ...], opening: Opening) -> None:
         self._auth = auth = chosen(auths, opening)
         self._texts = secret_texts(auth, opening)
         self._source: Source | None = None
+        self._lock = Lock()
         signer = None
         if auth.signing is not None:
             from syncd.http.jwt import Signer
@@ -46,9 +48,13 @@ class Login:
 
     def headers(self) -> list[Header]:
         """Give what is added to the headers; may get a token first (AccessError, TransientError)."""
-        if self._source is not None:
-            return [(b"Authorization", f"{self._auth.words['scheme']} {self._source.current()}".encode())]
-        return self._fixed
+        if self._source is None:
+            return self._fixed
+        with self._lock:
+            return self._shown(self._source)
+
+    def _shown(self, source: Source) -> list[Header]:
+        return [(b"Authorization", f"{self._auth.words['scheme']} {source.current()}".encode())]
 
     def signed(self, target: str) -> str:
         """Add what belongs to the query."""
@@ -57,9 +63,12 @@ class Login:
         name, value = self._auth.words["name"], self._texts["value"]
         return f"{target}{'&' if '?' in target else '?'}{quote(name)}={quote(value, safe='')}"
 
-    def renew(self) -> bool:
-        """Get another token, where there is such; False where the same would be sent again."""
-        return self._source is not None and self._source.renew()
+    def renew(self, sent: list[Header]) -> bool:
+        """See to another token than the one that was `sent` and refused; False where the same would be sent again."""
+        if self._source is None:
+            return False
+        with self._lock:
+            return self._shown(self._source) != sent or self._source.renew()
 
     def close(self) -> None:
         if self._source is not None:

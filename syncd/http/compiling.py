@@ -6,7 +6,7 @@ that creates or changes a record never holds the word that opts somebody in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any, Final, Literal
 
@@ -26,6 +26,7 @@ from syncd.http.vocabulary import (
     ERROR,
     FIELD,
     GONE,
+    LIMITS,
     MANIFEST,
     RECORD,
     SECRET,
@@ -35,6 +36,8 @@ from syncd.model import FieldMap, Setting, Spec
 
 BLANKS: Final[Mapping[str, Any]] = {"null": None, "empty": ""}
 OPTED_IN: Final = "opted_in"
+WRITES_MAX: Final = 1000
+"""So many writes are in doubt at most when syncd is killed."""
 DEFAULT_RULES: Final = (
     Rule(then="access", status=(401,)),
     Rule(then="access", status=(403,)),
@@ -261,11 +264,17 @@ def _spec(
         reports_gone=reports,
         lag_seconds=claims.get("lag", 0.0),
         unique=tuple(claims.get("unique", ())),
-        write_batch=max(batches, default=100),
+        write_batch=_write_batch(batches, LIMITS.filled(values["limits"])["concurrency"]),
         hooking=hooking(values.get("hooks")),
         network=True,
         quirks=tuple(values["quirks"]),
     )
+
+
+def _write_batch(sizes: Sequence[int], concurrency: int) -> int:
+    """Say how many writes are asked for at once: as many batches as may be under way, within reason."""
+    size = max(sizes, default=100)
+    return max(size, min(size * concurrency, WRITES_MAX)) if sizes else size
 
 
 __all__ = ["compile_text", "load_manifest", "shown"]

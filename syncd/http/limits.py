@@ -23,6 +23,7 @@ def read_limits(spot: Spot, said: Mapping[str, Any]) -> Limits:
         buckets=tuple(_bucket(at, LIMIT.filled(each)) for at, each in zip(buckets, values["buckets"], strict=False)),
         quota=tuple(_quota(at, QUOTA.filled(each)) for at, each in zip(quotas, values["quota"], strict=False)),
         cost=values["cost"],
+        concurrency=values["concurrency"],
         retry_after=tuple(name.lower().encode() for name in values["retry_after"]),
     )
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -18,6 +20,7 @@ from syncd.connector import Opening
 from syncd.errors import AccessError, ConfigError, OutcomeUnknown, SyncdError, TransientError
 from syncd.http.auth import Login
 from syncd.http.client import Client, Header
+from syncd.http.crew import Crew
 from syncd.http.faults import Answer, Fault, error_of, fault_of, wait_of
 from syncd.http.pace import Pace
 from syncd.http.pages import Sheet, Turn, walk
@@ -34,7 +37,7 @@ MEDIA: Final = {
 
 
 class Session:
-    """Speak to one account. Used by one thread at a time."""
+    """Speak to one account. Used by one thread, and by its crew's."""
 
     def __init__(
         self,
@@ -51,7 +54,13 @@ class Session:
         if address is None:
             missing = [name for name in manifest.address.names if name not in self.values]
             raise ConfigError(f"{opening.app}: needs the setting {', '.join(missing)}")
-        self.client = Client(opening.app, address.rstrip("/") + "/", network=opening.network, sleep=sleep, now=now)
+        self._connect = partial(
+            Client, opening.app, address.rstrip("/") + "/", network=opening.network, sleep=sleep, now=now
+        )
+        self.client = self._connect()
+        """Names places; like each of `_idle` it is used by one thread at a time."""
+        self._clients, self._idle = [self.client], [self.client]
+        self.crew = Crew(manifest.limits.concurrency)
         self._prefix = self.client.path.rstrip("/")
         self.origin = str(self.client.origin)
         self.values["origin"] = self.origin
@@ -64,7 +73,8 @@ class Session:
         ]
 
     def close(self) -> None:
-        self.client.close()
+        for client in self._clients:
+            client.close()
         self._login.close()
 
     def now_us(self, answer: Answer | None = None) -> int | None:
@@ -111,52 +121,73 @@ class Session:
             headers.append((b"Content-Type", MEDIA[call.form]))
         found: list[tuple[Answer, Fault | None]] = []
         renewed = doubtful = False
-        asked = answered = 0
+        waited = asked = answered = 0
+        login: list[Header] = []
 
         def judge(reply: Reply) -> None:
             nonlocal renewed, doubtful, answered
             answered += 1
             found.clear()
-            self._pace.learn(reply, self._now())
+            self._pace.landed(call.name, reply, self._now())
             answer = Answer(reply)
             fault = fault_of(answer, self._manifest.rules)
-            if fault is not None and fault.status == 401 and not renewed and self._login.renew():
+            if fault is not None and fault.status == 401 and not renewed and self._login.renew(login):
                 renewed = True
                 raise Overloaded(f"{self.app}: a new token was needed", retry_after_seconds=0.0)
             if fault is not None and (fault.then == "busy" or (repeatable and fault.status >= 500)):
                 wait = wait_of(reply, self._manifest.limits.retry_after, self._now())
+                if wait is not None:
+                    self._pace.hold(wait)
                 if reading or fault.then == "busy" or wait is not None:
                     doubtful = doubtful or not (reading or fault.then == "busy")
                     raise Overloaded(f"{self.client.place(where)}: {fault.text()}", retry_after_seconds=wait)
             found.append((answer, fault))
 
         def before() -> list[Header]:
-            nonlocal asked
+            nonlocal asked, waited, login
             self._pace.wait(call.name)
-            more = self._login.headers()
+            waited += 1
+            login = self._login.headers()
             asked += 1
-            return more
+            return login
 
         try:
-            self.client.exchange(
-                call.method,
-                self._login.signed(where),
-                judge,
-                body=body,
-                headers=headers,
-                repeatable=repeatable,
-                harmless=reading,
-                before=before,
-            )
+            with self._borrowed() as client:
+                client.exchange(
+                    call.method,
+                    self._login.signed(where),
+                    judge,
+                    body=body,
+                    headers=headers,
+                    repeatable=repeatable,
+                    harmless=reading,
+                    before=before,
+                )
         except (TransientError, AccessError) as error:
             if doubtful:
                 raise OutcomeUnknown(str(error)) from error
             raise
+        finally:
+            for _ in range(waited - answered):
+                self._pace.landed(call.name, None, self._now())
         answer, fault = found[0]
         answer.again = not reading and (doubtful or asked > answered)
         if fault is not None and answer.again:
             fault = replace(fault, then="unknown")
         return answer, fault
+
+    @contextmanager
+    def _borrowed(self) -> Iterator[Client]:
+        """Give a connection that nobody else uses."""
+        try:
+            client = self._idle.pop()
+        except IndexError:
+            client = self._connect()
+            self._clients.append(client)
+        try:
+            yield client
+        finally:
+            self._idle.append(client)
 
     def _target(self, call: Call, values: Mapping[str, Any]) -> str:
         path = call.path.text(values, quoted=True)

@@ -273,6 +273,7 @@ class Limits:
     cost: Mapping[str, int] = field(default_factory=dict)
     """Operation -> its tokens; 1 where it is not named."""
     retry_after: tuple[bytes, ...] = (b"retry-after",)
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

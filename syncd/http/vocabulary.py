@@ -70,6 +70,7 @@ ERROR: Final = Keys(
 
 # ---- limits -------------------------------------------------------------------------------------------------------
 
+CONCURRENCY_MAX: Final = 32
 _HEADER: Final = Text(what="a header", pattern=HEADER)
 _RESERVE: Final = Key(shape=Number(most=90), help="percent that is left to others", default=0)
 LIMIT: Final = Keys(
@@ -109,6 +110,9 @@ LIMITS: Final = Keys(
             shape=MapOf(item=Number(least=1, most=1_000_000), name=NAME, what="an operation"),
             help="the tokens that an operation costs; 1 where it is not named",
             default={},
+        ),
+        "concurrency": Key(
+            shape=Number(least=1, most=CONCURRENCY_MAX), help="so many requests may be under way at once", default=1
         ),
         "retry_after": Key(
             shape=ListOf(item=_HEADER, hint="[Retry-After]"),

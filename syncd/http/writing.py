@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.errors import AccessError, ConfigError, OutcomeUnknown, SyncdError, TransientError
@@ -212,17 +213,24 @@ class Writer:
         if how.batch is None or (len(ready) == 1 and how.call is not None):
             self._singly(how, ready, results)
             return
-        for some in _batches(ready, how.batch.size):
-            self._batch(how, how.batch, some, results)
+        for wave in _waves(ready, how.unless_found):
+            some = [wave[start : start + how.batch.size] for start in range(0, len(wave), how.batch.size)]
+            self._app.session.crew.each(partial(self._batch, how, how.batch, results=results), some)
 
     def _singly(self, how: Writing, ready: Sequence[Pending], results: list[Result | None]) -> None:
+        """Do them one by one, several at once where the app allows that; never two of one record at once."""
         unknown = 0
-        for each in ready:
+
+        def one(each: Pending) -> None:
+            nonlocal unknown
             with _halting():
                 results[each.place] = self._one(how, each)
             unknown = unknown + 1 if isinstance(results[each.place], Unknown) else 0
-            if unknown == UNKNOWNS_MAX:
+            if unknown >= UNKNOWNS_MAX:
                 raise _Halt("several answers were lost or not understood")
+
+        for wave in _waves(ready, how.unless_found):
+            self._app.session.crew.each(one, wave)
 
     def _one(self, how: Writing, each: Pending) -> Result:
         assert how.call is not None
@@ -357,16 +365,18 @@ def _groups(writes: Sequence[Write]) -> Iterator[tuple[str, list[int]]]:
             yield kind, places
 
 
-def _batches(ready: Sequence[Pending], size: int) -> Iterator[list[Pending]]:
-    """Cut into batches; one record is in a batch once."""
-    some: list[Pending] = []
-    ids: set[str] = set()
+def _waves(ready: Sequence[Pending], looked_up: str | None) -> Iterator[list[Pending]]:
+    """Cut into what may be under way at once: one record, and who is looked up first by one value, is in a wave once."""
+    wave: list[Pending] = []
+    names: set[str] = set()
     for each in ready:
-        if len(some) == size or each.write.id in ids:
-            yield some
-            some, ids = [], set()
-        some.append(each)
-        if each.write.id:
-            ids.add(each.write.id)
-    if some:
-        yield some
+        value = each.write.fields.get(looked_up) if looked_up is not None and each.write.kind == "create" else None
+        name = each.write.id or ("" if value is None else f"={shown(value).casefold()}")
+        if name in names:
+            yield wave
+            wave, names = [], set()
+        wave.append(each)
+        if name:
+            names.add(name)
+    if wave:
+        yield wave
