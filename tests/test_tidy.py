@@ -31,6 +31,7 @@ LONG_FILES: dict[str, str] = {
 LAST_RESORTS: dict[str, str] = {
     "tests/sim/play.py:play": "whatever a history raises is told with its seed, and the other histories go on",
     "syncd/kit/asking.py:ask": "code of others is tested: what it raises, whatever it is, is the answer to one check",
+    "syncd/http/crew.py:_take": "it is raised again by who asked, as soon as the other threads have ended",
     "syncd/web/hooks.py:receive": "the top of a request: it is told, the vendor sends again, and the other apps go on",
     "syncd/kit/live.py:_outcome": "the same on a real account; the next step goes on, and what was made is put away",
     "syncd/daemon.py:_turn": "the top of the daemon's working thread: a failing pass is told, and the daemon goes on",

@@ -135,9 +135,7 @@ class Session:
                 renewed = True
                 raise Overloaded(f"{self.app}: a new token was needed", retry_after_seconds=0.0)
             if fault is not None and (fault.then == "busy" or (repeatable and fault.status >= 500)):
-                wait = wait_of(reply, self._manifest.limits.retry_after, self._now())
-                if wait is not None:
-                    self._pace.hold(wait)
+                wait = self._told_to_wait(reply)
                 if reading or fault.then == "busy" or wait is not None:
                     doubtful = doubtful or not (reading or fault.then == "busy")
                     raise Overloaded(f"{self.client.place(where)}: {fault.text()}", retry_after_seconds=wait)
@@ -151,18 +149,10 @@ class Session:
             asked += 1
             return login
 
+        how: Mapping[str, Any] = {"repeatable": repeatable, "harmless": reading, "before": before}
         try:
             with self._borrowed() as client:
-                client.exchange(
-                    call.method,
-                    self._login.signed(where),
-                    judge,
-                    body=body,
-                    headers=headers,
-                    repeatable=repeatable,
-                    harmless=reading,
-                    before=before,
-                )
+                client.exchange(call.method, self._login.signed(where), judge, body=body, headers=headers, **how)
         except (TransientError, AccessError) as error:
             if doubtful:
                 raise OutcomeUnknown(str(error)) from error
@@ -175,6 +165,13 @@ class Session:
         if fault is not None and answer.again:
             fault = replace(fault, then="unknown")
         return answer, fault
+
+    def _told_to_wait(self, reply: Reply) -> float | None:
+        """Read how long the app wants us to wait, and hold back everybody for so long; None where it does not say."""
+        seconds = wait_of(reply, self._manifest.limits.retry_after, self._now())
+        if seconds is not None:
+            self._pace.hold(seconds)
+        return seconds
 
     @contextmanager
     def _borrowed(self) -> Iterator[Client]:
