@@ -74,6 +74,8 @@ class Book:
             opening.app,
             opening.settings["url"],
             network=opening.network,
+            sleep=opening.time.sleep,
+            now=opening.time.now,
             username=secrets.get("username") or "",
             password=secrets.get("password") or "",
         )

@@ -88,7 +88,7 @@ def connectors_test(
     folder = _found(name, config)
     outcomes = _asked_live(folder, config, app, write=write, yes=yes) if live else _asked(folder, only)
     failed = [each for each in outcomes if each.verdict == "failed"]
-    card = card_of(folder, look=not live and not failed)
+    card = card_of(folder, look=not (live or failed or only))
     if as_json:
         show.document({"card": card, "checks": [_doc(each) for each in outcomes], "failed": len(failed)})
     else:
