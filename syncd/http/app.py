@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from syncd.connector import App, Authorization, Connector, Opening
 from syncd.errors import ConfigError, TransientError
+from syncd.http.auth import Source
 from syncd.http.coding import KINDS
 from syncd.http.compiling import load_manifest
 from syncd.http.faults import Answer, Fault
@@ -50,7 +51,8 @@ class HttpApp:
         self.spec, self.manifest = manifest.spec, manifest
         self.known = _fields(manifest, opening)
         self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
-        self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock)
+        own = self.login(opening)
+        self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock, own=own)
         self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
         self._under = reader(manifest.shape.under)
         self._id = reader(manifest.shape.id)
@@ -98,6 +100,10 @@ class HttpApp:
             return self.writer.write(writes)
         finally:
             self._looked = (0.0, frozenset(), {})
+
+    def login(self, opening: Opening) -> Source | None:
+        """Give what logs in, where a connector in Python does it: the manifest says nothing under `auth` then."""
+        return None
 
     def send(self, call: Call, values: Mapping[str, Any], *, repeatable: bool = False) -> tuple[Answer, Fault | None]:
         """Ask for one change of one record. A connector in Python makes several requests of it where the app needs that."""

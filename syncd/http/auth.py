@@ -14,7 +14,7 @@ from syncd.http.terms import Auth
 
 
 class Source(Protocol):
-    """Where tokens come from."""
+    """Where tokens come from. One that a connector in Python brings gives the scheme as well."""
 
     def current(self) -> str:
         """Give a token that is good now."""
@@ -29,10 +29,10 @@ class Source(Protocol):
 class Login:
     """The credentials of one app; several threads may ask."""
 
-    def __init__(self, auths: tuple[Auth, ...], opening: Opening) -> None:
+    def __init__(self, auths: tuple[Auth, ...], opening: Opening, own: Source | None = None) -> None:
         self._auth = auth = chosen(auths, opening)
         self._texts = secret_texts(auth, opening)
-        self._source: Source | None = None
+        self._source, self._own = own, own is not None
         self._lock = Lock()
         signer = None
         if auth.signing is not None:
@@ -54,7 +54,8 @@ class Login:
             return self._shown(self._source)
 
     def _shown(self, source: Source) -> list[Header]:
-        return [(b"Authorization", f"{self._auth.words['scheme']} {source.current()}".encode())]
+        scheme = "" if self._own else f"{self._auth.words['scheme']} "
+        return [(b"Authorization", f"{scheme}{source.current()}".encode())]
 
     def signed(self, target: str) -> str:
         """Add what belongs to the query."""

@@ -48,6 +48,13 @@ def _sound(value: Any) -> str:
     return value
 
 
+def _line(value: Any) -> str:
+    text = _sound(value)
+    if any(letter in text for letter in "\t\n\r\v\f"):
+        raise UnfitError("the app holds a single line without tabs here")
+    return text
+
+
 def _read_texts(value: Any) -> Raw:
     if isinstance(value, list):
         return [each for each in value if each not in (None, "")] or None
@@ -110,6 +117,7 @@ def _time(spelled: str) -> Kind:
 
 KINDS: Final[dict[str, Kind]] = {
     "text": Kind(read=_read_text, make=_sound),
+    "line": Kind(read=_read_text, make=_line),
     "number": Kind(read=_read_number, make=_make_number),
     "boolean": Kind(read=_read_number, make=_make_flag),
     "texts": Kind(read=_read_texts, make=_make_texts),

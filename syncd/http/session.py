@@ -18,7 +18,7 @@ import orjson
 
 from syncd.connector import Opening
 from syncd.errors import AccessError, ConfigError, OutcomeUnknown, SyncdError, TransientError
-from syncd.http.auth import Login
+from syncd.http.auth import Login, Source
 from syncd.http.client import Client, Header
 from syncd.http.crew import Crew
 from syncd.http.faults import Answer, Fault, error_of, fault_of, wait_of
@@ -47,6 +47,7 @@ class Session:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        own: Source | None = None,
     ) -> None:
         self.app, self._manifest, self._now = opening.app, manifest, now
         self.values: dict[str, Any] = {name: value for name, value in opening.settings.items() if value is not None}
@@ -65,7 +66,7 @@ class Session:
         self.origin = str(self.client.origin)
         self.values["origin"] = self.origin
         self._pace = Pace(opening.app, manifest.limits, clock=clock, sleep=sleep)
-        self._login = Login(manifest.auth, opening)
+        self._login = Login(manifest.auth, opening, own)
         self._fixed: list[Header] = [
             (name.encode(), text.encode())
             for name, template in manifest.headers

@@ -9,7 +9,8 @@ from syncd import registry
 from syncd.connector import App, Connector, Time
 from syncd.kit.worlds import AppWorld
 from syncd.model import FieldMap, Raw
-from tests.peers import mailman, roundup
+from tests.peers import mailman, roundup, tryton
+from tests.peers.relay import door
 
 AT_ONCE: Final = Time(sleep=lambda _: None)
 """Nobody waits before trying again: what is broken off here stays so."""
@@ -156,3 +157,81 @@ class MailmanWorld(PeerWorld):
 
     def is_there(self) -> bool:
         return self.list.request("GET", f"lists/{self.list.name}")[0] == 200
+
+
+TRYTON: Final = {
+    "first_name": "name",
+    "email": "contact_mechanisms[type=email].value",
+    "phone": "contact_mechanisms[type=website].value",
+    "company": "addresses[place=first].city",
+}
+KINDS: Final = {"email": "email", "phone": "website"}
+
+
+class TrytonWorld(PeerWorld):
+    """One database. Numbers are looked at there, so that what the kit calls a telephone is a web site, and a company a city."""
+
+    name = "tryton"
+    secrets: Mapping[str, str] = {"password": tryton.PASSWORD}
+    people = 210
+    exact = False
+    """Blanks at both ends of a text go."""
+    fields = ("email", "first_name", "phone", "company")
+    refused: Mapping[str, Raw] = {"mobile": "12"}
+    mapped: Mapping[str, FieldMap] = {
+        **{name: FieldMap(path=path) for name, path in TRYTON.items()},
+        "mobile": FieldMap(path="contact_mechanisms[type=mobile].value"),
+    }
+
+    def __init__(self, books: tryton.Tryton, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        self.books = books
+        self.door = self.stack.enter_context(door(books.port))
+
+    def settings(self) -> Mapping[str, Any]:
+        return {"url": f"http://127.0.0.1:{self.door.port}", "database": tryton.DATABASE, "username": tryton.USER}
+
+    def other_settings(self) -> Mapping[str, Any]:
+        return {**self.settings(), "database": "other"}
+
+    def add_all(self, people: Iterable[Mapping[str, Raw]]) -> list[str]:
+        return self.books.create([_party(each) for each in people])
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        for name, value in fields.items():
+            if name == "first_name":
+                self.books.write("party.party", id_, name=value)
+                continue
+            held = self.books.mechanism(id_, KINDS[name])
+            if held is not None:
+                self.books.write("party.contact_mechanism", held["id"], value=value)
+            else:
+                made = {"party": int(id_), "type": KINDS[name], "value": value}
+                self.books.call("model.party.contact_mechanism.create", [made], {})
+
+    def delete(self, id_: str) -> None:
+        self.books.write("party.party", id_, active=False)
+
+    def untouched(self, id_: str) -> object:
+        everyone = self.books.parties()
+        mine = everyone.pop(id_)
+        kinds = KINDS.values()
+        return mine["code"], [each for each in mine["contact_mechanisms."] if each["type"] not in kinds], everyone
+
+    def everything(self) -> object:
+        return self.books.parties()
+
+    def break_off(self) -> None:
+        self.door.shut()
+
+    def is_there(self) -> bool:
+        return self.door.is_open
+
+
+def _party(fields: Mapping[str, Raw]) -> dict[str, Any]:
+    said = [{"type": kind, "value": fields[name]} for name, kind in KINDS.items() if fields.get(name)]
+    unmapped = {"type": "fax", "value": "+44 20 7946 0000"}
+    made: dict[str, Any] = {"name": fields.get("first_name"), "contact_mechanisms": [["create", [*said, unmapped]]]}
+    if fields.get("company"):
+        made["addresses"] = [["create", [{"city": fields["company"], "street": "1 High Street"}]]]
+    return made

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from syncd.kit.suite import Check
-from tests.conformance.peers import MailmanWorld, RoundupWorld
+from tests.conformance.peers import MailmanWorld, RoundupWorld, TrytonWorld
 from tests.conformance.putting import every_check, put
 from tests.peers.mailman import Mailman
 from tests.peers.roundup import Roundup
+from tests.peers.tryton import Tryton
 
 TELEPHONED = {
     "a_create_makes_what_was_asked": "test_a_new_member_is_on_the_list_and_gets_no_mails",
@@ -26,3 +27,8 @@ def test_roundup(check: Check, tracker: Roundup) -> None:
 def test_mailman(check: Check, mailing_list: Mailman) -> None:
     if check.name not in TELEPHONED:
         put("mailman", lambda: MailmanWorld(mailing_list), check)
+
+
+@every_check
+def test_tryton(check: Check, books: Tryton) -> None:
+    put("tryton", lambda: TrytonWorld(books), check)
