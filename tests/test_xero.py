@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,44 @@ def test_kept_tokens_that_cannot_be_opened_stop_the_app_and_spend_nothing(world:
     with pytest.raises(AccessError, match="syncd auth app"):
         listing(world.open())
     assert world.sandbox.login.refresh == "refresh-1"
+
+
+class Full(StoreKeeper):
+    """A store whose disk is full."""
+
+    def save(self, doc: Mapping[str, Any]) -> None:
+        raise TransientError("the disk is full")
+
+
+def test_a_store_that_cannot_be_written_spends_no_token(world: XeroWorld) -> None:
+    app = world.opened(world.settings_at(world.server.url), keeper=Full(lambda: world.store, "app"))
+    with pytest.raises(TransientError, match="the disk is full"):
+        listing(app)
+    assert paths(world) == []
+    assert world.sandbox.login.refresh == "refresh-0"
+
+
+def test_a_wrong_client_does_not_make_us_forget_the_login_of_the_right_one(world: XeroWorld) -> None:
+    listing(world.open())
+    right, world.secrets = world.secrets, {**world.secrets, "client_id": "mistyped", "refresh_token": ""}
+    with pytest.raises(AccessError):
+        listing(world.open())
+    world.secrets = right
+    paths(world)
+    listing(world.open())
+    assert paths(world) == ["GET Contacts"]
+
+
+def test_another_refresh_token_in_the_configuration_begins_anew(world: XeroWorld) -> None:
+    listing(world.open())
+    world.sandbox.login.refresh = "refresh-given"
+    world.secrets = {**world.secrets, "refresh_token": "refresh-given"}
+    paths(world)
+    listing(world.open())
+    assert paths(world) == ["POST token", "GET Contacts"]
+    world.secrets = {name: text for name, text in world.secrets.items() if name != "refresh_token"}
+    listing(world.open())
+    assert paths(world) == ["GET Contacts"]  # what is kept is good without the first one
 
 
 def test_a_token_is_renewed_before_its_end(world: XeroWorld) -> None:

@@ -77,6 +77,7 @@ class Tokens:
             if self._good(kept) and kept.access != bad:
                 self._kept = kept  # another process was faster
                 return
+            self._rehearse()
             got = self._ask(kept)
             self._save(got)
             self._kept = got
@@ -125,6 +126,11 @@ class Tokens:
         given = first(self._texts)
         same = doc.get("of") == origin(self._texts) and (not given or doc.get("first") == given)
         return Granted.of(doc) if same else NOTHING
+
+    def _rehearse(self) -> None:
+        """Write what is kept once more: a store that cannot be written is noticed before a token is spent."""
+        if self._keeper is not None:
+            self._keeper.save(self._keeper.load() or {})
 
     def _save(self, got: Granted) -> None:
         """Store before use."""
