@@ -18,6 +18,7 @@ from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Write
 from tests.conformance.vendors import (
+    FreshdeskWorld,
     HubSpotWorld,
     MailchimpWorld,
     QuickBooksWorld,
@@ -43,12 +44,19 @@ ZENDESK = (
     r"identities: a body where the document has none",
     r"the status 422 is not in the document",  # no document of theirs lists what is refused
 )
+FRESHDESK = (  # a third party's sketch: four paths, no parameters, no refusals, no null
+    r"(POST|PUT) /api/v2/contacts.*: no such operation",
+    r"query .* is not in the document",
+    r"the status 4\d\d is not in the document",
+    r"answer(\[\d+\])?\.email: expected \['string'\], found NoneType",
+)
 
 VENDORS: dict[str, tuple[Callable[[], VendorWorld], str, dict[str, Any]]] = {
     "hubspot": (HubSpotWorld, "hubspot/hubspot-handwritten.json", {}),
     "mailchimp": (MailchimpWorld, "mailchimp/marketing.json", {"prefix": "/3.0", "wrong": (TEXTS_IN_MERGE_FIELDS,)}),
     "xero": (XeroWorld, "xero/accounting.json", {"prefix": "/api.xro/2.0"}),
     "quickbooks": (QuickBooksWorld, "quickbooks/quickbooks-community.json", {"wrong": QUICKBOOKS}),
+    "freshdesk": (FreshdeskWorld, "freshdesk/freshdesk-community.json", {"wrong": FRESHDESK}),
     "zendesk": (ZendeskWorld, "zendesk/support.json", {"wrong": ZENDESK}),
 }
 OUTSIDE = {"/account-info/v3/details", "/connect/token", "/oauth2/v1/tokens/bearer", "/api.xro/2.0/Organisation"}

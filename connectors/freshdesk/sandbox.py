@@ -18,7 +18,9 @@ from urllib.parse import urlencode
 from syncd.http.sandbox import Asked, Clock, Refusal, Said, answered
 
 PAGE_MAX, PAGE_USUAL = 100, 30
-TEXTS: Final = frozenset("name email phone mobile job_title description address language time_zone unique_external_id".split())
+TEXTS: Final = frozenset(
+    "name email phone mobile job_title description address language time_zone unique_external_id".split()
+)
 LISTS: Final = frozenset({"tags", "other_emails"})
 CUSTOM: Final = frozenset({"first_name", "company", "loyalty"})
 REACHED: Final = ("email", "phone", "mobile", "unique_external_id")
@@ -27,8 +29,8 @@ ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MINUTE_US: Final = 60_000_000
 BLANK: Final[dict[str, Any]] = {
     **dict.fromkeys(TEXTS - {"language", "time_zone"}),
-    **{"language": "en", "time_zone": "UTC", "tags": [], "other_emails": [], "company_id": None},
-    **{"active": False, "deleted": False, "view_all_tickets": False, "custom_fields": {}},
+    "language": "en", "time_zone": "UTC", "tags": [], "other_emails": [], "company_id": None,
+    "active": False, "deleted": False, "view_all_tickets": False, "custom_fields": {},
 }  # fmt: skip
 
 

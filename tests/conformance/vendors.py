@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from connectors.fakeapi.world import World as FakeApiWorld
+from connectors.freshdesk.world import World as FreshdeskWorld
 from connectors.hubspot.world import World as HubSpotWorld
 from connectors.mailchimp.world import World as MailchimpWorld
 from connectors.mautic.world import World as MauticWorld
@@ -16,6 +17,7 @@ from syncd.kit.worlds import ApiWorld
 
 __all__ = (
     "FakeApiWorld",
+    "FreshdeskWorld",
     "HubSpotWorld",
     "MailchimpWorld",
     "MauticWorld",
@@ -29,6 +31,7 @@ VendorWorld: TypeAlias = ApiWorld[Any]
 
 VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "fakeapi": FakeApiWorld,
+    "freshdesk": FreshdeskWorld,
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
     "mautic": MauticWorld,
