@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import socketserver
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -66,6 +67,6 @@ def door(port: int) -> Iterator[Door]:
     try:
         yield made
     finally:
-        if made.is_open:
+        if made.is_open and not sys.is_finalizing():  # then its thread is frozen, and would be waited for without end
             made.shut()
-        thread.join()
+            thread.join()
