@@ -133,9 +133,11 @@ def _sealed(address: sa.URL, data_dir: Path) -> Store:
         finally:
             store.close()
         if sealed:
+            key = _read_key(file)  # another process may have made both since we looked: the key lies there before the store
+        if sealed and key is None:
             remedy = "put it back from your backup; without it the journal and the inbox cannot be read"
             raise ConfigError(f"{file}: the key of the store {store.place} is missing; {remedy}")
-        key = _make_key(file)
+        key = key or _make_key(file)
     return Store(address, Sealer(key), data_dir)
 
 
