@@ -270,3 +270,19 @@ def test_a_write_that_missed_a_record_is_made_up_for_when_it_is_there_after_all(
     people[bob] = away
     story.sync()
     assert news.one("bob@x.org")["company"] == "Lee & Co"
+
+
+def test_who_was_gone_everywhere_and_comes_back_is_who_it_was(tmp_path: Path) -> None:
+    """Seed 5336: removed in one app, out of sight in the other; shown again, a record was made where it had been removed."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob, held = crm.id_of("bob@x.org"), crm.one("bob@x.org")
+    news.remove(news.id_of("bob@x.org"))
+    crm.remove(bob)
+    for _ in range(3):
+        story.sync(approve=True)
+    crm.put(bob, **held)
+    for _ in range(3):
+        story.sync(approve=True)
+    assert story.contact("crm", bob)
+    assert not [row for row in news.rows().values() if row["email"] == "bob@x.org"]

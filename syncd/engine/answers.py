@@ -17,7 +17,7 @@ from syncd.core.settle import refuse, settle
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.hub import Hub, OpenApp
-from syncd.engine.pull import identity_keys
+from syncd.engine.keys import identity_keys
 from syncd.model import OPERATOR, Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS

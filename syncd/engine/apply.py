@@ -13,7 +13,8 @@ from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import IN, consent_intents
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
-from syncd.engine.answers import not_shown, record_results
+from syncd.engine.answers import OPTED_OUT, not_shown, record_results
+from syncd.engine.hearing import addresses
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.meetings import in_the_way, part, undecided, wait
 from syncd.errors import SyncdError, TransientError
@@ -71,20 +72,20 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         create = KINDS[kind] == "create"
         contacts, links = tx.contacts(ids), {} if create else tx.links_of(ids)
         apps = tx.link_apps(ids) if create else {}
-        unheard = _unheard(tx, hub, contacts) if create else set()
+        unheard = _unheard(tx, hub, contacts) if KINDS[kind] in ("create", "consent") else set()
         maybe_back = _maybe_back(tx, hub, app, contacts.values()) if KINDS[kind] == "archive" else set()
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
             if contact is None or contact.id in maybe_back:
                 continue
-            if contact.id in unheard:
+            if create and contact.id in unheard:
                 planned = None
             elif create:
                 planned = _new_record(hub, app, contact, apps.get(contact.id, ()), row.record, now_ms)
             else:
                 planned = _planned(hub, app, kind, contact, links[contact.id], now_ms)
-            if planned is None:
+            if planned is None or (contact.id in unheard and OPTED_OUT not in planned[0].golden.values()):
                 moot.append(contact.id)
                 continue
             batch.sents.append(planned[0])
@@ -109,12 +110,20 @@ def mark_sent(tx: Tx, app: OpenApp, batch: Batch) -> None:
 
 
 def _unheard(tx: Tx, hub: Hub, contacts: Mapping[int, Contact]) -> set[int]:
-    """Find contacts that would be opted in by a new record while something that was just read of them is not merged: it
-    may be an opt-out, and is decided first (LATE-CHECK).
+    """Find contacts that would be opted in while something that was read of them, or of a record with one of their
+    addresses, is not merged: it may be an opt-out, and is decided first (LATE-CHECK), also where its app is held.
     """
-    opted_in = [c.id for c in contacts.values() if any(c.golden.get(channel) == IN for channel in hub.rules.consents)]
-    links = tx.links_of(opted_in) if opted_in else {}
-    return {contact for contact, mine in links.items() if any(link.seen is not None for link in mine)}
+    opted_in = [c for c in contacts.values() if any(c.golden.get(channel) == IN for channel in hub.rules.consents)]
+    if not opted_in:
+        return set()
+    links = tx.links_of([contact.id for contact in opted_in])
+    keys = {contact.id: addresses(contact, links[contact.id], hub.rules) for contact in opted_in}
+    holders = tx.holders(sorted(set().union(*keys.values())))
+    unmatched = {key for key, held in holders.items() if any(h.app >= 0 and not h.contact for h in held)}
+    return {
+        contact for contact, mine in links.items()
+        if any(link.seen is not None for link in mine) or not unmatched.isdisjoint(keys[contact])
+    }  # fmt: skip
 
 
 def _maybe_back(tx: Tx, hub: Hub, app: OpenApp, contacts: Iterable[Contact]) -> set[int]:

@@ -9,16 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from syncd.core.consent import Consented, Event, Latch, consent_intents, observe_consent, unheard
-from syncd.core.match import ALIAS, address_hash
+from syncd.core.consent import Latch, consent_intents, unheard
+from syncd.core.match import ALIAS
 from syncd.core.merge import Conflict, merge
 from syncd.core.plan import by_app, intents_for, left, planned_creates, stay
 from syncd.core.rules import Rules
 from syncd.core.settle import settle
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
+from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subjects_of
 from syncd.engine.hub import PAGE, Hub
-from syncd.engine.pull import email_key, identity_keys
-from syncd.model import Raw, Value
+from syncd.engine.keys import identity_keys
+from syncd.model import Raw
 from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
 
@@ -54,10 +55,7 @@ class Outcome:
     settled: list[Sent] = field(default_factory=list)
     old_keys: list[dict[str, Any]] = field(default_factory=list)
     new_keys: list[dict[str, Any]] = field(default_factory=list)
-    latches: dict[tuple[str, bytes], Latch] = field(default_factory=dict)
-    events: list[tuple[bytes, Event]] = field(default_factory=list)
-    addresses: set[bytes] = field(default_factory=set)
-    """Addresses that were opted out just now: whoever else has them must hear of it."""
+    heard: Heard = field(default_factory=Heard)
     leaving: list[tuple[int, int]] = field(default_factory=list)
     """(app, contact): left its scope, and is put away there."""
     staying: list[tuple[int, int]] = field(default_factory=list)
@@ -130,8 +128,8 @@ def merge_contact(
             entries += settle(link, sent, app, rules, authored=False)
             out.settled.append(sent)
     golden = dict(contact.golden)
-    email, shown = contact.golden.get("email"), _shown(links)
-    consented = _heard(contact, links, known, rules, out.now_ms)
+    email, shown = contact.golden.get("email"), shown_by(links)
+    consented = listen(contact, links, known, rules, out.now_ms)
     merged = merge(contact, links, rules, out.now_ms)
     for link in links if not hub.narrowed else ():
         link.unheard = unheard(link, rules)
@@ -148,8 +146,8 @@ def merge_contact(
     for index in sorted(contact.refused.keys() & set(linked)):
         del contact.refused[index]  # it has a record there now
     if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):
-        addresses = _addresses(contact, links, rules) | _hashed(email, shown, rules)
-        _latch(contact, addresses, consented, known, out)
+        told = addresses(contact, links, rules) | hashed(email, shown, rules)
+        out.heard.latch(contact, told, consented, known)
     indexed = by_app(links)
     planned = len(out.intents)
     if contact.id in out.fresh:  # its only record is where its values come from
@@ -188,8 +186,7 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
         tx.drop_intents(app, KIND_NUMBER["archive"], [number])
     for app, number in out.leaving:
         tx.plan_archive(app, number)
-    tx.save_latches(out.latches)
-    tx.log_consent(hub.run, out.now_ms, out.events)
+    out.heard.write(tx, hub.run, out.now_ms, ids)
     tx.write_journal(hub.run, out.now_ms, out.journal)
     for contact, app in out.parted:
         tx.close_cases(contact.id, out.now_ms, kind="match", app=app)
@@ -200,10 +197,6 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     released = {row["k_key"] for row in out.old_keys}
     if released:
         reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms)
-    if out.addresses:
-        mine = set(ids)
-        others = {h.contact for holders in tx.holders(sorted(out.addresses)).values() for h in holders}
-        tx.mark_dirty(sorted(c for c in others if c is not None and (c not in mine or len(others) > 1)))
 
 
 def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> None:
@@ -232,95 +225,6 @@ def unmerged(link: Link, now_ms: int) -> None:
     else:
         link.seen.fields = {**link.base, **link.seen.fields}
     link.base, link.acks, link.flaws, link.unread, link.unheard = {}, {}, {}, frozenset(), frozenset()
-
-
-# -- consent: by person and by address
-
-
-def subject(contact: int) -> bytes:
-    """Name a person in what consent is latched by."""
-    return b"c%d" % contact
-
-
-def _addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[bytes]:
-    """List the hashed addresses of a contact: its own, and what each of its records shows or showed."""
-    return _hashed(contact.golden.get("email"), _shown(links), rules)
-
-
-def _shown(links: Iterable[Link]) -> list[tuple[int, Mapping[str, Raw]]]:
-    """List what records show and showed: (app, fields)."""
-    return [(link.app, fields) for link in links for fields in (link.base, link.seen and link.seen.fields) if fields]
-
-
-def _hashed(email: Value, shown: Iterable[tuple[int, Mapping[str, Raw]]], rules: Rules) -> set[bytes]:
-    found = set()
-    if isinstance(email, str):
-        found.add(address_hash(str(rules.fields["email"].type.key(email))))
-    for index, fields in shown:
-        app = rules.app(index)
-        key = email_key(fields, app, rules) if app is not None else None
-        if key is not None:
-            found.add(address_hash(key))
-    return found
-
-
-def subjects_of(contacts: Iterable[Contact], links: Mapping[int, list[Link]], rules: Rules) -> list[bytes]:
-    """List what consent is latched by for these contacts: themselves and their addresses."""
-    subjects: set[bytes] = set()
-    for contact in contacts:
-        subjects.add(subject(contact.id))
-        subjects |= _addresses(contact, links[contact.id], rules)
-    return sorted(subjects)
-
-
-def hear(tx: Tx, hub: Hub, contact: Contact, links: list[Link]) -> list[Entry]:
-    """Hear what records that are about to be forgotten had to say about consent, and nothing else of them."""
-    out = Outcome(now_ms=hub.world.now_ms())
-    known = tx.latches(subjects_of([contact], {contact.id: links}, hub.rules)) if tx.has_latches() else {}
-    addresses = _addresses(contact, links, hub.rules)
-    consented = _heard(contact, links, known, hub.rules, out.now_ms)
-    _latch(contact, addresses, consented, known, out)
-    write_outcome(tx, hub, [], out)
-    return consented.entries
-
-
-def _heard(
-    contact: Contact, links: list[Link], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules, now_ms: int
-) -> Consented:
-    """Let consent count, on top of what is known of this person and all addresses."""
-    latches = _joined(contact, _addresses(contact, links, rules), known, rules) if known else {}
-    return observe_consent(contact, links, latches, rules, now_ms)
-
-
-def _joined(
-    contact: Contact, addresses: Iterable[bytes], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules
-) -> dict[str, Latch]:
-    joined: dict[str, Latch] = {}
-    for each in (subject(contact.id), *sorted(addresses)):
-        for channel, latch in known.get(each, {}).items():
-            joined[channel] = joined[channel].joined(latch) if channel in joined else latch
-    return joined
-
-
-def _latch(
-    contact: Contact,
-    addresses: Iterable[bytes],
-    consented: Consented,
-    known: Mapping[bytes, Mapping[str, Latch]],
-    out: Outcome,
-) -> None:
-    """Latch the person and every address with what is known now; log what is new."""
-    subjects = [subject(contact.id), *sorted(addresses)]
-    for channel, latch in consented.latches.items():
-        if not latch.out_ms and not latch.in_ms:
-            continue
-        for each in subjects:
-            if known.get(each, {}).get(channel) == latch:
-                continue
-            out.latches[channel, each] = latch
-            if each != subjects[0]:
-                out.addresses.add(each)
-    out.events += [(each, event) for event in consented.events for each in subjects]
 
 
 def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, out: Outcome) -> None:

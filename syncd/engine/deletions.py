@@ -11,9 +11,11 @@ from collections.abc import Mapping, Sequence
 from syncd.core.match import ALIAS, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
-from syncd.engine.decide import hear, reconsider
+from syncd.engine.decide import reconsider
+from syncd.engine.hearing import hear
 from syncd.engine.hub import PAGE, Hub, OpenApp
-from syncd.engine.pull import STRIKES, identity_keys, observe
+from syncd.engine.keys import identity_keys
+from syncd.engine.pull import STRIKES, observe
 from syncd.engine.returning import gone_rows, inherit
 from syncd.errors import SyncdError
 from syncd.model import Record
@@ -89,33 +91,22 @@ def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
     return {id_ for id_, mine in keys.items() if not undecided.isdisjoint(mine)}
 
 
-def _heirs(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> dict[str, Link]:
-    """Find the new record that takes the place of one that was merged into it: the only one that has its keys and that
-    nobody was asked about yet.
+def _inherited(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> None:
+    """Link the new record into which another one was merged, and take what it copied for what was agreed on with the one
+    that is gone: no edit (SYNC-MODEL 1.12). It is the only one with its keys; the rest of it is merged like any first contact.
     """
     keys = {link.id: identity_keys(link.base, app.rule, hub.rules) for link in merged}
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine}))
-    heirs: dict[str, Link] = {}
-    for id_, mine in keys.items():
-        found = {h.record for key in mine for h in holders.get(key, ()) if h.app == app.index and h.record != id_}
-        link = tx.link(app.index, min(found)) if len(found) == 1 else None
-        if (
-            link is not None
-            and not link.contact
-            and link.seen is not None
-            and link.id not in {h.id for h in heirs.values()}
-        ):
-            heirs[id_] = link
-    return heirs
-
-
-def _inherit(tx: Tx, link: Link, heir: Link) -> None:
-    """Link the record that a merge left, and take what it copied for what was agreed on with the one that is gone: no edit
-    (SYNC-MODEL 1.12). The rest of it is merged like any first contact.
-    """
-    heir.contact = link.contact
-    inherit(heir, link.base, link.acks)
-    tx.save_links([heir])
+    here = {number for number, apps in tx.link_apps([link.contact for link in merged]).items() if app.index in apps}
+    for link in merged:
+        found = {h.record for key in keys[link.id] for h in holders.get(key, ()) if h.app == app.index}
+        heir = tx.link(app.index, min(found)) if len(found) == 1 else None
+        if heir is None or heir.contact or heir.seen is None or link.contact in here:
+            continue
+        heir.contact = link.contact
+        inherit(heir, link.base, link.acks)
+        tx.save_links([heir])
+        here.add(link.contact)
 
 
 def _set_aside(tx: Tx, app: OpenApp, lost: Sequence[str]) -> list[str]:
@@ -149,7 +140,6 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     contacts = tx.contacts(link.contact for link in links if link.contact)
     others = tx.links_of(contacts)
     merged = _twins(tx, hub, app, links)
-    heirs = _heirs(tx, hub, app, [link for link in links if link.id in merged and link.contact in contacts])
     journal: list[tuple[Contact, list[Entry]]] = []
     freed: set[bytes] = set()
     for link in links:
@@ -163,8 +153,6 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         contact = contacts.get(link.contact)
         if contact is None:
             continue
-        if link.id in heirs and not contact.review:
-            _inherit(tx, link, heirs[link.id])
         said = hear(tx, hub, contact, [link]) if link.seen is not None else []
         rest = [other for other in others[contact.id] if other.app != app.index]
         if contact.review and not rest:
@@ -195,6 +183,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     reconsider(tx, freed, (), now_ms)
+    decided = {number for number, contact in contacts.items() if not contact.review}
+    _inherited(tx, hub, app, [link for link in links if link.id in merged and link.contact in decided])
     return len(journal)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from syncd.engine.hearing import hear_opt_outs
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import note_gone, observe, pull
 from syncd.errors import SyncdError
@@ -55,7 +56,8 @@ def _fetch(hub: Hub, app: OpenApp, state: AppState, hints: Sequence[Hint]) -> No
     now_ms = hub.world.now_ms()
 
     def step(tx: Tx) -> None:
-        observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms)
+        found = observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms)
+        hear_opt_outs(tx, hub, app.rule, {id_: there[id_] for id_ in found if id_ in there})
         note_gone(tx, app, [id_ for id_ in ids if id_ not in there])
         tx.forget_hints(app.index, hints)
 

@@ -12,8 +12,10 @@ from typing import Any
 from syncd.core.match import GONE, Decision, Holder, decide_match, record_keys
 from syncd.core.rules import AppRule
 from syncd.core.state import Contact, Link
-from syncd.engine.decide import Outcome, merge_all, merge_contact, subjects_of, write_outcome
+from syncd.engine.decide import Outcome, merge_all, merge_contact, write_outcome
+from syncd.engine.hearing import subjects_of
 from syncd.engine.hub import PAGE, Hub
+from syncd.engine.keys import identity_keys
 from syncd.engine.returning import CAME_BACK, Former, came_back
 from syncd.model import Raw
 from syncd.store.tx import Tx
@@ -63,7 +65,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         if decision.kind == "wait":
             continue
         if link.id in back:
-            decision = _known_by_id(link, decision, back[link.id])
+            decision = _known_by_id(hub, app, link, decision, back[link.id])
         matched.append(link)
         if decision.contact is not None:
             link.contact = decision.contact
@@ -99,11 +101,18 @@ def _merge_alone(
     return out
 
 
-def _known_by_id(link: Link, decision: Decision, former: Former) -> Decision:
+def _known_by_id(hub: Hub, app: AppRule, link: Link, decision: Decision, former: Former) -> Decision:
     """Decide about a record whose id was gone: it takes up what was agreed on with its contact. With keys that lead nowhere
-    a person is asked, for some apps give an id to somebody else.
+    it is the same person if it shows the address that it had; else somebody is asked, for some apps use an id again.
     """
-    if decision.kind == "new":
+    same = decision.kind == "new" and identity_keys(_shown(link), app, hub.rules) == identity_keys(
+        former.base, app, hub.rules
+    )
+    if same and former.base:
+        decision = Decision(kind="link", contact=former.contact)
+    elif decision.kind == "new" and former.alone:
+        return decision
+    elif decision.kind == "new":
         return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=CAME_BACK)
     if decision.contact == former.contact:
         former.inherit(link)

@@ -10,15 +10,15 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import Any
 
 from syncd.connector import App, SparesDownloads
-from syncd.core.atoms import MISSING
-from syncd.core.match import GONE, address_hash, id_key, record_keys
+from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
+from syncd.engine.hearing import hear_opt_outs
 from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.keys import key_rows
 from syncd.engine.texts import is_broken, storable
 from syncd.errors import SyncdError
 from syncd.model import Page, Record
@@ -126,6 +126,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             unread = reading.unread if reading.listing else None
             read_ms = reading.state.read_ms
             found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, full=reading.full, unread=unread)
+            if reading.state.covered:  # before, nobody is linked yet
+                hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
             if reading.hooked:
                 tx.note_found(app.index, found, now_ms)
         if page.gone:
@@ -339,7 +341,9 @@ def _fresh(app: AppRule, record: Record, digest: bytes, now_ms: int) -> dict[str
 
 
 def _changed(app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: int, read_ms: int) -> dict[str, object]:
-    observed = Seen(fields=record.fields, version=record.version, at_ms=now_ms, since_ms=max(mark.at_ms, read_ms))
+    waiting = codec.read_seen(mark.seen) if mark.seen is not None and not record.problem else None
+    fields = record.fields if waiting is None else {**waiting.fields, **record.fields}  # what is hidden now was read
+    observed = Seen(fields=fields, version=record.version, at_ms=now_ms, since_ms=max(mark.at_ms, read_ms))
     return {
         "k_app": app.index,
         "k_id": record.id,
@@ -347,29 +351,6 @@ def _changed(app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: in
         "problem": record.problem,
         "seen": None if record.problem else codec.seen_doc(observed),
     }
-
-
-def key_rows(app: AppRule, record: Record, rules: Rules) -> list[dict[str, object]]:
-    """Make the identity rows of a record: its match keys, and its e-mail address whatever the rules are."""
-    return [{"key": key, "app": app.index, "record": record.id} for key in identity_keys(record.fields, app, rules)]
-
-
-def identity_keys(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> list[bytes]:
-    """List the keys under which a record is found: match keys and its address, each once."""
-    keys = dict.fromkeys(key for key in record_keys(fields, app, rules) if key is not None)
-    address = email_key(fields, app, rules)
-    if address is not None:
-        keys[address_hash(address)] = None
-    return list(keys)
-
-
-def email_key(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> str | None:
-    """Read a record's e-mail address as the key that consent is latched by."""
-    lens, raw = app.lenses.get("email"), fields.get("email", MISSING)
-    if lens is None or raw is MISSING or raw is None:
-        return None
-    value = lens.parse(raw)
-    return str(rules.fields["email"].type.key(value)) if isinstance(value, str) else None
 
 
 def note_gone(tx: Tx, app: OpenApp, gone: Sequence[str]) -> None:

@@ -11,7 +11,8 @@ from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
 from syncd.core.match import record_keys
 from syncd.core.state import Contact, Entry, Link, Stamp
-from syncd.engine.decide import subject, unmerged
+from syncd.engine.decide import unmerged
+from syncd.engine.hearing import subject
 from syncd.engine.hub import Hub
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR

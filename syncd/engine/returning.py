@@ -25,6 +25,8 @@ class Former:
 
     contact: int
     base: Mapping[str, Raw]
+    alone: bool
+    """The contact has no record anywhere (any more)."""
 
     def inherit(self, link: Link) -> None:
         """Take what the record shows as it did for what was agreed on; the rest is merged like any first contact."""
@@ -44,7 +46,7 @@ def gone_rows(app: int, link: Link) -> list[dict[str, Any]]:
 
 
 def came_back(tx: Tx, app: AppRule, links: Sequence[Link]) -> dict[str, Former]:
-    """Find those of these records whose id was gone, and whose contact is still there and has no other record in the app."""
+    """Find those of these records whose id was gone, and whose contact has no other record in the app."""
     if not tx.any_gone():
         return {}
     ids = {id_key(app.index, link.id): link.id for link in links}
@@ -55,11 +57,12 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link]) -> dict[str, Former]:
     }
     numbers = sorted({number for number in owners.values() if number})
     there = tx.link_apps(numbers)
-    alive = [n for n, c in tx.contacts(numbers).items() if not c.review and there.get(n) and app.index not in there[n]]
-    journal = tx.journal_entries(alive, None, None)
+    free = [n for n, c in tx.contacts(numbers).items() if not c.review and app.index not in there.get(n, ())]
+    journal = tx.journal_entries(free, None, None)
     found = {}
     for id_, number in owners.items():
-        if number in alive:
+        if number in free:
             last = [e for e in journal.get(number, ()) if (e.kind, e.app, e.record) == ("unlink", app.index, id_)]
-            found[id_] = Former(contact=number, base=last[-1].old if last and isinstance(last[-1].old, dict) else {})
+            base = last[-1].old if last and isinstance(last[-1].old, dict) else {}
+            found[id_] = Former(contact=number, base=base, alone=not there.get(number))
     return found

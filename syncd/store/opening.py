@@ -133,7 +133,9 @@ def _sealed(address: sa.URL, data_dir: Path) -> Store:
         finally:
             store.close()
         if sealed:
-            key = _read_key(file)  # another process may have made both since we looked: the key lies there before the store
+            key = _read_key(
+                file
+            )  # another process may have made both since we looked: the key lies there before the store
         if sealed and key is None:
             remedy = "put it back from your backup; without it the journal and the inbox cannot be read"
             raise ConfigError(f"{file}: the key of the store {store.place} is missing; {remedy}")

@@ -33,8 +33,8 @@ PEOPLE: Final = (
         edits=(
             Edit(
                 _DECIDE,
-                "        _latch(contact, addresses, consented, known, out)\n    indexed",
-                "        _latch(contact, set(), consented, known, out)\n    indexed",
+                "out.heard.latch(contact, told, consented, known)",
+                "out.heard.latch(contact, set(), consented, known)",
             ),
         ),
         killers=frozenset({"OPT-OUT-EVERYWHERE"}),

@@ -164,15 +164,19 @@ class Ghost:
         del self.absent[app, id_]
         self.hidden[app, id_] = (len(self.lists.get(app, ())), self.approvals)
 
-    def seems_gone(self, app: int, id_: str) -> bool:
+    def seems_gone(self, app: int, id_: str, *, lightly: bool) -> bool:
         """Say whether syncd has every evidence that there is that a record out of sight is gone: asked for it was not there,
         and not a second time, or a write did not find it, or two listings did not, or one, and a person agreed or the
-        app has another of them.
+        app has another of them, or (`lightly`) nobody has decided yet whose it is.
         """
         lists, approvals = self.hidden[app, id_]
         missed = sum(id_ not in ids for ids in self.lists.get(app, [])[lists:])
         twin = any(other != (app, id_) and other[0] == app for other in self.group((app, id_)))
-        believed = missed > 1 or (missed == 1 and (twin or self.approvals > approvals)) or (app, id_) in self.refused
+        believed = (
+            missed > 1
+            or (missed == 1 and (lightly or twin or self.approvals > approvals))
+            or (app, id_) in self.refused
+        )
         return self.absent[app, id_] > 1 or (self.absent[app, id_] > 0 and believed)
 
     def knows(self, app: int, id_: str) -> bool:

@@ -137,10 +137,13 @@ class Play:
             self._people(boundary)
 
     def _pause(self, pause_ms: int) -> None:
-        self.clock.true_ms += pause_ms
+        end_ms = self.clock.true_ms + pause_ms
         self.tell(f"-- {pause_ms / 1000:g} s later")
-        for vendor in self.vendors:
-            vendor.tick()
+        while due := [later.at_ms for vendor in self.vendors for later in vendor.later if later.at_ms <= end_ms]:
+            self.clock.true_ms = max(self.clock.true_ms, min(due))
+            for vendor in self.vendors:
+                vendor.tick()
+        self.clock.true_ms = end_ms
 
     def session(self) -> Session:
         """Start a new process: it takes the lease, and whoever had it is fenced off."""

@@ -128,6 +128,10 @@ def read_scenario(doc: dict[str, Any]) -> Scenario:
 BOUNDARIES: Final = 130
 """About as many as a run has; what is drawn beyond the last one happens after the run."""
 PAUSES_MS: Final = (2_000, 60_000, 60_000, 600_000, 90_000_000)
+STEPS_LAGGING: Final = ("-3600000", "-120000")
+"""How the hub's clock is set where an app lags: one that is set forward beyond the lag makes us believe a listing too early,
+and nobody can know better.
+"""
 CRASHES: Final = ("", "write", "sent", "result", "page", "merge")
 """Where a crash may strike: anywhere, or right before or after a call or transaction of this name."""
 
@@ -152,7 +156,7 @@ def draw(seed: int) -> Scenario:
         policy="owner" if chance.random() < 0.15 else "latest",
         rounds=rounds,
         actions=tuple(_actions(chance, len(apps), persons, len(rounds))),
-        faults=tuple(_faults(chance, len(apps), len(rounds))),
+        faults=tuple(_faults(chance, len(apps), len(rounds), lags=any(quirks.lag_ms for quirks in apps))),
         broken=(chance.randrange(len(apps)),) if mode == "liveness" else (),
     )
 
@@ -175,7 +179,7 @@ def _actions(chance: random.Random, apps: int, persons: int, rounds: int) -> lis
     return actions
 
 
-def _faults(chance: random.Random, apps: int, rounds: int) -> list[Fault]:
+def _faults(chance: random.Random, apps: int, rounds: int, *, lags: bool) -> list[Fault]:
     faults: list[Fault] = []
     for round_ in range(rounds):
         if chance.random() < 0.35:
@@ -197,6 +201,6 @@ def _faults(chance: random.Random, apps: int, rounds: int) -> list[Fault]:
         if round_ and chance.random() < 0.05:
             faults.append(Fault(round=round_, kind="tenant", at=0, app=chance.randrange(apps)))
         if chance.random() < 0.05:
-            how = chance.choice(("3600000", "-3600000", "-120000"))
+            how = chance.choice(STEPS_LAGGING if lags else ("3600000", *STEPS_LAGGING))
             faults.append(Fault(round=round_, kind="clock", at=chance.randrange(BOUNDARIES), how=how))
     return faults

@@ -1,0 +1,145 @@
+"""Hearing: consent by person and by address. What a record says about it counts from the moment at which it is stored, whatever
+else of it waits to be merged, and it outlives the record.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from syncd.core.consent import OUT, Consented, Event, Latch, observe_consent, word
+from syncd.core.match import address_hash
+from syncd.core.rules import AppRule, Rules
+from syncd.core.state import Contact, Entry, Link
+from syncd.engine.hub import Hub
+from syncd.engine.keys import email_key
+from syncd.model import Raw, Record, Value
+from syncd.store.tx import Tx
+
+
+@dataclass(slots=True)
+class Heard:
+    """What was heard about consent and is to be written."""
+
+    latches: dict[tuple[str, bytes], Latch] = field(default_factory=dict)
+    events: list[tuple[bytes, Event]] = field(default_factory=list)
+    addresses: set[bytes] = field(default_factory=set)
+    """Addresses of which something new is known: whoever else has them must hear of it."""
+
+    def latch(
+        self,
+        contact: Contact,
+        told: Iterable[bytes],
+        consented: Consented,
+        known: Mapping[bytes, Mapping[str, Latch]],
+    ) -> None:
+        """Latch the person and every address with what is known now; log what is new."""
+        subjects = [subject(contact.id), *sorted(told)]
+        for channel, latch in consented.latches.items():
+            if not latch.out_ms and not latch.in_ms:
+                continue
+            for each in subjects:
+                if known.get(each, {}).get(channel) == latch:
+                    continue
+                self.latches[channel, each] = latch
+                if each != subjects[0]:
+                    self.addresses.add(each)
+        self.events += [(each, event) for event in consented.events for each in subjects]
+
+    def write(self, tx: Tx, run: int, now_ms: int, merged: Iterable[int]) -> None:
+        """Write it down, and let all who have one of the addresses be merged, but those who were `merged` just now."""
+        tx.save_latches(self.latches)
+        tx.log_consent(run, now_ms, self.events)
+        if self.addresses:
+            mine = set(merged)
+            others = {h.contact for holders in tx.holders(sorted(self.addresses)).values() for h in holders}
+            tx.mark_dirty(sorted(c for c in others if c is not None and (c not in mine or len(others) > 1)))
+
+
+def listen(
+    contact: Contact, links: Sequence[Link], known: Mapping[bytes, Mapping[str, Latch]], rules: Rules, now_ms: int
+) -> Consented:
+    """Let what the links show of consent count, on top of what is known of this person and all addresses."""
+    latches = _joined(contact, addresses(contact, links, rules), known) if known else {}
+    return observe_consent(contact, links, latches, rules, now_ms)
+
+
+def hear(tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link]) -> list[Entry]:
+    """Hear what these records have to say about consent, and nothing else of them; gives what belongs into the journal."""
+    now_ms = hub.world.now_ms()
+    known = tx.latches(subjects_of([contact], {contact.id: links}, hub.rules)) if tx.has_latches() else {}
+    consented = listen(contact, links, known, hub.rules, now_ms)
+    heard = Heard()
+    heard.latch(contact, addresses(contact, links, hub.rules), consented, known)
+    heard.write(tx, hub.run, now_ms, ())
+    return consented.entries
+
+
+def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> None:
+    """Hear the opt-outs among linked records that were stored just now: another reading may replace this one before it is
+    merged, and where their app is held that may be long.
+    """
+    ids = [id_ for id_, record in records.items() if _opts_out(app, record, hub.rules)]
+    links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None and link.contact and link.seen]
+    contacts = tx.contacts(link.contact for link in links)
+    journal = [
+        (contact, entries)
+        for link in links
+        if (contact := contacts.get(link.contact)) is not None and (entries := hear(tx, hub, contact, [link]))
+    ]
+    tx.save_links(links)
+    tx.save_contacts(contacts.values())
+    tx.mark_dirty(contacts)
+    tx.write_journal(hub.run, hub.world.now_ms(), journal)
+
+
+def _opts_out(app: AppRule, record: Record, rules: Rules) -> bool:
+    fields = record.fields
+    return any(
+        name in fields and name in app.lenses and word(app, name, fields[name]) == OUT for name in rules.consents
+    )
+
+
+def subject(contact: int) -> bytes:
+    """Name a person in what consent is latched by."""
+    return b"c%d" % contact
+
+
+def addresses(contact: Contact, links: Iterable[Link], rules: Rules) -> set[bytes]:
+    """List the hashed addresses of a contact: its own, and what each of its records shows or showed."""
+    return hashed(contact.golden.get("email"), shown_by(links), rules)
+
+
+def shown_by(links: Iterable[Link]) -> list[tuple[int, Mapping[str, Raw]]]:
+    """List what records show and showed: (app, fields)."""
+    return [(link.app, fields) for link in links for fields in (link.base, link.seen and link.seen.fields) if fields]
+
+
+def hashed(email: Value, shown: Iterable[tuple[int, Mapping[str, Raw]]], rules: Rules) -> set[bytes]:
+    """Hash an address and those that records show: what consent is latched by."""
+    found = set()
+    if isinstance(email, str):
+        found.add(address_hash(str(rules.fields["email"].type.key(email))))
+    for index, fields in shown:
+        app = rules.app(index)
+        key = email_key(fields, app, rules) if app is not None else None
+        if key is not None:
+            found.add(address_hash(key))
+    return found
+
+
+def subjects_of(contacts: Iterable[Contact], links: Mapping[int, Sequence[Link]], rules: Rules) -> list[bytes]:
+    """List what consent is latched by for these contacts: themselves and their addresses."""
+    subjects: set[bytes] = set()
+    for contact in contacts:
+        subjects.add(subject(contact.id))
+        subjects |= addresses(contact, links[contact.id], rules)
+    return sorted(subjects)
+
+
+def _joined(contact: Contact, told: Iterable[bytes], known: Mapping[bytes, Mapping[str, Latch]]) -> dict[str, Latch]:
+    joined: dict[str, Latch] = {}
+    for each in (subject(contact.id), *sorted(told)):
+        for channel, latch in known.get(each, {}).items():
+            joined[channel] = joined[channel].joined(latch) if channel in joined else latch
+    return joined

@@ -1,0 +1,69 @@
+"""An opt-out counts from the moment at which it was read, whatever else waits: found by simulated histories."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.crashes import Crash, boundaries, dying
+from tests.story import Story, agreed, given
+from tests.story_apps import MemoryKept
+
+ADA = {"email": "ada@x.org", "first_name": "Ada"}
+PROOF = {"consent_at": "2025-06-01T10:00:00Z", "consent_source": "form"}
+
+
+def _first(story: Story, what: str) -> int:
+    """Number the first boundary of this name in a run that is not done."""
+    back = story.saved()
+    moments, _ = boundaries(story, lambda story: story.sync())
+    back()
+    return next(number for number, moment in enumerate(moments) if moment.what == what)
+
+
+def test_nobody_is_opted_in_while_an_app_with_their_opt_out_waits_for_its_first_look(tmp_path: Path) -> None:
+    """Seed 20426: read, held, and not matched; a new record elsewhere carried the opt-in of a third app."""
+    story = given(tmp_path, {"shop": "memory", "news": "memory", "desk": "memory"})
+    shop, news, desk = story["shop"], story["news"], story["desk"]
+    assert isinstance(shop, MemoryKept)
+    shop.put("ada", **ADA, email_consent="opted_out")
+    desk.put("1", email="bob@x.org")
+    shop.store.down = True
+    story.sync(approve=True)
+    shop.store.down = False
+    desk.put("2", **ADA, email_consent="opted_in", **PROOF)
+    outcome = story.sync()
+    assert [(each["app"], each["verb"]) for each in outcome.doc["held"]] == [("shop", "first_look")]
+    assert "opted_in" not in [row.get("email_consent") for row in news.rows().values()]
+    story.sync(approve=True)
+    story.settle()
+    assert news.one("ada@x.org")["email_consent"] == "opted_out"
+
+
+def test_an_opt_out_in_a_held_app_is_told_at_once(tmp_path: Path) -> None:
+    """It is never held back: not even where the listing that brought it lost too many others."""
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"feed": False})})
+    crm, news = story["crm"], story["news"]
+    for number in range(10):
+        crm.put(f"c{number}", email=f"c{number}@x.org")
+    story.sync(approve=True)
+    story.settle()
+    news.remove(*[news.id_of(f"c{number}@x.org") for number in range(10)])
+    news.put(news.id_of("ann@x.org"), email_consent="opted_out")
+    assert story.sync().code == 4
+    assert crm.one("ann@x.org")["email_consent"] == "opted_out"
+
+
+def test_what_was_read_is_not_forgotten_when_the_app_hides_it(tmp_path: Path) -> None:
+    """Seed 5084: read, not merged, then hidden: the next reading took its place, and the opt-out was gone."""
+    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"feed": False})})
+    crm, news = story["crm"], story["news"]
+    assert isinstance(news, MemoryKept)
+    crm.put("1", **ADA, email_consent="opted_in", **PROOF)
+    news.put("11", **ADA, email_consent="opted_out")
+    with dying(story, _first(story, "match"), Crash):
+        story.sync(approve=True)
+    news.store.hidden.add("email_consent")
+    news.put("11", first_name="Adele")
+    story.sync(approve=True)
+    story.sync(approve=True)
+    assert crm.one("ada@x.org")["email_consent"] == "opted_out"
