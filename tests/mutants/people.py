@@ -8,6 +8,8 @@ from tests.mutants.edits import Edit
 from tests.mutants.kinds import Directed, Mutant, Seeds
 
 _DECIDE: Final = "syncd.engine.decide"
+_HEARING: Final = "syncd.engine.hearing"
+_UNHEARD: Final = 'unheard = _unheard(tx, hub, contacts) if KINDS[kind] in ("create", "consent") else set()'
 _APPLY: Final = "syncd.engine.apply"
 
 PEOPLE: Final = (
@@ -44,7 +46,7 @@ PEOPLE: Final = (
         id="M25",
         bug="an opt-in leaves although an opt-out was read since it was planned",
         edits=(
-            Edit(_APPLY, "unheard = _unheard(tx, hub, contacts) if create else set()", "unheard: set[int] = set()"),
+            Edit(_APPLY, _UNHEARD, "unheard: set[int] = set()"),
             Edit(
                 _APPLY,
                 "if intent is not None and not intent.opt_out and any(other.seen is not None for other in links):",
@@ -78,6 +80,12 @@ PEOPLE: Final = (
                 _DECIDE,
                 "if consented.events or any(latch.out_ms or latch.in_ms for latch in consented.latches.values()):",
                 "if consented.events:",
+            ),
+            Edit(
+                _HEARING,
+                "    heard.latch(contact, addresses(contact, links, hub.rules), consented, known)",
+                "    if consented.events:\n"
+                "        heard.latch(contact, addresses(contact, links, hub.rules), consented, known)",
             ),
         ),
         killers=frozenset({"OPT-OUT-EVERYWHERE"}),

@@ -21,10 +21,9 @@ from syncd.model import Record, Result, Write
 from syncd.store.store import EPOCH, LeaseLost
 from syncd.store.tx import Tx
 from tests.sim.app import connector
-from tests.sim.fingerprint import fingerprint
+from tests.sim.asking import RUNS
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
-from tests.sim.model_store import ModelStore
 from tests.sim.monitors import Monitors, Violation
 from tests.sim.rest import at_rest, told_by_feeds
 from tests.sim.scenario import APPS, Round, Scenario
@@ -160,7 +159,7 @@ class Play:
         session, self.spent = self.session(), 0
         self.tell(f"syncd {kind}")
         try:
-            outcome = self._asked_for(kind, session)
+            outcome = RUNS[kind](self, session)
         except Crash:
             self.tell("   the process dies")
             self.ghost.crash()
@@ -180,29 +179,6 @@ class Play:
         for held in outcome.doc["held"]:
             self.monitors.seen[f"held: {held['verb']}"] += 1
         return outcome
-
-    def _asked_for(self, kind: str, session: Session) -> Any:
-        if kind == "plan":
-            return self._planned(session)
-        return runs.sync(session) if kind == "sync" else runs.resync(session)
-
-    def _planned(self, session: Session) -> Any:
-        """DRY-RUN-PURE: let the operator look at a plan; nothing is sent, and nothing that is stored changes."""
-        sends, before = self.sends, self.stored()
-        outcome = runs.plan(session)
-        if self.sends > sends:
-            self.monitors.blame("DRY-RUN-PURE", "a plan sent something")
-        if not self.nested and self.stored() != before:
-            self.monitors.blame("DRY-RUN-PURE", "a plan left something in the store")
-        return outcome
-
-    def stored(self) -> bytes:
-        """Name what the store holds; nothing where it is no model of one."""
-        store = self.kept.store
-        if not isinstance(store, ModelStore):
-            return b""
-        tables = {name: getattr(store.tables, name) for name in store.tables.__slots__}
-        return fingerprint(0, tables)
 
     def approve(self, outcome: Any) -> None:
         """Let the operator release what was held."""
