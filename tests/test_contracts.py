@@ -18,6 +18,7 @@ from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Write
 from tests.conformance.vendors import (
+    BrevoWorld,
     FreshdeskWorld,
     HubSpotWorld,
     MailchimpWorld,
@@ -56,6 +57,7 @@ VENDORS: dict[str, tuple[Callable[[], VendorWorld], str, dict[str, Any]]] = {
     "mailchimp": (MailchimpWorld, "mailchimp/marketing.json", {"prefix": "/3.0", "wrong": (TEXTS_IN_MERGE_FIELDS,)}),
     "xero": (XeroWorld, "xero/accounting.json", {"prefix": "/api.xro/2.0"}),
     "quickbooks": (QuickBooksWorld, "quickbooks/quickbooks-community.json", {"wrong": QUICKBOOKS}),
+    "brevo": (BrevoWorld, "brevo/brevo.json", {"prefix": "/v3"}),
     "freshdesk": (FreshdeskWorld, "freshdesk/freshdesk-community.json", {"wrong": FRESHDESK}),
     "zendesk": (ZendeskWorld, "zendesk/support.json", {"wrong": ZENDESK}),
 }

@@ -144,8 +144,18 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a field beside the record": (
         "first_name: {path: name.first,",
+        "first_name: {path: name.first, top: true, blank: empty,",
+        "create.call: never writes first_name, which lies outside of {record}: use {first_name} in it",
+    ),
+    "a field beside the record that cannot be cleared": (
+        "first_name: {path: name.first,",
         "first_name: {path: name.first, top: true,",
-        "say `direction: in`",
+        "fields.first_name: is cleared by null, which no {name} can say",
+    ),
+    "consent beside the record": (
+        "    path: status\n",
+        "    path: status\n    top: true\n",
+        "create.call: never writes email_consent, which lies outside of {record}",
     ),
     "gone in two ways": (
         "version: rev}",

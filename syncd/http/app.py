@@ -267,7 +267,10 @@ def _fields(manifest: Manifest, opening: Opening) -> dict[str, Known]:
     found = {}
     for name, where in maps.items():
         field = by_path.get(where.path) or _unlisted(manifest, where, opening.app, name)
-        found[name] = Known(field=field, map=where, read=_reading(field))
+        unwritten = field.top and field.map.direction == "in"  # no request has a place for it
+        found[name] = Known(
+            field=field, map=replace(where, direction="in") if unwritten else where, read=_reading(field)
+        )
     return found
 
 

@@ -20,7 +20,7 @@ from syncd.http.coding import KINDS, joined
 from syncd.http.hookwords import hooking, read_hooks
 from syncd.http.limits import read_limits
 from syncd.http.logins import read_auth
-from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts
+from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts, Writing
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
     ERROR,
@@ -87,6 +87,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
     fields = {each: _field(each, said, blank, scope) for each, said in values["fields"].items()}
     made = operations.read_operations(values, scope)
     _check_consent(top, values, fields)
+    _check_outside(top, fields, made)
     rules = tuple(_rule(spot, scope) for spot in top.down("errors").items())
     return Manifest(
         name=name,
@@ -151,10 +152,6 @@ def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Sco
         spot = scope.top.down("fields", name)
         if values["direction"] != "in":
             spot.problem("is consent: say how it is written under `consent:`, or `direction: in`")
-    if values["top"] and consent is None and values["direction"] != "in":
-        scope.top.down("fields", name).problem("lies outside of what is written: say `direction: in`")
-    if consent is not None and values["top"] and consent.with_create == "body":
-        scope.top.down("fields", name).problem("lies outside of what is written: `with_create` is before or after")
     return Field(
         map=FieldMap(
             path=values["path"].text,
@@ -199,6 +196,28 @@ def _check_consent(top: Spot, values: Mapping[str, Any], fields: Mapping[str, Fi
                     spot.down(key).problem("holds the word for opted in; consent is written by `consent: opt_in` only")
             if words & {text.lower() for each in part.get("query", {}).values() for text in constants_in(each)}:
                 spot.down("query").problem("holds the word for opted in; consent is written by `consent: opt_in` only")
+
+
+def _check_outside(top: Spot, fields: Mapping[str, Field], made: Mapping[str, Any]) -> None:
+    """What lies outside of {record} is written where a request names it; ask that all of them do."""
+    for name, field in fields.items():
+        spot = top.down("fields", name)
+        if not field.top or field.map.direction == "in":
+            continue
+        if field.consent is None and field.blank is None and not field.map.required:
+            spot.problem(
+                "is cleared by null, which no {name} can say: `blank: empty`, `required: true` or `direction: in`"
+            )
+        carries = field.consent is None or field.consent.with_create == "body"
+        for kind in ("create", "update"):
+            if carries and made[kind] is not None and not (kind == "update" and field.consent is not None):
+                _check_named(top.down(kind), name, made[kind])
+
+
+def _check_named(spot: Spot, name: str, how: Writing) -> None:
+    for part, call in (("call", how.call), ("batch", how.batch.call if how.batch is not None else None)):
+        if call is not None and name not in call.names:
+            spot.down(part).problem(f"never writes {name}, which lies outside of {{record}}: use {{{name}}} in it")
 
 
 def _texts(spot: Spot, said: Mapping[str, Template], scope: operations.Scope) -> Texts:

@@ -50,18 +50,20 @@ class Documents:
             if (raw is None and create) or (known.field.consent is not None and not self._carried(name, raw)):
                 continue
             value = None if raw is None else self._value(name, raw)
-            put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
+            if not known.field.top:  # else the request names it
+                put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
         return doc
 
     def values(self, fields: Mapping[str, Raw], *, create: bool) -> dict[str, Any]:
-        """Give the values for {names} of fields, as the wire holds them; consent is none of them.
+        """Give the values for {names} of fields, as the wire holds them; consent is one only where a new record carries it.
 
         A name stands for what lies at the manifest's path of it, whatever the operator calls that.
         """
         found = {}
         for name, raw in fields.items():
             field = self._known[name].field
-            if field.consent is None and not (create and raw is None):
+            consented = field.consent is None or (create and field.top and self._carried(name, raw))
+            if consented and not (create and raw is None):
                 called = self._names.get(field.path.text, name)
                 found[called] = field.blank if raw is None else self._value(name, raw)
         return found

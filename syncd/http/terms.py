@@ -193,7 +193,7 @@ class Field:
     blank: Any
     item: Mapping[str, Any] = field(default_factory=dict)
     top: bool = False
-    """The path counts from the record, not from where its fields begin."""
+    """The path counts from the record, not from where its fields begin: it is no part of {record}, but has its own {name}."""
     also: Mapping[str, Any] = field(default_factory=dict)
     """Other words of the app -> the word that says the same."""
     consent: Consent | None = None

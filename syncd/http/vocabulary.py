@@ -163,7 +163,9 @@ FIELD: Final = Keys(
             default={},
         ),
         "top": Key(
-            shape=Flag(), help="the path counts from the record itself, not from record.under; only read", default=False
+            shape=Flag(),
+            help="the path counts from the record itself, not from record.under; written where requests name it",
+            default=False,
         ),
         "item": Key(shape=MapOf(item=Scalar()), help="what a new item of a list holds besides", default={}),
         "consent": Key(shape=CONSENT, help="this is consent: how it is written; never by create or update"),

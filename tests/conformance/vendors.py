@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from connectors.brevo.world import World as BrevoWorld
 from connectors.fakeapi.world import World as FakeApiWorld
 from connectors.freshdesk.world import World as FreshdeskWorld
 from connectors.hubspot.world import World as HubSpotWorld
@@ -16,6 +17,7 @@ from connectors.zendesk.world import World as ZendeskWorld
 from syncd.kit.worlds import ApiWorld
 
 __all__ = (
+    "BrevoWorld",
     "FakeApiWorld",
     "FreshdeskWorld",
     "HubSpotWorld",
@@ -30,6 +32,7 @@ __all__ = (
 VendorWorld: TypeAlias = ApiWorld[Any]
 
 VENDORS: dict[str, Callable[[], VendorWorld]] = {
+    "brevo": BrevoWorld,
     "fakeapi": FakeApiWorld,
     "freshdesk": FreshdeskWorld,
     "hubspot": HubSpotWorld,
