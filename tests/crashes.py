@@ -17,6 +17,14 @@ class Crash(BaseException):
     """The process is gone: nothing in it hears of this."""
 
 
+def first_boundary(story: Story, what: str) -> int:
+    """Number the first boundary of this name in a run, and take the run back."""
+    back = story.saved()
+    moments, _ = boundaries(story, lambda story: story.sync())
+    back()
+    return next(number for number, moment in enumerate(moments) if moment.what == what)
+
+
 def boundaries(story: Story, act: Act) -> tuple[list[Moment], list[int]]:
     """Run to the end; give every boundary, and the numbers of those behind which something durable is different.
 

@@ -156,6 +156,21 @@ def until(true: Callable[[], object], what: str, *, alive: subprocess.Popen[byte
         time.sleep(0.02)
 
 
+def five(folder: Path) -> Hub:
+    """Begin with five people in both of two apps."""
+    hub = Hub(folder)
+    hub.csv("crm", [person(number) for number in range(1, 6)])
+    hub.csv("news", [])
+    return hub.synced()
+
+
+def edit(hub: Hub, app: str, number: int, **fields: str) -> None:
+    """Somebody changes a row of a file."""
+    rows = hub.rows(app)
+    rows[f"p{number}@example.com"] |= fields
+    hub.write(app, rows.values())
+
+
 def person(number: int, **more: str) -> dict[str, str]:
     """Make a row of somebody."""
     return {

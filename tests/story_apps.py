@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import sqlite3
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from importlib import import_module
@@ -53,11 +54,11 @@ class Kept(Protocol):
         """Remember everything; give what brings it back."""
 
 
-class _Looking:
+class _Looking(ABC):
     """What all apps of stories can do by looking at their rows."""
 
-    def rows(self) -> dict[str, Fields]:
-        raise NotImplementedError
+    @abstractmethod
+    def rows(self) -> dict[str, Fields]: ...
 
     def one(self, email: str) -> Fields:
         return self.rows()[self.id_of(email)]

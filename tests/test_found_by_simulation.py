@@ -15,9 +15,9 @@ from syncd.engine import pull
 from syncd.model import Record
 from syncd.store.tx import Tx
 from tests.core_world import simple
-from tests.crashes import Crash, boundaries, dying
+from tests.crashes import Crash, dying, first_boundary
 from tests.sim.model_store import ModelStore
-from tests.story import Story, agreed, given
+from tests.story import agreed, given
 from tests.story_apps import MemoryKept
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
@@ -82,21 +82,13 @@ def test_a_record_that_was_read_but_not_matched_when_syncd_died_leaves_a_tombsto
     story["crm"].put("1", **ADA)
     story["news"].put("11", **ADA)
     story.approve(story.sync().doc["run"])
-    with dying(story, merged := _first(story, "merge"), Crash):
+    with dying(story, merged := first_boundary(story, "merge"), Crash):
         story.sync()
     assert merged
     story["crm"].remove("1")
     story.sync(approve=True)
     story.settle()
     assert story["crm"].rows() == {}
-
-
-def _first(story: Story, what: str) -> int:
-    """Number the first boundary of this name in a run that is not done."""
-    back = story.saved()
-    moments, _ = boundaries(story, lambda story: story.sync())
-    back()
-    return next(number for number, moment in enumerate(moments) if moment.what == what)
 
 
 def test_an_opt_out_that_an_answer_brings_is_decided_before_anybody_is_opted_in(tmp_path: Path) -> None:
@@ -200,7 +192,7 @@ def test_an_opt_out_that_was_read_before_syncd_died_outlives_its_record(tmp_path
     story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
     crm, news = story["crm"], story["news"]
     crm.put(crm.id_of("ann@x.org"), email_consent="opted_out")
-    with dying(story, _first(story, "merge"), Crash):
+    with dying(story, first_boundary(story, "merge"), Crash):
         story.sync()
     crm.remove(crm.id_of("ann@x.org"))
     news.put(news.id_of("ann@x.org"), email_consent="opted_in")

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.crashes import Crash, boundaries, dying
-from tests.story import Story, agreed, given
+from tests.crashes import Crash, dying, first_boundary
+from tests.story import agreed, given
 from tests.story_apps import MemoryKept
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
 PROOF = {"consent_at": "2025-06-01T10:00:00Z", "consent_source": "form"}
-
-
-def _first(story: Story, what: str) -> int:
-    """Number the first boundary of this name in a run that is not done."""
-    back = story.saved()
-    moments, _ = boundaries(story, lambda story: story.sync())
-    back()
-    return next(number for number, moment in enumerate(moments) if moment.what == what)
 
 
 def test_nobody_is_opted_in_while_an_app_with_their_opt_out_waits_for_its_first_look(tmp_path: Path) -> None:
@@ -60,7 +52,7 @@ def test_what_was_read_is_not_forgotten_when_the_app_hides_it(tmp_path: Path) ->
     assert isinstance(news, MemoryKept)
     crm.put("1", **ADA, email_consent="opted_in", **PROOF)
     news.put("11", **ADA, email_consent="opted_out")
-    with dying(story, _first(story, "match"), Crash):
+    with dying(story, first_boundary(story, "match"), Crash):
         story.sync(approve=True)
     news.store.hidden.add("email_consent")
     news.put("11", first_name="Adele")

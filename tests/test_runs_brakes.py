@@ -7,22 +7,12 @@ from typing import Any
 
 import pytest
 
-from tests.hubs import Hub, person
+from tests.hubs import Hub, edit, five, person
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> Hub:
-    """Five people in both of two apps."""
-    hub = Hub(tmp_path)
-    hub.csv("crm", [person(number) for number in range(1, 6)])
-    hub.csv("news", [])
-    return hub.synced()
-
-
-def edit(hub: Hub, app: str, number: int, **fields: str) -> None:
-    rows = hub.rows(app)
-    rows[f"p{number}@example.com"] |= fields
-    hub.write(app, rows.values())
+@pytest.fixture(name="hub")
+def begin(tmp_path: Path) -> Hub:
+    return five(tmp_path)
 
 
 def held_by(hub: Hub, number: int, field: str = "company") -> list[str]:

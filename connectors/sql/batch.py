@@ -147,7 +147,11 @@ class _Batch:
 
     def _many(self, statement: sa.Update | sa.Insert, names: list[str]) -> Statement:
         sql, parameters = self._compiled(statement, names)
-        return lambda tasks: void(self._connection.exec_driver_sql(sql, [parameters(task) for task in tasks]))
+
+        def run(tasks: Sequence[Task]) -> None:
+            self._connection.exec_driver_sql(sql, [parameters(task) for task in tasks])
+
+        return run
 
     def _drawing(self, statement: Any, names: list[str]) -> Statement:
         """Insert, and take the keys that the table draws, in the order of the tasks."""
@@ -227,7 +231,3 @@ def _returned(cursor: Any, sql: str, parameters: Iterable[Any]) -> Iterable[Sequ
     for one in parameters:
         cursor.execute(sql, one)
         yield cursor.fetchone()
-
-
-def void(_: object) -> None:
-    """Forget what a call gave."""

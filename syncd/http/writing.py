@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -346,15 +347,13 @@ def _id_in(how: Writing, answer: Answer) -> str:
     return shown(find(answer.doc, how.id.steps)) if how.id is not None else ""
 
 
-class _halting:  # noqa: N801 - reads as a statement
+@contextmanager
+def _halting() -> Iterator[None]:
     """Turn what was raised before anything left into the end of this write."""
-
-    def __enter__(self) -> None:
-        """Nothing to begin."""
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        if isinstance(error, TransientError | AccessError | ConfigError):
-            raise _Halt(str(error)) from error
+    try:
+        yield
+    except (TransientError, AccessError, ConfigError) as error:
+        raise _Halt(str(error)) from error
 
 
 def _groups(writes: Sequence[Write]) -> Iterator[tuple[str, list[int]]]:
