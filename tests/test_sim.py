@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.sim.cli import main, shrunken
 from tests.sim.play import play
 from tests.sim.quirks import Quirks
+from tests.sim.rare import RARE, SEEDS_ASKED, TIMES, too_rare
 from tests.sim.scenario import Action, Round, Scenario, draw, read_scenario
 from tests.sim.stores import STORES
 from tests.sim.tales import HERE, read_tale
@@ -124,3 +126,10 @@ def test_a_story_can_be_written_by_hand(tmp_path: Path) -> None:
     assert played.violations == ()
     assert any("email_consent='opted_out'" in line and "news <-" in line for line in played.story)
     assert played.seen["an opt-out was told"] == 1
+
+
+def test_a_long_run_that_has_not_reached_everything_is_told() -> None:
+    reached = Counter(dict.fromkeys(RARE, TIMES))
+    assert too_rare(SEEDS_ASKED, reached) == {}
+    assert too_rare(SEEDS_ASKED - 1, Counter()) == {}
+    assert too_rare(SEEDS_ASKED, reached - Counter({RARE[0]: 1})) == {RARE[0]: TIMES - 1}

@@ -13,7 +13,7 @@ from typing import Any
 from tests.mutants.hunt import STORIES, Found, hunt
 from tests.mutants.keeping import keep
 from tests.mutants.kinds import Mutant, Way
-from tests.mutants.registry import ABSENT, MUTANTS
+from tests.mutants.registry import MUTANTS
 from tests.sim.commit import commit
 
 COLUMNS = "{:<5} {:<9} {:<34} {:>9}  {}"
@@ -77,7 +77,6 @@ def figures(docs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         rows.append([doc["id"], doc["bug"].replace("|", "/"), told, doc["histories"], doc["where"].split(":")[0]])
     killed = sum(doc["killed"] for doc in docs)
     notes = [f"{killed} of {len(docs)} were noticed by the invariant that they break (commit {commit()}).", ""]
-    notes += [f"- {absent.id}, {absent.bug}: {absent.why}" for absent in ABSENT]
     notes += [f"- {doc['id']}: {doc['note']}" for doc in docs if doc["note"]]
     return {"columns": ["", "fault", "noticed by", "histories", "where"], "rows": rows, "notes": notes}
 
@@ -103,8 +102,6 @@ def main(words: Sequence[str] | None = None) -> int:
             print(COLUMNS.format("", "beside", row["beside"], "", ", ".join(row["by"]) or "alive"))
         if doc["sound"]:
             print(COLUMNS.format("", "SOUND", "the sound engine fails as well", "", "; ".join(doc["sound"])))
-    for absent in ABSENT if not asked.only else ():
-        print(COLUMNS.format(absent.id, "absent", "", "", absent.why))
     print(f"{len(docs)} mutants, {sum(doc['killed'] for doc in docs)} killed")
     if asked.json:
         Path(asked.json).write_text(json.dumps(figures(docs), indent=1) + "\n", "utf-8")

@@ -68,12 +68,3 @@ class Mutant:
     beside: tuple[str, ...] = ()
     """Mutants of the defences that cover this one: alone it lives, and with these it must die."""
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Absent:
-    """A fault of a feature that this product does not have."""
-
-    id: str
-    bug: str
-    why: str

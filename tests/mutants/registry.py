@@ -1,10 +1,10 @@
-"""All mutants of SYNC-MODEL 3.7, and those for which there is nothing to mutate here."""
+"""All mutants of SYNC-MODEL 3.7."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from tests.mutants.kinds import Absent, Mutant
+from tests.mutants.kinds import Mutant
 from tests.mutants.merging import MERGING
 from tests.mutants.people import PEOPLE
 from tests.mutants.reading import READING
@@ -17,8 +17,3 @@ def _number(mutant: Mutant) -> tuple[int, str]:
 
 
 MUTANTS: Final = {mutant.id: mutant for mutant in sorted((*MERGING, *READING, *PEOPLE, *WRITING), key=_number)}
-ABSENT: Final = (
-    Absent(
-        id="M39", bug="the body of a webhook is merged", why="there are no webhooks: every change is read by a poll"
-    ),
-)

@@ -241,6 +241,14 @@ WRITING: Final = (
         ),
     ),
     Mutant(
+        id="M39",
+        bug="a webhook is believed, whoever has sent it",
+        edits=(Edit("syncd.http.hooks", "if not _same(given, self._signature(sign, arrival, stamp)):", "if False:"),),
+        killers=frozenset({"TESTS"}),
+        known=Suite(tests=("tests/test_hook_ears.py::test_whatever_is_changed_on_its_way_is_refused",)),
+        note="nothing but ids is taken out of a body, so that there is no body to be merged",
+    ),
+    Mutant(
         id="M40",
         bug="`synchronous=NORMAL`: what was committed may be gone after a power cut",
         edits=(

@@ -15,6 +15,7 @@ from typing import Any
 
 from tests.sim.commit import commit
 from tests.sim.play import Played, play
+from tests.sim.rare import too_rare
 from tests.sim.scenario import Scenario, draw
 from tests.sim.shrink import shrink
 from tests.sim.stores import STORES
@@ -101,7 +102,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asked.json.write_text(
             json.dumps(figures(total, asked.store, seconds), indent=1, sort_keys=True) + "\n", "utf-8"
         )
-    return bool(total.failed)
+    rare = too_rare(total.histories, total.seen + total.unknowable)
+    for name, number in rare.items():
+        print(f"reached {number} times only: {name}")
+    return bool(total.failed or rare)
 
 
 def figures(total: Sum, store: str, seconds: float) -> dict[str, Any]:

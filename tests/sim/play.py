@@ -310,8 +310,7 @@ class Play:
     def committed(self, what: str, args: tuple[Any, ...]) -> None:
         self.ghost.commit(what, self.clock.true_ms)
         self.watch.committed(what)
-        if what in ("moved", "not gone", "recovered", "unlink"):
-            self.monitors.seen[f"transaction: {what}"] += 1
+        self.monitors.seen[f"transaction: {what}"] += 1
 
     def forgotten(self) -> None:
         self.ghost.crash()

@@ -42,6 +42,7 @@ def at_rest(play: Play) -> None:
     for (place, id_), link in rest.links.items():
         if link.contact:
             play.ghost.join((place, id_), (f"contact {link.contact}",))
+    play.monitors.seen.update(f"case: {case['kind']}, {case['reason'].partition(' in ')[0]}" for case in rest.cases)
     _known(play, rest)
     _one_entity(play, rest)
     for contact in rest.contacts.values():
