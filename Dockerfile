@@ -24,7 +24,8 @@ COPY --from=build /opt/syncd /opt/syncd
 ENV PATH=/opt/syncd/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    SYNCD_CONFIG=/etc/syncd/syncd.yaml
+    SYNCD_CONFIG=/etc/syncd/syncd.yaml \
+    SYNCD_DATA_DIR=/var/lib/syncd
 USER 10001:10001
 # Webhooks, where an app says `hooks: true`: plain HTTP for the reverse proxy before it.
 ENV SYNCD_BIND_ADDRESS=0.0.0.0:8080

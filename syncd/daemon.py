@@ -93,7 +93,7 @@ class Daemon:
 
     def __init__(self, config: Config, process: Process) -> None:
         self._config, self._process = config, process
-        self._store = open_store(config.store, config.data_dir)
+        self._store = open_store(config.store, config.data_dir, key=config.key)
         self._log = logs.logger()
         self._due: queue.SimpleQueue[tuple[str, Due] | None] = queue.SimpleQueue()
         self._waiting: dict[str, Due] = {}

@@ -60,7 +60,7 @@ def test_tags_merge_keys_and_double_keys_are_refused(load: Load) -> None:
     )
     told = problems(load, text.replace("&a [{<<: *a}]", "[{<<: {x: 1}}]"))
     assert told == [
-        'c.yaml:2:1: x: unknown key; known here: alerts, apps, connectors, debug, fields, guards, match, settle, store, version',
+        'c.yaml:2:1: x: unknown key; known here: alerts, apps, connectors, debug, fields, guards, key, match, settle, store, version',
         "c.yaml:2:4: tags (`!...`) are not accepted; write the plain value",
         "c.yaml:3:11: merge keys (`<<`) are not accepted; repeat the keys or use an alias for a whole value",
         'c.yaml:5:1: key "match" is given twice, first at c.yaml:4:1',

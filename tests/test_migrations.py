@@ -246,6 +246,24 @@ def test_a_store_of_a_newer_version_is_refused(url: str, tmp_path: Path, newer: 
     old.close()
 
 
+@pytest.mark.parametrize("version", ["0000", "", "0001a0"])
+def test_a_store_of_a_version_that_nobody_made_is_refused_and_left_alone(
+    url: str, tmp_path: Path, newer: Callable[[str], Migrations], version: str
+) -> None:
+    filled(url, tmp_path)
+    store = open_store(url, tmp_path)
+    with store.engine.begin() as connection:
+        connection.execute(sa.update(schema.version).values(version_num=version))
+    store.close()
+    for step in (open_store, upgrade_store):
+        with pytest.raises(ConfigError, match=rf"of version '{version}', from which there is no way to 0002; put a"):
+            step(url, tmp_path, migrations=newer(MORE))
+    assert store.version() == version
+    assert "host" not in columns(store)
+    store.close()
+    assert not list(tmp_path.glob("*before*"))
+
+
 def test_nobody_upgrades_a_store_in_use(url: str, tmp_path: Path, newer: Callable[[str], Migrations]) -> None:
     filled(url, tmp_path)
     store = open_store(url, tmp_path)

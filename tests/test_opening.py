@@ -125,6 +125,48 @@ def test_many_may_open_a_new_store_at_once(url: str, folder: Path) -> None:
     assert {file.name for file in folder.iterdir()} <= {"syncd.key", "syncd.db", "syncd.db-wal", "syncd.db-shm"}
 
 
+# -- a key that the configuration names
+
+
+def opened_with(url: str, folder: Path, key: bytes) -> str:
+    store = open_store(url, folder, key=key)
+    store.close()
+    return store.sealer.check
+
+
+def test_a_named_key_needs_no_file(url: str, folder: Path) -> None:
+    check = opened_with(url, folder, b"k" * 32)
+    assert opened_with(url, folder, b"k" * 32) == check
+    assert not (folder / "syncd.key").exists()
+
+
+def test_a_store_with_a_named_key_is_not_opened_with_another_one_nor_with_none(url: str, folder: Path) -> None:
+    opened_with(url, folder, b"k" * 32)
+    with pytest.raises(ConfigError) as caught:
+        opened_with(url, folder, b"x" * 32)
+    text = str(caught.value)
+    assert text.startswith("key: the store ")
+    assert text.endswith(" was sealed with another key; give the one that it was made with")
+    assert "or name it by `key:`" in complaint(url, folder)
+    assert not (folder / "syncd.key").exists()
+
+
+def test_the_key_of_the_file_may_be_named_instead_and_the_other_way_round(url: str, folder: Path) -> None:
+    made(url, folder)
+    file = folder / "syncd.key"
+    key = file.read_bytes()
+    with pytest.raises(
+        ConfigError, match=rf"give the one that it was made with, which is in {file} \(`base64 < {file}`\)"
+    ):
+        opened_with(url, folder, b"x" * 32)
+    opened_with(url, folder, key)  # beside the file
+    file.unlink()
+    opened_with(url, folder, key)
+    file.write_bytes(key)
+    file.chmod(0o600)
+    made(url, folder)
+
+
 # -- the place
 
 

@@ -141,7 +141,7 @@ def db_upgrade(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
     from syncd.store.opening import upgrade_store
 
     settings = configured(config)
-    before, now = upgrade_store(settings.store, settings.data_dir)
+    before, now = upgrade_store(settings.store, settings.data_dir, key=settings.key)
     if as_json:
         show.document({"from": before, "to": now})
     else:

@@ -45,7 +45,7 @@ def opened(file: Path | None, *, lease: bool = False) -> Iterator[Session]:
     from syncd.store.opening import open_store
 
     config = configured(file)
-    store = open_store(config.store, config.data_dir)
+    store = open_store(config.store, config.data_dir, key=config.key)
     held = Lease(store, wait_seconds=LEASE_SECONDS) if lease else None
     try:
         with held or nullcontext(), command_world(store, held) as world:

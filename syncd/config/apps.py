@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from syncd.config import expressions, stores
 from syncd.config.near import choose_from, did_you_mean
-from syncd.config.secrets import Reference, Secret, secret
+from syncd.config.secrets import Secret, by_reference, secret
 from syncd.config.settings import AppConfig, FieldConfig, FileName
 from syncd.config.shapes import INVALID, Key, Keys, MapOf, Spot
 from syncd.config.vocabulary import APP, FIELD_MAP, PLAIN, SECRET, SETTING_TYPES, WRITES
@@ -154,7 +154,7 @@ def _secrets(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, Secret]:
         return {}
     secrets = {}
     for name, value in values.items():
-        where = value if isinstance(value, Reference) else Reference(kind="cmd", target=tuple(value.get("cmd", ())))
+        where = by_reference(value)
         secrets[name] = secret(f"apps.{spot.path[-1]}.secrets.{name}", where, around.folder, around.environ)
         if around.resolve and where.target:
             reveal(secrets[name], child.down(name))

@@ -16,7 +16,7 @@ from syncd.config.apps import Specs, Surroundings, read_app, reveal
 from syncd.config.fields import read_fields
 from syncd.config.near import did_you_mean, shown
 from syncd.config.process import DEFAULT, Process
-from syncd.config.secrets import Reference, Secret, secret
+from syncd.config.secrets import Reference, Secret, by_reference, key_bytes, secret
 from syncd.config.settings import Config, FieldConfig
 from syncd.config.shapes import Spot, TooManyProblems
 from syncd.config.text import read_tree
@@ -71,6 +71,7 @@ def _config(path: Path, top: Spot, around: Surroundings, process: Process) -> Co
         groups=groups,
         guards={verb: limit for verb, limit in GUARDS.filled(values["guards"]).items() if limit is not None},
         alerts=tuple(values["alerts"]),
+        key_at=_key(top, values, around),
         crash_at=_crash_at(top, values, process),
     )
 
@@ -126,6 +127,24 @@ def _match(top: Spot, fields: Mapping[str, FieldConfig]) -> tuple[tuple[str, ...
             names.append(name)
         rules.append(tuple(names))
     return tuple(rules)
+
+
+def _key(top: Spot, values: Mapping[str, Any], around: Surroundings) -> Secret | None:
+    """Return what seals the store, where a key is named."""
+    if "key" not in values:
+        return None
+    where = by_reference(values["key"])
+    source = secret("key", where, around.folder, around.environ)
+
+    def revealed() -> str:
+        text = source.reveal()
+        key_bytes(text)
+        return text
+
+    key = Secret("key", where.kind, revealed)
+    if around.resolve and where.target:
+        reveal(key, top.down("key"))
+    return key
 
 
 def _store(top: Spot, values: Mapping[str, Any], around: Surroundings, process: Process) -> tuple[Secret, Path]:

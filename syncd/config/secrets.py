@@ -7,7 +7,8 @@ and kept, so that what was checked is what is used.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,8 @@ from syncd.errors import ConfigError, Problem
 
 CMD_TIMEOUT_SECONDS: Final = 30
 BYTES_MAX: Final = 64 * 1024
+KEY_BYTES: Final = 32
+WRONG_KEY: Final = f"expected a key of {KEY_BYTES} bytes as base64 or hex; `openssl rand -base64 {KEY_BYTES}` makes one"
 NEVER_INLINE: Final = (
     "a secret is never written here, give a reference: env:NAME, file:/path or cmd:[program, argument]; "
     "if this was the secret itself, consider it exposed"
@@ -56,6 +59,21 @@ def reference(text: str) -> Reference:
     return Reference(kind=kind, target=target)
 
 
+def key_bytes(text: str) -> bytes:
+    """Decode a key of 32 bytes, written as hex or base64 (also the URL's); ValueError does not repeat what was there."""
+    text = text.strip()
+    try:
+        key = bytes.fromhex(text) if len(text) == 2 * KEY_BYTES else b64decode(text.translate(_OF_URLS), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise ValueError(WRONG_KEY)
+    return key
+
+
+_OF_URLS: Final = str.maketrans("-_", "+/")
+
+
 def _command(text: str) -> tuple[str, ...]:
     import json
 
@@ -94,6 +112,11 @@ class Secret:
             # Raised outside of `except`: the first error may hold what a file or a program said.
             raise ConfigError(message, problems=(Problem(place="", path=self._name, message=message),))
         return self._value
+
+
+def by_reference(value: Reference | Mapping[str, Sequence[str]]) -> Reference:
+    """Return the reference of either notation: `cmd:[...]` as one text, or as a map."""
+    return value if isinstance(value, Reference) else Reference(kind="cmd", target=tuple(value.get("cmd", ())))
 
 
 def secret(name: str, where: Reference, folder: Path, environ: Mapping[str, str]) -> Secret:

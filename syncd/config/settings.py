@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from syncd.config.secrets import Secret
+from syncd.config.secrets import Secret, key_bytes
 from syncd.core.plan import Limit
 from syncd.core.rules import BlankRule, PolicyKind
 from syncd.model import FieldMap
@@ -107,6 +107,8 @@ class Config:
     """Verb (creates, updates, clears, opt_outs, unlinks, archives) -> how much a run may do to one app unasked.
     A verb that is absent is never held."""
     alerts: tuple[Any, ...] = ()
+    key_at: Secret | None = None
+    """What seals the store; None: `syncd.key` in the data folder."""
     crash_at: str | None = None
     """Where a test wants this process to die (SYNCD_DEBUG_CRASH); only with `debug: {crash_points: true}`."""
 
@@ -114,6 +116,11 @@ class Config:
     def store(self) -> str:
         """The store's URL. Not in any repr: it may hold a password."""
         return self.store_at.reveal()
+
+    @property
+    def key(self) -> bytes | None:
+        """The key that seals the store, where one is named. Not in any repr."""
+        return None if self.key_at is None else key_bytes(self.key_at.reveal())
 
     def app(self, name: str) -> AppConfig:
         """Return the app of this name (KeyError if there is none)."""

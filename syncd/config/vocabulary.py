@@ -212,6 +212,10 @@ CONFIG: Final = Keys(
             help="where syncd remembers; env:NAME for an address with a password",
             default="sqlite:///var/syncd.db",
         ),
+        "key": Key(
+            shape=SECRET,
+            help="what seals journal, inbox and logins: 32 bytes as base64 or hex, by reference; default: the file syncd.key",
+        ),
         "connectors": Key(
             shape=ListOf(item=PLAIN, hint="[./my-connectors]"), help="folders of connectors of your own", default=[]
         ),

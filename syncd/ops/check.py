@@ -112,7 +112,7 @@ def check_all(
             """Give the store to who logs in: it is made for that, because what a login gets must not be lost."""
             from syncd.store.opening import open_store
 
-            return store or stack.enter_context(closing(open_store(config.store, config.data_dir)))
+            return store or stack.enter_context(closing(open_store(config.store, config.data_dir, key=config.key)))
 
         for app in config.apps:
             fields, keeper = specs[app.name].fields, StoreKeeper(kept, app.name)
@@ -329,7 +329,7 @@ def _open_store(config: Config, found: Found) -> Store | None:
     file = sqlite_file(config.store)
     try:
         if file is None or file.exists():
-            return open_store(config.store, config.data_dir)
+            return open_store(config.store, config.data_dir, key=config.key)
         if (problem := _not_writable(file.parent)) is not None:
             raise ConfigError(problem)
     except SyncdError as error:

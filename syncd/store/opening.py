@@ -32,26 +32,35 @@ DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")
 _FULL: Final = {errno.ENOSPC, errno.EDQUOT}
 
 
-def open_store(url: str, data_dir: Path, *, migrations: Migrations = MIGRATIONS) -> Store:
+def open_store(url: str, data_dir: Path, *, key: bytes | None = None, migrations: Migrations = MIGRATIONS) -> Store:
     """Open the store at an absolute address; make it where there is none, upgrade it where that is safe.
 
+    `key`: 32 bytes that seal it, in place of the file `syncd.key` in the data folder.
     Raises ConfigError or TransientError.
     """
-    with _reached(url, data_dir) as (store, version):
-        if store.sqlite and version < migrations.head:
-            _upgrade(store, migrations, UPGRADE_SECONDS)
-        _check(store, migrations.head)
+    with _reached(url, data_dir, key) as (store, version):
+        if version < migrations.head:
+            _demand_way(store, version, migrations)
+            if store.sqlite:
+                _upgrade(store, migrations, UPGRADE_SECONDS)
+        _check(store, migrations.head, named=key is not None)
         return store
 
 
 def upgrade_store(
-    url: str, data_dir: Path, *, wait_seconds: float = UPGRADE_SECONDS, migrations: Migrations = MIGRATIONS
+    url: str,
+    data_dir: Path,
+    *,
+    key: bytes | None = None,
+    wait_seconds: float = UPGRADE_SECONDS,
+    migrations: Migrations = MIGRATIONS,
 ) -> tuple[str, str]:
     """Bring a store to the version that this syncd needs; say what it was and what it is."""
-    with _reached(url, data_dir) as (store, version):
+    with _reached(url, data_dir, key) as (store, version):
         if version < migrations.head:
+            _demand_way(store, version, migrations)
             _upgrade(store, migrations, wait_seconds)
-        _check(store, migrations.head)
+        _check(store, migrations.head, named=key is not None)
         store.close()
         return version, migrations.head
 
@@ -60,19 +69,19 @@ def upgrade_store(
 
 
 @contextmanager
-def _reached(url: str, data_dir: Path) -> Iterator[tuple[Store, str]]:
+def _reached(url: str, data_dir: Path, key: bytes | None) -> Iterator[tuple[Store, str]]:
     """Give the store, made if there was none, and its version; closed again if the block fails."""
     address = _address(url)
     _make_folder(data_dir)
     if address.get_backend_name() == "sqlite":
         _make_file(Path(address.database or ""))
     remove_leftovers(data_dir)
-    store = _sealed(address, data_dir)
+    store = Store(address, Sealer(key), data_dir) if key is not None else _sealed(address, data_dir)
     try:
         version = store.version()
         if version is None:
             store.create()
-        yield store, version or schema.HEAD
+        yield store, schema.HEAD if version is None else version
     except BaseException:
         store.close()
         raise
@@ -123,7 +132,7 @@ def _of_file(file: Path, error: OSError) -> SyncdError:
 
 
 def _sealed(address: sa.URL, data_dir: Path) -> Store:
-    """Make the store's object with its key; a key is made only where nothing was sealed yet."""
+    """Make the store's object with the key in its file; one is made only where nothing was sealed yet."""
     file = data_dir / KEY_FILE
     key = _read_key(file)
     if key is None:
@@ -137,7 +146,7 @@ def _sealed(address: sa.URL, data_dir: Path) -> Store:
                 file
             )  # another process may have made both since we looked: the key lies there before the store
         if sealed and key is None:
-            remedy = "put it back from your backup; without it the journal and the inbox cannot be read"
+            remedy = "put it back from your backup, or name it by `key:`; without it journal, inbox and logins cannot be read"
             raise ConfigError(f"{file}: the key of the store {store.place} is missing; {remedy}")
         key = key or _make_key(file)
     return Store(address, Sealer(key), data_dir)
@@ -194,19 +203,35 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def _check(store: Store, head: str) -> None:
-    """Refuse another version and another key."""
+def _check(store: Store, head: str, *, named: bool) -> None:
+    """Refuse another version and another key. `named`: the configuration says which."""
 
     def step(tx: Tx) -> str | None:
         store.demand_version(tx.connection, head)
         return tx.meta(KEY)
 
-    if store.read(step) != store.sealer.check:
-        file = store.data_dir / KEY_FILE
+    sealed_by = store.read(step)
+    if sealed_by == store.sealer.check:
+        return
+    file = store.data_dir / KEY_FILE
+    if not named:
         raise ConfigError(f"{file}: the store {store.place} was sealed with another key; put the right one back")
+    remedy = "give the one that it was made with"
+    with suppress(ConfigError):  # a file that cannot be read is no help
+        if (kept := _read_key(file)) is not None and Sealer(kept).check == sealed_by:
+            remedy += f", which is in {file} (`base64 < {file}`)"
+    raise ConfigError(f"key: the store {store.place} was sealed with another key; {remedy}")
 
 
 # -- upgrading
+
+
+def _demand_way(store: Store, version: str, migrations: Migrations) -> None:
+    """Refuse a store of a version that no syncd has made, or has told us of."""
+    if not migrations.knows(version):
+        text = f"the store says that it is of version {version[:20]!r}, from which there is no way to {migrations.head}"
+        remedy = "put a backup that syncd made in its place, or name another store in `store:`; nothing was changed"
+        raise ConfigError(f"{store.place}: {text}; {remedy}")
 
 
 def _upgrade(store: Store, migrations: Migrations, wait_seconds: float) -> None:

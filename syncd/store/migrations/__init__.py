@@ -16,6 +16,10 @@ class Migrations(NamedTuple):
     folder: Path
     head: str
 
+    def knows(self, version: str) -> bool:
+        """Say whether there is a way from this version."""
+        return version in {file.name.partition("_")[0] for file in (self.folder / "versions").glob("[!_]*_*.py")}
+
     def run(self, connection: sa.Connection) -> None:
         """Bring the tables to the newest version, inside the transaction of this connection; the caller commits."""
         from alembic import command  # slow to import, seldom needed
