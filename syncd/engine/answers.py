@@ -16,6 +16,7 @@ from syncd.core.match import ALIAS
 from syncd.core.settle import refuse, settle
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
+from syncd.engine.deletions import unlink
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.model import OPERATOR, Applied, Raw, Record, Rejected, Result, Unknown
@@ -43,7 +44,7 @@ def record_results(
     contacts = tx.seals(ids)
     mine = tx.links_in(app.index, ids)
     done = Done(tx, hub, app, now_ms)
-    done.known.update(tx.marks(app.index, _made_ids(pairs)))
+    done.known.update(_known_still(tx, hub, app, pairs))
     for sent, result in pairs:
         contact, link = contacts[sent.contact], mine.get(sent.contact)
         if isinstance(result, Unknown):
@@ -60,12 +61,25 @@ def record_results(
     done.write()
 
 
-def _made_ids(pairs: Sequence[tuple[Sent, Result]]) -> list[str]:
-    """List the ids that the app drew for new records."""
-    made = [
-        r.record.id for sent, r in pairs if sent.kind == "create" and isinstance(r, Applied) and r.record is not None
-    ]
-    return sorted({*made} - {sent.record for sent, _ in pairs})
+def _known_still(tx: Tx, hub: Hub, app: OpenApp, pairs: Sequence[tuple[Sent, Result]]) -> set[str]:
+    """Name the ids that the app drew for new records and that are known. One that its last listing missed, of somebody with
+    other keys, was used again (SQLite does so with the last row's): that record is gone, and its person stays who it was.
+    """
+    made = {
+        r.record.id: r.record
+        for s, r in pairs
+        if s.kind == "create" and isinstance(r, Applied) and r.record is not None
+    }
+    known = tx.marks(app.index, sorted(made.keys() - {sent.record for sent, _ in pairs}))
+    gone = []
+    for id_ in sorted(id_ for id_, mark in known.items() if mark.misses and mark.contact is not None):
+        link = tx.link(app.index, id_)
+        shown = identity_keys(made[id_].fields, app.rule, hub.rules)
+        if link is not None and set(shown).isdisjoint(identity_keys(link.base, app.rule, hub.rules)):
+            gone.append(id_)
+    if gone:
+        app.counts["unlinked"] += unlink(tx, hub, app, gone)
+    return known.keys() - set(gone)
 
 
 def _rejected(

@@ -6,7 +6,7 @@ merged jointly afterwards, so that the order of the apps never decides a first c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from syncd.core.match import GONE, Decision, Holder, decide_match, record_keys
@@ -15,8 +15,7 @@ from syncd.core.state import Contact, Link
 from syncd.engine.decide import Outcome, merge_all, merge_contact, write_outcome
 from syncd.engine.hearing import subjects_of
 from syncd.engine.hub import PAGE, Hub
-from syncd.engine.keys import identity_keys
-from syncd.engine.returning import CAME_BACK, Former, came_back
+from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back
 from syncd.model import Raw
 from syncd.store.tx import Tx
 
@@ -65,7 +64,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         if decision.kind == "wait":
             continue
         if link.id in back:
-            decision = _known_by_id(hub, app, link, decision, back[link.id])
+            decision = _known_by_id(hub, app, link, decision, back[link.id], taken)
         matched.append(link)
         if decision.contact is not None:
             link.contact = decision.contact
@@ -101,19 +100,20 @@ def _merge_alone(
     return out
 
 
-def _known_by_id(hub: Hub, app: AppRule, link: Link, decision: Decision, former: Former) -> Decision:
+def _known_by_id(
+    hub: Hub, app: AppRule, link: Link, decision: Decision, former: Former, taken: Mapping[int, Collection[int]]
+) -> Decision:
     """Decide about a record whose id was gone: it takes up what was agreed on with its contact. With keys that lead nowhere
-    it is the same person if it shows the address that it had; else somebody is asked, for some apps use an id again.
+    it is the same person if it shows who it was; else somebody is asked, for some apps use an id again.
     """
-    same = decision.kind == "new" and identity_keys(_shown(link), app, hub.rules) == identity_keys(
-        former.base, app, hub.rules
-    )
-    if same and former.base:
-        decision = Decision(kind="link", contact=former.contact)
-    elif decision.kind == "new" and former.alone:
-        return decision
-    elif decision.kind == "new":
-        return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=CAME_BACK)
+    if decision.kind == "new":
+        apps = {*former.apps, *taken.get(former.contact, ())}
+        same = former.is_shown_by(_shown(link), app, hub.rules)
+        if same and app.index not in apps:
+            decision = Decision(kind="link", contact=former.contact)
+        elif same or (former.apps and app.index not in apps):
+            why = HERE_ALREADY if same else CAME_BACK
+            return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=why)
     if decision.contact == former.contact:
         former.inherit(link)
     return decision

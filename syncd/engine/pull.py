@@ -146,7 +146,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
 def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms: int) -> dict[str, Record]:
     """Ask for what a feed, or a listing that lags, shows otherwise than the app itself did a moment ago: a record that
     differs from what was confirmed, for it may be the state from before our own write (NO-ECHO; versions that are in
-    order tell by themselves), and one that the app did not have any more (NO-DUPLICATE-CREATE). What it does not have is
+    order, and differ, tell by themselves), and one that the app did not have any more (NO-DUPLICATE-CREATE). What it does not have is
     left out.
     """
     app = reading.app
@@ -169,13 +169,15 @@ def _doubtful(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int
     marks = tx.marks(app.index, sound)
     fresh = {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
     found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
-    if since_ms is None or app.rule.spec.versions == "ordered":
+    if since_ms is None:
         return found
+    ordered = app.rule.spec.versions == "ordered"
     return found | {
         id_: False
         for id_, mark in marks.items()
         if mark.contact is not None
         and mark.at_ms >= since_ms
+        and (not ordered or records[id_].version == mark.version)  # not every field makes a new version
         and mark.digest != codec.digest(records[id_].fields, records[id_].problem)
     }
 
@@ -263,7 +265,9 @@ def observe(
             unread[id_] = _changed(app, record, mark, digest, now_ms, read_ms)
         else:
             seen.append(_changed(app, record, mark, digest, now_ms, read_ms))
-            if mark.contact is None and record.problem is None:
+            if (
+                mark.contact is None or mark.seen is not None
+            ) and record.problem is None:  # a merge may never see the first
                 keys += key_rows(app, record, rules)
     tx.insert_records(fresh)
     tx.see(seen)

@@ -6,17 +6,19 @@ alone proves nothing, for some apps give the id of a removed record to somebody 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from syncd.core.match import GONE, id_key
-from syncd.core.rules import AppRule
+from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Link
+from syncd.engine.keys import identity_keys
 from syncd.model import Raw
 from syncd.store.tx import Tx
 
 CAME_BACK: Final = "a record with this id was removed, and now it shows another address: it may be the same person"
+HERE_ALREADY: Final = "a record with this id was removed, and its person has another record in this app now"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +27,17 @@ class Former:
 
     contact: int
     base: Mapping[str, Raw]
-    alone: bool
-    """The contact has no record anywhere (any more)."""
+    apps: Collection[int]
+    """Where the contact has a record now."""
+
+    def is_shown_by(self, shown: Mapping[str, Raw], app: AppRule, rules: Rules) -> bool:
+        """Say whether these fields are of the same person: they have the same keys or, where there are none, are all the
+        same. A row without an address whose number is used again has no keys either.
+        """
+        keys = identity_keys(shown, app, rules)
+        if keys or not self.base:
+            return bool(self.base) and keys == identity_keys(self.base, app, rules)
+        return _filled(shown) == _filled(self.base)
 
     def inherit(self, link: Link) -> None:
         """Take what the record shows as it did for what was agreed on; the rest is merged like any first contact."""
@@ -46,23 +57,26 @@ def gone_rows(app: int, link: Link) -> list[dict[str, Any]]:
 
 
 def came_back(tx: Tx, app: AppRule, links: Sequence[Link]) -> dict[str, Former]:
-    """Find those of these records whose id was gone, and whose contact has no other record in the app."""
+    """Find those of these records whose id was gone, and who was somebody then: the last one who still is."""
     if not tx.any_gone():
         return {}
     ids = {id_key(app.index, link.id): link.id for link in links}
-    owners = {
-        ids[key]: max(h.contact or 0 for h in held)
+    gone = {
+        ids[key]: {h.contact for h in held if h.app == GONE and h.contact}
         for key, held in tx.holders(sorted(ids)).items()
-        if any(h.app == GONE for h in held)
     }
-    numbers = sorted({number for number in owners.values() if number})
-    there = tx.link_apps(numbers)
-    free = [n for n, c in tx.contacts(numbers).items() if not c.review and app.index not in there.get(n, ())]
-    journal = tx.journal_entries(free, None, None)
+    known = tx.contacts(sorted(set().union(*gone.values())))
+    owners = {id_: max(mine & known.keys()) for id_, mine in gone.items() if mine & known.keys()}
+    decided = sorted({number for number in owners.values() if not known[number].review})
+    there, journal = tx.link_apps(decided), tx.journal_entries(decided, None, None)
     found = {}
     for id_, number in owners.items():
-        if number in free:
+        if not known[number].review:
             last = [e for e in journal.get(number, ()) if (e.kind, e.app, e.record) == ("unlink", app.index, id_)]
             base = last[-1].old if last and isinstance(last[-1].old, dict) else {}
-            found[id_] = Former(contact=number, base=base, alone=not there.get(number))
+            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()))
     return found
+
+
+def _filled(fields: Mapping[str, Raw]) -> dict[str, Raw]:
+    return {name: raw for name, raw in fields.items() if raw not in (None, "", [], {})}
