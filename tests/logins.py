@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from connectors.hubspot.sandbox import Sandbox as HubSpot
 from connectors.mailchimp.sandbox import Sandbox as Mailchimp
+from connectors.pipedrive.sandbox import Sandbox as Pipedrive
 from connectors.quickbooks.sandbox import Sandbox as QuickBooks
 from connectors.xero.sandbox import Sandbox as Xero
 from connectors.zendesk.sandbox import Sandbox as Zendesk
@@ -23,6 +24,7 @@ from tests.hubs import COMMAND, Hub, environment, until
 VENDORS: dict[str, tuple[type[Any], dict[str, str]]] = {
     "hubspot": (HubSpot, {"url": "", "authorize_url": "/oauth/authorize"}),
     "mailchimp": (Mailchimp, {"url": "/3.0", "login_url": "/oauth2", "=audience": "a1b2c3"}),
+    "pipedrive": (Pipedrive, {"url": "", "token_url": "/oauth/token", "authorize_url": "/oauth/authorize"}),
     "quickbooks": (
         QuickBooks,
         {

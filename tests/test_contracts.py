@@ -22,6 +22,7 @@ from tests.conformance.vendors import (
     FreshdeskWorld,
     HubSpotWorld,
     MailchimpWorld,
+    PipedriveWorld,
     QuickBooksWorld,
     VendorWorld,
     XeroWorld,
@@ -45,6 +46,7 @@ ZENDESK = (
     r"identities: a body where the document has none",
     r"the status 422 is not in the document",  # no document of theirs lists what is refused
 )
+PIPEDRIVE = (r"the status (400|404) is not in the document",)  # it lists successes only
 FRESHDESK = (  # a third party's sketch: four paths, no parameters, no refusals, no null
     r"(POST|PUT) /api/v2/contacts.*: no such operation",
     r"query .* is not in the document",
@@ -55,13 +57,20 @@ FRESHDESK = (  # a third party's sketch: four paths, no parameters, no refusals,
 VENDORS: dict[str, tuple[Callable[[], VendorWorld], str, dict[str, Any]]] = {
     "hubspot": (HubSpotWorld, "hubspot/hubspot-handwritten.json", {}),
     "mailchimp": (MailchimpWorld, "mailchimp/marketing.json", {"prefix": "/3.0", "wrong": (TEXTS_IN_MERGE_FIELDS,)}),
+    "pipedrive": (PipedriveWorld, "pipedrive/pipedrive-v2.json", {"prefix": "/api/v2", "wrong": PIPEDRIVE}),
     "xero": (XeroWorld, "xero/accounting.json", {"prefix": "/api.xro/2.0"}),
     "quickbooks": (QuickBooksWorld, "quickbooks/quickbooks-community.json", {"wrong": QUICKBOOKS}),
     "brevo": (BrevoWorld, "brevo/brevo.json", {"prefix": "/v3"}),
     "freshdesk": (FreshdeskWorld, "freshdesk/freshdesk-community.json", {"wrong": FRESHDESK}),
     "zendesk": (ZendeskWorld, "zendesk/support.json", {"wrong": ZENDESK}),
 }
-OUTSIDE = {"/account-info/v3/details", "/connect/token", "/oauth2/v1/tokens/bearer", "/api.xro/2.0/Organisation"}
+OUTSIDE = {
+    "/account-info/v3/details",
+    "/v1/users/me",
+    "/connect/token",
+    "/oauth2/v1/tokens/bearer",
+    "/api.xro/2.0/Organisation",
+}
 """Operations that the documents leave out."""
 
 

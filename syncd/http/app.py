@@ -226,10 +226,11 @@ class HttpApp:
             answer = self.session.read(call, {**values, "size": there.listing.page.size}, gone=True)
             if answer.status in call.empty or not 200 <= answer.status < 300:
                 return
-            yield from items_of(there.listing, answer, f"{self.session.app}: {call.name}")
+            items = items_of(there.listing, answer, f"{self.session.app}: {call.name}")
+            yield from (find(item, there.answer.steps) for item in items)
             return
         for page in self.session.pages(there.listing, values):
-            yield from page.items
+            yield from (find(item, there.answer.steps) for item in page.items)
 
     def _list(self, answer: Answer, where: Path) -> list[Any]:
         found = find(answer.doc, where.steps)

@@ -20,6 +20,8 @@ from syncd.http.coding import KINDS, joined
 from syncd.http.hookwords import hooking, read_hooks
 from syncd.http.limits import read_limits
 from syncd.http.logins import read_auth
+from syncd.http.paths import REMOVED, Item
+from syncd.http.paths import shown as spelled
 from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts, Writing
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
@@ -34,7 +36,7 @@ from syncd.http.vocabulary import (
 )
 from syncd.model import FieldMap, Setting, Spec
 
-BLANKS: Final[Mapping[str, Any]] = {"null": None, "empty": ""}
+BLANKS: Final[Mapping[str, Any]] = {"null": None, "empty": "", "removed": REMOVED}
 OPTED_IN: Final = "opted_in"
 WRITES_MAX: Final = 1000
 """So many writes are in doubt at most when syncd is killed."""
@@ -152,6 +154,7 @@ def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Sco
         spot = scope.top.down("fields", name)
         if values["direction"] != "in":
             spot.problem("is consent: say how it is written under `consent:`, or `direction: in`")
+    _check_item(scope.top.down("fields", name), values)
     return Field(
         map=FieldMap(
             path=values["path"].text,
@@ -168,6 +171,16 @@ def _field(name: str, said: Mapping[str, Any], blank: Any, scope: operations.Sco
         also=values["also"],
         consent=consent,
     )
+
+
+def _check_item(spot: Spot, values: Mapping[str, Any]) -> None:
+    """An item that is made must be the one that the path finds; only an item can be removed."""
+    chosen = [step for step in values["path"].steps if isinstance(step, Item)]
+    for step in chosen:
+        if step.key in values["item"] and spelled(values["item"][step.key]) != step.word:
+            spot.down("item", step.key).problem(f"the path looks for {step.word}: a new item would not be found again")
+    if values.get("blank") == "removed" and (not chosen or values["top"]):
+        spot.down("blank").problem("no item of a list lies there that could be removed")
 
 
 def _consent(name: str, said: Mapping[str, Any], scope: operations.Scope) -> Consent:
@@ -262,7 +275,8 @@ def _spec(
     claims = values["claims"]
     changes, update = made["changes"], made["update"]
     batches = [writing.batch.size for each in ("create", "update") if (writing := made[each]) and writing.batch]
-    reports = changes is not None and (made["deleted"] is not None or bool(record["gone"]))
+    tells = bool(record["gone"]) and claims.get("gone", True)
+    reports = changes is not None and (made["deleted"] is not None or tells)
     versions: Literal["none", "opaque", "ordered"] = record["versions"] if "version" in record else "none"
     return Spec(
         name=name,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from syncd.http.consents import OUT, word_of
-from syncd.http.paths import find, put
+from syncd.http.paths import REMOVED, find, put
 from syncd.http.terms import Fill, Manifest
 from syncd.model import Raw, Write
 
@@ -65,7 +65,8 @@ class Documents:
             consented = field.consent is None or (create and field.top and self._carried(name, raw))
             if consented and not (create and raw is None):
                 called = self._names.get(field.path.text, name)
-                found[called] = field.blank if raw is None else self._value(name, raw)
+                blank = None if field.blank is REMOVED else field.blank
+                found[called] = blank if raw is None else self._value(name, raw)
         return found
 
     def fill(self, doc: dict[str, Any], fields: Mapping[str, Raw], fill: Sequence[Fill]) -> None:

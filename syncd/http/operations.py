@@ -13,7 +13,7 @@ from typing import Any, Final
 from syncd.config.near import choose_from, did_you_mean
 from syncd.config.shapes import Keys, Spot
 from syncd.http.paths import Path
-from syncd.http.requests import BATCH, CALL, CREATE, DELETED, GET, PAGE, PAGERS, SINCE
+from syncd.http.requests import BATCH, CALL, CREATE, DELETED, FIND, GET, PAGE, PAGERS, SINCE
 from syncd.http.terms import (
     Batch,
     Call,
@@ -282,8 +282,9 @@ def _guard(said: Mapping[str, Any] | None, scope: Scope) -> Guard | None:
 def _find(said: Mapping[str, Any] | None, scope: Scope) -> Find | None:
     if said is None:
         return None
+    values = FIND.filled(said)
     made = listing("find", said, scope.top.down("find"), scope, PAGED | {"value", "field"})
-    return Find(listing=made, fields=tuple(said["fields"]))
+    return Find(listing=made, answer=values["answer"], fields=tuple(values["fields"]))
 
 
 def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing | None:

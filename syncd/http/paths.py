@@ -1,4 +1,5 @@
-"""Where a value lies in a JSON document: `a.b`, `phones[type=work].number`, `emails[0].value`, `emails[1:].value`.
+"""Where a value lies in a JSON document: `a.b`, `phones[type=work].number`, `emails[0].value`, and lists of such values:
+`emails[1:].value`, `emails[primary=false:].value`.
 
 Pure. Reading gives None where nothing lies; writing changes what the path names and nothing else. Hard rule: a list that
 is written through is copied from the record as it is now, because vendors replace lists whole.
@@ -8,31 +9,35 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 Step: TypeAlias = "str | Item"
+REMOVED: Final[Any] = object()
+"""As `blank`: what is cleared is not there any more."""
 _STEP: Final = re.compile(r"([^.\[\]{}\s]+)((?:\[[^\[\]]*\])?)(?:\.|\Z)")
-_SELECTOR: Final = re.compile(r"\[(?:(?P<at>[0-9]{1,3})(?P<rest>:)?|(?P<key>[^=\[\]]+)=(?P<word>[^=\[\]]*))\]")
+_SELECTOR: Final = re.compile(
+    r"\[(?:(?P<at>[0-9]{1,3})(?P<rest>:)?|(?P<key>[^=\[\]]+)=(?P<word>[^=\[\]]*?)(?P<all>:)?)\]"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """Which items of a list: one by number, all from a number on, or the one whose member says a word."""
+    """Which items of a list: one by number, all from a number on, or the first (`rest`: all) whose member says a word."""
 
     at: int = 0
     rest: bool = False
     key: str = ""
     word: str = ""
 
-    def places(self, items: list[Any]) -> range:
+    def places(self, items: list[Any]) -> Sequence[int]:
         """Say which items of the list are meant, as places in it."""
         if self.key:
             found = [
                 n for n, each in enumerate(items) if isinstance(each, dict) and shown(each.get(self.key)) == self.word
             ]
-            return range(found[0], found[0] + 1) if found else range(0)
+            return found if self.rest else found[:1]
         return range(self.at, len(items) if self.rest else min(self.at + 1, len(items)))
 
 
@@ -82,9 +87,9 @@ def compile_field_path(text: str) -> Path:
 def _selector(text: str) -> Item:
     match = _SELECTOR.fullmatch(text)
     if match is None:
-        raise ValueError("expected [0], [1:] or [key=word] behind the name of a list")
+        raise ValueError("expected [0], [1:], [key=word] or [key=word:] behind the name of a list")
     if match["key"]:
-        return Item(key=match["key"], word=match["word"])
+        return Item(key=match["key"], word=match["word"], rest=bool(match["all"]))
     return Item(at=int(match["at"]), rest=bool(match["rest"]))
 
 
@@ -120,7 +125,8 @@ def find(doc: Any, steps: tuple[Step, ...]) -> Any:
 def put(doc: dict[str, Any], path: Path, value: Any, present: Any, *, item: Mapping[str, Any], blank: Any) -> None:
     """Set a value in a document that is about to be sent. `present`: the record as it is; `item`: what a new item holds.
 
-    `value` None clears: the member becomes `blank`, an item chosen by its number goes.
+    `value` None clears: the member becomes `blank`; an item chosen by its number goes, one chosen by a word goes where `blank`
+    is REMOVED.
     """
     _put(doc, present, path.steps, value, item, blank)
 
@@ -150,12 +156,15 @@ def _put_item(
     items: list[Any], which: Item, rest: tuple[Step, ...], value: Any, item: Mapping[str, Any], blank: Any
 ) -> None:
     places = which.places(items)
+    held = {**({which.key: which.word} if which.key else {}), **item}  # `item` knows what is no text: true, 7
     if which.rest:
         wanted = value if isinstance(value, list) else [] if value is None else [value]
         kept = {shown(find(items[place], rest)): items[place] for place in places}
-        items[which.at :] = [kept.get(shown(each)) or _made(rest, each, item, blank) for each in wanted]
-    elif value is None and not which.key:
-        del items[places.start : places.stop]
+        others = [each for place, each in enumerate(items) if place not in places]
+        items[:] = [*others, *(kept.get(shown(each)) or _made(rest, each, held, blank) for each in wanted)]
+    elif value is None and (not which.key or blank is REMOVED):
+        for place in places:
+            del items[place]
     elif places:
         place = places[0]
         if rest and isinstance(items[place], dict):
@@ -163,8 +172,7 @@ def _put_item(
         else:
             items[place] = value
     elif value is not None:
-        named = {which.key: which.word} if which.key else {}
-        items.append(_made(rest, value, {**item, **named}, blank))
+        items.append(_made(rest, value, held, blank))
 
 
 def _made(rest: tuple[Step, ...], value: Any, item: Mapping[str, Any], blank: Any) -> Any:

@@ -188,6 +188,7 @@ FIND: Final = Keys(
     keys={
         **LISTING,
         "items": Key(shape=PATH, help="where the answer has the list, or the one record", required=True),
+        "answer": Key(shape=PATH, help="where an item has the record, or what of it has the id", default="."),
         "fields": Key(
             shape=ListOf(item=FIELD_NAME, least=1, hint="[email]"),
             help="what can be looked up so: {value}, {field}; other fields are looked for in the listing",

@@ -121,6 +121,7 @@ class Guard:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Find:
     listing: Listing
+    answer: Path
     fields: tuple[str, ...]
 
 

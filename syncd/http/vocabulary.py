@@ -155,7 +155,10 @@ FIELD: Final = Keys(
         "required": Key(shape=Flag(), help="the app refuses a record without it", default=False),
         "max_length": Key(shape=Number(least=1, most=1_000_000), help="characters the app holds"),
         "values": Key(shape=MapOf(item=Scalar()), help="our value -> the app's word"),
-        "blank": Key(shape=Word(("null", "empty")), help="what clears it: null or an empty text; else record.blank"),
+        "blank": Key(
+            shape=Word(("null", "empty", "removed")),
+            help="what clears it: null, an empty text, or that its item of a list is removed; else record.blank",
+        ),
         "separator": Key(shape=PLAIN, help="what stands between the parts of type joined", default=";"),
         "also": Key(
             shape=MapOf(item=Scalar()),
@@ -205,6 +208,11 @@ CLAIMS: Final = Keys(
     keys={
         "rung": Key(
             shape=Word(("C", "D", "E", "F")), help="how a create whose answer was lost is found again", default="F"
+        ),
+        "gone": Key(
+            shape=Flag(),
+            help="false: `changes` leave out who is deleted, though records tell (`record.gone`)",
+            default=True,
         ),
         "unique": Key(shape=ListOf(item=FIELD_NAME), help="fields of which each value is there once", default=[]),
         "lag": Key(shape=DURATION, help="how long a change may stay invisible to changes and find", default="0s"),

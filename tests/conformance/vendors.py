@@ -11,6 +11,7 @@ from connectors.freshdesk.world import World as FreshdeskWorld
 from connectors.hubspot.world import World as HubSpotWorld
 from connectors.mailchimp.world import World as MailchimpWorld
 from connectors.mautic.world import World as MauticWorld
+from connectors.pipedrive.world import World as PipedriveWorld
 from connectors.quickbooks.world import World as QuickBooksWorld
 from connectors.xero.world import World as XeroWorld
 from connectors.zendesk.world import World as ZendeskWorld
@@ -23,6 +24,7 @@ __all__ = (
     "HubSpotWorld",
     "MailchimpWorld",
     "MauticWorld",
+    "PipedriveWorld",
     "QuickBooksWorld",
     "VendorWorld",
     "XeroWorld",
@@ -38,6 +40,7 @@ VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "hubspot": HubSpotWorld,
     "mailchimp": MailchimpWorld,
     "mautic": MauticWorld,
+    "pipedrive": PipedriveWorld,
     "quickbooks": QuickBooksWorld,
     "xero": XeroWorld,
     "zendesk": ZendeskWorld,
