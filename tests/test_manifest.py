@@ -157,6 +157,16 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "    path: status\n    top: true\n",
         "create.call: never writes email_consent, which lies outside of {record}",
     ),
+    "an item that is not found again": (
+        "email: {path: mail}",
+        'email: {path: "mails[primary=true].value", item: {primary: false}}',
+        "fields.email.item.primary: the path looks for true",
+    ),
+    "an item that is none": (
+        "first_name: {path: name.first,",
+        "first_name: {path: name.first, blank: removed,",
+        "fields.first_name.blank: no item of a list lies there",
+    ),
     "gone in two ways": (
         "version: rev}",
         "version: rev, gone: [{path: a, is: [x], unless: [y]}]}",
