@@ -134,8 +134,8 @@ class Sandbox:
         letters = []
         for id_, how in self.fresh.take(stamps):
             data = None if how == "deleted" else self._shown(self.persons[id_], {})
-            meta = {"action": actions[how], "entity": "person", "entity_id": str(id_), "version": "2.0",
-                    "id": f"00000000-0000-4000-8000-{self.clock.tick() % 10**12:012}", "is_bulk_edit": False, "change_source": "app"}  # fmt: skip
+            event = f"00000000-0000-4000-8000-{self.clock.tick() % 10**12:012}"
+            meta = {"action": actions[how], "entity": "person", "entity_id": str(id_), "id": event, "version": "2.0"}
             body = orjson.dumps(
                 {"meta": meta, "data": data, "previous": {"id": id_} if how == "deleted" else {"name": "x"}}
             )
