@@ -291,7 +291,7 @@ def test_forty_changes_a_second_are_all_written(shop: Shop) -> None:
 
     letters: list[list[Letter]] = [[], [], []]
     for n in range(120):
-        with shop.server._lock:
+        with shop.server.lock:
             shop.crm.edit(ids[n % 10], {"firstname": f"N{n}"})
             letters[n % 3] += shop.crm.letters()
     threads = [threading.Thread(target=deliver, args=(each,)) for each in letters]

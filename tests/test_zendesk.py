@@ -66,6 +66,21 @@ def test_a_new_user_gets_no_mail_and_an_address_once(world: ZendeskWorld) -> Non
     assert all(b'"skip_verify_email":true' in body for body in bodies)
 
 
+def test_a_new_user_is_named_by_the_names_that_lie_in_user_fields(world: ZendeskWorld) -> None:
+    """Found by the demo: whoever syncd made in Zendesk was called by the address, whatever the other apps knew."""
+    app = world.open()
+    fields = ({"email": "ada@example.org", "first_name": "Ada"}, {"email": "grace@example.org"})
+    made = app.write([new(app, n, **each) for n, each in enumerate(fields)])
+    assert all(isinstance(each, Applied) for each in made)
+    assert [user["name"] for user in world.sandbox.users.values()][-2:] == ["Ada", "grace@example.org"]
+
+
+def test_the_language_of_the_account_is_nobodys(world: ZendeskWorld) -> None:
+    """Found by the demo: 375 members of a newsletter were given the language of the helpdesk."""
+    id_ = world.add(email="ada@example.org")
+    assert not {"language", "timezone"} & known(world.open(), id_).fields.keys()
+
+
 def test_the_export_goes_on_where_it_ended(world: ZendeskWorld) -> None:
     app = world.open()
     cursor = caught_up(app)

@@ -153,12 +153,16 @@ def demo(
     keep: Annotated[
         Path | None, typer.Option("--keep", metavar="DIR", help="Play it in this folder, empty or new, and leave it.")
     ] = None,
+    as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Show all of it on apps made for the purpose, in a minute; nothing to configure, nothing left behind."""
+    """Show all of it on four apps that are played here, in a minute; nothing to configure, nothing left behind.
+
+    With --json the story goes to stderr, and its figures are the document.
+    """
     import importlib
 
-    code = importlib.import_module("syncd.demo").run(keep)
+    code = importlib.import_module("syncd.demo").run(keep, as_json=as_json)
     return code if isinstance(code, int) else 0
 
 

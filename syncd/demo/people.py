@@ -1,4 +1,4 @@
-"""Two hundred customers who do not exist, always the same ones: what is true of them before three apps spell it.
+"""Five hundred customers who do not exist, always the same ones: what is true of them before four apps spell it.
 
 Numbers of telephones are those that the countries keep free for films, addresses lie under example.com.
 """
@@ -9,8 +9,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-PEOPLE: Final = 200
-WITHOUT_ADDRESS: Final = (23, 63, 103)
+PEOPLE: Final = 500
+WITHOUT_ADDRESS: Final = (223, 263, 303)
 """Customers of whom nobody knows an e-mail address."""
 
 LATIN: Final = {"ß": "ss", "ø": "o", "ä": "ae", "ö": "oe", "ü": "ue", " ": "-"}
@@ -38,24 +38,21 @@ COMPANIES: Final = (
     ("Teehaus Nord GmbH", "teehaus-nord", "DE"),
     ("Kaffee & Kluntje OHG", "kaffee-kluntje", "DE"),
     ("Hotel Abendrot AG", "hotel-abendrot", "DE"),
-    ("Feinkost Lorenz", "feinkost-lorenz", "DE"),
-    ("Café am Markt", "cafe-am-markt", "DE"),
+    ("Feinkost Lorenz KG", "feinkost-lorenz", "DE"),
+    ("Café am Markt UG", "cafe-am-markt", "DE"),
     ("Brew & Bloom Ltd", "brew-and-bloom", "GB"),
-    ("The Copper Kettle", "copper-kettle", "GB"),
+    ("The Copper Kettle Ltd", "copper-kettle", "GB"),
     ("Harbour Tea Rooms Ltd", "harbour-tea", "GB"),
     ("Salon de Thé Mireille SARL", "the-mireille", "FR"),
-    ("Épicerie du Port", "epicerie-du-port", "FR"),
+    ("Épicerie du Port SARL", "epicerie-du-port", "FR"),
 )
 TOWNS: Final = {
     "DE": (("20095", "Hamburg"), ("04109", "Leipzig"), ("80331", "München"), ("50667", "Köln")),
     "GB": (("EH1 1YZ", "Edinburgh"), ("M1 1AE", "Manchester"), ("BS1 4DJ", "Bristol")),
     "FR": (("69002", "Lyon"), ("44000", "Nantes"), ("35000", "Rennes")),
 }
-BLOCKS: Final = {
-    "DE": ("+4930231254", "+4917139200"),
-    "GB": ("+4420794601", "+4477009001"),
-    "FR": ("+3319900123", "+3363998123"),
-}
+BLOCKS: Final = {"DE": ("+49", "30", "23125"), "GB": ("+44", "20", "79460"), "FR": ("+33", "1", "99001")}
+"""Country code, area code, and what a thousand numbers begin with."""
 STREETS: Final = {
     "DE": ("Lange Gasse", "Mühlenweg", "Am Speicher", "Bahnhofstraße"),
     "GB": ("Castle Street", "Mill Lane", "Harbour Row"),
@@ -71,7 +68,8 @@ class Person:
     first_name: str
     last_name: str
     email: str | None
-    phone: str | None
+    phone_parts: tuple[str, str, str]
+    """Country code, area code, number."""
     company: str
     job_title: str
     street: str
@@ -82,6 +80,10 @@ class Person:
     @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}"
+
+    @property
+    def phone(self) -> str:
+        return "".join(self.phone_parts)
 
 
 def people() -> list[Person]:
@@ -96,12 +98,13 @@ def _person(number: int) -> Person:
     postal_code, city = TOWNS[country][number % len(TOWNS[country])]
     street = STREETS[country][number % len(STREETS[country])]
     house = 1 + number * 13 % 97
+    code, area, block = BLOCKS[country]
     return Person(
         number=number,
         first_name=first,
         last_name=last,
         email=f"{ascii_name(first)}.{ascii_name(last)}@{domain}.example.com" if number not in WITHOUT_ADDRESS else None,
-        phone=phone(number, country),
+        phone_parts=(code, area, f"{block}{number:03}"),
         company=company,
         job_title=TITLES[(number // 3) % len(TITLES)],
         street=f"{house} {street}" if country != "DE" else f"{street} {house}",
@@ -109,12 +112,6 @@ def _person(number: int) -> Person:
         city=city,
         country=country,
     )
-
-
-def phone(number: int, country: str) -> str:
-    """Give a number in the international form, out of the blocks that each country keeps free for films."""
-    landline, mobile = BLOCKS[country]
-    return f"{landline if number < PEOPLE // 2 else mobile}{number % 100:02}"
 
 
 def ascii_name(name: str) -> str:

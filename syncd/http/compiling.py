@@ -78,6 +78,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         top=top,
         settings=frozenset(settings),
         fields=frozenset(values["fields"]),
+        mappable=frozenset(STANDARD if record["any_path"] else ()),
         versioned="version" in record or "guard" in values,
     )
     if "version" in record and "guard" in values:

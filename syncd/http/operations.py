@@ -71,6 +71,8 @@ class Scope:
     top: Spot
     settings: frozenset[str]
     fields: frozenset[str]
+    mappable: frozenset[str]
+    """What the operator may map besides, to fields of the account's own (`any_path`)."""
     versioned: bool
 
     def check(self, spot: Spot, names: Collection[str], allowed: Collection[str]) -> None:
@@ -307,7 +309,9 @@ def _writing(kind: str, said: Mapping[str, Any] | None, scope: Scope) -> Writing
         spot.problem("nothing says which record was made: add `answer`, `id` or `location`")
     fill = tuple(Fill(path=each["path"], texts=tuple(each["with"])) for each in values["fill"])
     for item, each in zip(spot.down("fill").items(), fill, strict=False):
-        scope.check(item.down("with"), [name for text in each.texts for name in text.names], scope.fields)
+        scope.check(
+            item.down("with"), [name for text in each.texts for name in text.names], scope.fields | scope.mappable
+        )
     keyed = "key" in one.names if one is not None else batch is not None and batch.keyed
     return Writing(
         call=one,

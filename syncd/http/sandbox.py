@@ -125,7 +125,8 @@ class Server:
     after: Callable[[Asked, Said], Said] = lambda _, said: said
     """Sees each answer, and may change it on its way."""
     _open: list[socket.socket] = field(default_factory=list)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    """Held while it answers; who changes the sandbox meanwhile holds it, too."""
 
     @property
     def url(self) -> str:
@@ -149,7 +150,7 @@ class Server:
     def _converse(self, connection: socket.socket) -> None:
         with contextlib.suppress(OSError, ValueError), connection, connection.makefile("rb") as file:
             while (asked := _read(file)) is not None:
-                with self._lock:
+                with self.lock:
                     self.asked.append(asked)
                     said = self.before(asked) or self.sandbox.answer(asked)
                     said = self.after(asked, said)
