@@ -132,6 +132,11 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "{status: [409], is: [x], then",
         "but not where: add `at` or `header`",
     ),
+    "a new record made of a field that nobody can map": (
+        "answer: person}",
+        "answer: person, fill: [{path: name, with: ['{last_name}']}]}",
+        "nothing is called {last_name} here",
+    ),
     "a field nobody has": ("field: email}", "field: emial}", 'errors[0].field: no such field, did you mean "email"?'),
     "a create that tells nothing": (", status: unknown}, answer: person}", "}}", "nothing says which record was made"),
     "a spread of something": ('"...": "{record}"', '"...": "{id}"', '"..." takes {record}'),
@@ -230,6 +235,14 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "no login": ('{bearer: "{token}"}', "{}", "auth: expected a kind of login"),
     "a spread in vain": ("unique: [email]", "unique: [phone]", "claims.unique[0]: no such field"),
 }
+
+
+def test_a_new_record_may_be_made_of_what_the_operator_maps(tmp_path: Path) -> None:
+    filled = GOOD.replace("answer: person}", "answer: person, fill: [{path: name, with: ['{last_name}']}]}", 1)
+    free = filled.replace("version: rev}", "version: rev, any_path: true}", 1)
+    assert compiled(tmp_path, free).create is not None
+    [told] = problems(tmp_path, free.replace("{last_name}", "{lastname}"))
+    assert 'nothing is called {lastname} here, did you mean "last_name"?' in told
 
 
 def test_the_first_login_counts_that_is_given(tmp_path: Path) -> None:
