@@ -16,6 +16,8 @@ from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, FieldMap, Raw, Rejected, Unknown, Write
 from tests.conformance.vendors import BrevoWorld
+from tests.openapi import Document
+from tests.test_contracts import loaded
 from tests.test_hook_ears import SECRET, URL, arrived, clock, ear
 
 
@@ -170,8 +172,10 @@ def test_ten_requests_a_second_are_asked_and_no_more(world: BrevoWorld) -> None:
 
 
 def test_accounts_are_told_apart(world: BrevoWorld) -> None:
-    assert world.open().fingerprint() != world.open_other().fingerprint()
-    assert known(world.open(), world.add(email="ada@example.org")).fields["email"] == "ada@example.org"
+    name = world.open().fingerprint()
+    assert name != world.open_other().fingerprint()
+    assert "@" not in name, "it stands in messages"
+    assert world.sandbox.owner not in name
 
 
 def test_webhooks_are_asked_for_once_and_only_make_us_look(world: BrevoWorld) -> None:
@@ -190,6 +194,24 @@ def test_webhooks_are_asked_for_once_and_only_make_us_look(world: BrevoWorld) ->
         said = hears.hear(arrived(letter, secret=secret))
         assert isinstance(said, Refused)
         assert said.unknown
+
+
+def test_webhooks_are_asked_for_as_the_document_says() -> None:
+    document = Document(loaded("brevo/brevo.json"), prefix="/v3")
+    problems: list[str] = []
+
+    def look(asked: Asked, said: Said) -> Said:
+        problems.extend(document.problems(asked, said))
+        return said
+
+    with contextlib.closing(BrevoWorld()) as world:
+        world.server.after = look
+        app = world.open()
+        assert isinstance(app, HttpApp)
+        app.subscribe(URL)
+        assert app.subscribed(URL)
+    assert problems == []
+    assert document.asked == {"GET /webhooks", "POST /webhooks"}
 
 
 def test_a_webhook_that_is_not_batched_is_heard_too() -> None:

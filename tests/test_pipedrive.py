@@ -131,10 +131,10 @@ def test_a_new_person_carries_an_opt_out_and_nothing_else_of_consent(world: Pipe
 
 def test_without_campaigns_the_status_is_not_asked_for(world: PipedriveWorld) -> None:
     world.add(email="ada@example.org")
-    settings = {**world.settings_at(world.server.url), "include": ""}
+    settings = {**world.settings_at(world.server.url), "include": "files_count"}
     app = world.opened(settings)
     assert [record.fields["email_consent"] for record in listing(app).values()] == [None]
-    assert not any(asked.query.get("include_fields") for asked in world.server.asked)
+    assert {asked.query.get("include_fields") for asked in world.server.asked} == {"files_count"}
 
 
 @pytest.mark.parametrize("answers", [True, False])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path as File
 from typing import Any, Final
 
@@ -84,7 +85,8 @@ class HttpApp:
             found = find(self.session.read(call, {}).doc, path.steps)
             if found is None or isinstance(found, dict | list):
                 raise TransientError(f"{self.session.app}: the app does not say which account this is")
-            self._account = shown(found)
+            named = shown(found)  # it stands in messages, so an address stands there as its digest
+            self._account = sha256(named.encode()).hexdigest()[:16] if "@" in named else named
         return f"{address}#{self._account}"
 
     def read(self, cursor: str | None) -> Iterator[Page]:
