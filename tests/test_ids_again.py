@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from syncd.ops import inbox
 from tests.story import Story, given
 
 XAVER = {"first_name": "Xaver", "last_name": "Alt", "phone": "+49 171 2345678"}
@@ -99,3 +100,20 @@ def test_whose_it_was_is_asked_again_although_the_first_question_was_never_answe
         assert [case["record"] for case in story.cases()] == ["2"]
         _removed(story, "books", "2")
         assert not story.cases()
+
+
+def test_the_inbox_shows_who_had_the_id(tmp_path: Path) -> None:
+    """It showed the new row alone: nobody could say whether that is the person of before."""
+    story = _two(tmp_path, email="x@x.org")
+    _removed(story, "books", "2")
+    story["books"].put("2", email="y@x.org", **YVONNE)
+    story.sync()
+    [case] = story.cases()
+    doc = story.ask(lambda tx: inbox.show(tx, case["id"]))
+    assert [(each["app"], each["fields"]["email"]) for each in doc["records"]] == [
+        ("books", "y@x.org"),
+        ("crm", "x@x.org"),
+    ]
+    assert [word for word in doc["decisions"] if word.startswith("--link")] == [
+        f"--link {doc['records'][1]['contact']}"
+    ]

@@ -77,8 +77,12 @@ def _side_by_side(tx: Tx, case: Mapping[str, Any]) -> tuple[list[dict[str, Any]]
     linked = tx.links_of({*(link.contact for link in found), *(c for _, _, c in case["candidates"] if c)} - {0, own})
     held = {link.app for link in tx.links_of([own])[own]}
     inside = [link for links in linked.values() for link in links if link.app in held]
+    known = {
+        c for a, _, c in case["candidates"] if a not in apps
+    }  # by what they had before; now they have other records
+    former = [link for number in sorted(linked) if number in known for link in linked[number]]
     names = {number: name for name, number in apps.items()}
-    records = {(link.app, link.id): _record(link, names) for link in [*found, *inside]}
+    records = {(link.app, link.id): _record(link, names) for link in [*found, *former, *inside]}
     taken = {link.contact for link in inside}
     return list(records.values()), sorted(
         contact for contact, links in linked.items() if links and contact not in taken
