@@ -55,6 +55,17 @@ def test_a_key_that_cannot_be_asked_for_sets_its_row_aside(
             assert app.get([record.id]) == {record.id: record}
 
 
+@pytest.mark.parametrize(("key", "warned"), [
+    ("INTEGER PRIMARY KEY", True),
+    ("INTEGER PRIMARY KEY AUTOINCREMENT", False),
+    ("INT PRIMARY KEY", False),  # no row number of SQLite's: whoever inserts says which
+    ("TEXT PRIMARY KEY", False),
+])  # fmt: skip
+def test_a_row_number_that_sqlite_gives_again_is_told(lite: str, key: str, warned: bool) -> None:
+    run(lite, f"CREATE TABLE People (id {key}, email TEXT)")
+    assert any("AUTOINCREMENT" in message for _, message in told(lite)) is warned
+
+
 def test_the_length_that_sqlite_was_told_binds_no_key(lite: str) -> None:
     run(lite, "CREATE TABLE people (id VARCHAR(2) PRIMARY KEY, email TEXT)", "INSERT INTO people VALUES ('long', 'x')")
     with opened(lite) as app:

@@ -28,6 +28,7 @@ from .values import writable
 
 PAGE: Final = 1000
 _ONLY_READ: Final = "the account may not change rows, or this is a view that cannot be changed: this app is only read"
+_AUTOINCREMENT: Final = re.compile(r"\bAUTOINCREMENT\b", re.IGNORECASE)
 _INSTEAD_OF: Final = re.compile(r"INSTEAD\s+OF\s+(INSERT|UPDATE)\b", re.IGNORECASE)
 
 
@@ -72,6 +73,7 @@ class SqlTable:
         with self._connected() as connection:
             tuples(connection, self._rows.select.limit(1))
             findings += _key_findings(connection, self._rows)
+            findings += _number_findings(connection, shape)
             findings += _stamp_findings(connection, self._rows)
         return [*findings, *_create_findings(shape, self.spec)]
 
@@ -251,13 +253,18 @@ def _rights(connection: Connection, shape: Shape, name: str) -> set[str]:
 
 def _sqlite_takes(connection: Connection, shape: Shape) -> set[str]:
     """Tell what may be done to a table; a view takes what a trigger does in its place."""
-    catalogue = sa.table("sqlite_master", *map(sa.column, ("type", "sql", "tbl_name")), schema=shape.schema)
-    mine = sa.func.lower(catalogue.c.tbl_name) == shape.name.lower()
-    told = connection.execute(sa.select(catalogue.c.type, catalogue.c.sql).where(mine)).all()
+    told = _catalogued(connection, shape)
     if not any(kind == "view" for kind, _ in told):
         return {"INSERT", "UPDATE"}
     triggers = [_INSTEAD_OF.search(sql) for kind, sql in told if kind == "trigger"]
     return {match[1].upper() for match in triggers if match is not None}
+
+
+def _catalogued(connection: Connection, shape: Shape) -> list[tuple[str, str]]:
+    """List what SQLite keeps of a table: (kind, the statement that made it)."""
+    catalogue = sa.table("sqlite_master", *map(sa.column, ("type", "sql", "tbl_name")), schema=shape.schema)
+    mine = sa.func.lower(catalogue.c.tbl_name) == shape.name.lower()
+    return [(kind, sql) for kind, sql in connection.execute(sa.select(catalogue.c.type, catalogue.c.sql).where(mine))]
 
 
 def _narrowed(spec: Spec, shape: Shape, may: set[str]) -> Spec:
@@ -311,6 +318,19 @@ def _key_findings(connection: Connection, rows: Rows) -> Iterator[Finding]:
         yield Finding(level="error", message=message)
     message = f"nothing keeps the values of key column {shape.key.name!r} unique; add a unique index"
     yield Finding(level="warning", message=message)
+
+
+def _number_findings(connection: Connection, shape: Shape) -> Iterator[Finding]:
+    """Tell of a key that SQLite gives again: the number of the last row is that of the next one once it is removed."""
+    if connection.dialect.name != "sqlite" or not shape.key_drawn or shape.key.has_default:
+        return
+    told = [sql for kind, sql in _catalogued(connection, shape) if kind == "table"]
+    if told and _AUTOINCREMENT.search(told[0]) is None:
+        message = (
+            f"whoever is inserted after the last row was removed gets its {shape.key.name!r}: if both happen between two "
+            "reads, that is taken for an edit of who was removed; declare the key AUTOINCREMENT"
+        )
+        yield Finding(level="note", message=message)
 
 
 def _stamp_findings(connection: Connection, rows: Rows) -> Iterator[Finding]:
