@@ -30,7 +30,7 @@ STAMPS = {
 
 def stamped(url: str, type_: str, stamp: str, ages: list[int]) -> None:
     """Make a table with one person for each age in seconds."""
-    made = f"CREATE TABLE people (id INTEGER PRIMARY KEY, email TEXT, changed {type_})"
+    made = f"CREATE TABLE people (id INT PRIMARY KEY, email TEXT, changed {type_})"
     rows = [f"INSERT INTO people VALUES ({age}, 'x', {stamp.format(f'{-age:+}')})" for age in ages]
     run(url, made, "CREATE INDEX people_changed ON people (changed)", *rows)
 

@@ -62,7 +62,7 @@ def test_a_key_that_cannot_be_asked_for_sets_its_row_aside(
     ("TEXT PRIMARY KEY", False),
 ])  # fmt: skip
 def test_a_row_number_that_sqlite_gives_again_is_told(lite: str, key: str, warned: bool) -> None:
-    run(lite, f"CREATE TABLE People (id {key}, email TEXT)")
+    run(lite, f"CREATE TABLE people (id {key}, email TEXT)")
     assert any("AUTOINCREMENT" in message for _, message in told(lite)) is warned
 
 
