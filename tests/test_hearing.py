@@ -59,3 +59,34 @@ def test_what_was_read_is_not_forgotten_when_the_app_hides_it(tmp_path: Path) ->
     story.sync(approve=True)
     story.sync(approve=True)
     assert crm.one("ada@x.org")["email_consent"] == "opted_out"
+
+
+def test_an_opt_out_that_a_feed_tells_when_its_record_is_gone_already_is_heard(tmp_path: Path) -> None:
+    """Seed 311898: the app said first that the record is gone; what the feed told of it afterwards was dropped."""
+    story = agreed(tmp_path, {"crm": ("memory", {"lag": 2}), "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    story.settle()
+    id_ = crm.id_of("ann@x.org")
+    crm.put(id_, email_consent="opted_out")
+    story.sync()
+    crm.remove(id_)
+    news.put(news.id_of("ann@x.org"), first_name="Anna")
+    for _ in range(6):
+        story.sync(approve=True)
+    assert news.one("ann@x.org")["email_consent"] == "opted_out"
+    assert not [row for row in crm.rows().values() if row["email"].startswith("ann")]
+
+
+def test_an_opt_out_of_somebody_else_under_an_id_that_is_gone_is_not_theirs(tmp_path: Path) -> None:
+    """An id proves nothing: some apps use it again."""
+    story = agreed(tmp_path, {"crm": ("memory", {"lag": 2}), "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    story.settle()
+    id_ = crm.id_of("ann@x.org")
+    crm.put(id_, email="zoe@x.org", email_consent="opted_out")
+    story.sync()
+    crm.remove(id_)
+    news.put(news.id_of("ann@x.org"), first_name="Anna")
+    for _ in range(6):
+        story.sync(approve=True)
+    assert "email_consent" not in news.one("ann@x.org")

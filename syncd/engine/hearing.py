@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from syncd.core.consent import OUT, Consented, Event, Latch, observe_consent, word
-from syncd.core.match import address_hash
+from syncd.core.match import GONE, address_hash, id_key
 from syncd.core.rules import AppRule, Rules
-from syncd.core.state import Contact, Entry, Link
+from syncd.core.state import Contact, Entry, Link, Seen
 from syncd.engine.hub import Hub
 from syncd.engine.keys import email_key
 from syncd.model import Raw, Record, Value
@@ -91,6 +91,31 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     tx.write_journal(hub.run, hub.world.now_ms(), journal)
+
+
+def hear_gone(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> None:
+    """Hear the opt-outs that a feed tells late, of records that are gone by now. An id proves nothing: they count for whoever
+    had the record if it shows an address of theirs.
+    """
+    told = {id_key(app.index, id_): record for id_, record in records.items() if _opts_out(app, record, hub.rules)}
+    had = {
+        key: max((h.contact or 0 for h in held if h.app == GONE), default=0)
+        for key, held in tx.holders(sorted(told)).items()
+    }
+    contacts = tx.contacts(sorted({*had.values()} - {0}))
+    links, now_ms = tx.links_of(sorted(contacts)), hub.world.now_ms()
+    journal = []
+    for key, record in told.items():
+        contact, address = contacts.get(had.get(key, 0)), email_key(record.fields, app, hub.rules)
+        if contact is None or address is None:
+            continue
+        if address_hash(address) in addresses(contact, links[contact.id], hub.rules):
+            seen = Seen(fields=record.fields, version=record.version, at_ms=now_ms, since_ms=0)
+            link = Link(app=app.index, id=record.id, contact=contact.id, seen=seen)
+            journal.append((contact, hear(tx, hub, contact, [link])))
+    tx.save_contacts(contact for contact, _ in journal)
+    tx.mark_dirty(contact.id for contact, _ in journal)
+    tx.write_journal(hub.run, now_ms, journal)
 
 
 def _opts_out(app: AppRule, record: Record, rules: Rules) -> bool:

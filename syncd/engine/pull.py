@@ -16,7 +16,7 @@ from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
-from syncd.engine.hearing import hear_opt_outs
+from syncd.engine.hearing import hear_gone, hear_opt_outs
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import key_rows
 from syncd.engine.texts import is_broken, storable
@@ -115,7 +115,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         page = replace(page, cursor=None)  # cannot be kept: the next read begins where this one did
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
-    records = _asked_again(hub, reading, records, now_ms)
+    told, records = records, _asked_again(hub, reading, records, now_ms)
+    gone = {id_: record for id_, record in told.items() if id_ not in records}
 
     def step(tx: Tx) -> None:
         if first and reading.listing:
@@ -130,6 +131,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
                 hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
             if reading.hooked:
                 tx.note_found(app.index, found, now_ms)
+        if gone:
+            hear_gone(tx, hub, app.rule, gone)
         if page.gone:
             note_gone(tx, app, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
