@@ -7,13 +7,13 @@ nothing passes because it was not looked at.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
-from syncd.http.sandbox import Asked, Said
+from syncd.http.sandbox import Asked, Said, Server
 
 KNOWN = frozenset(
     "type properties required items enum const allOf anyOf oneOf $ref additionalProperties nullable minimum maximum "
@@ -63,6 +63,18 @@ class Document:
             )
         ]
         return [each for each in found_wrong if not any(re.search(pattern, each) for pattern in self.wrong)]
+
+    def watch(self, server: Server, outside: Collection[str] = ()) -> list[str]:
+        """Look at every exchange from now on, but for those paths; give the list into which problems are put."""
+        problems: list[str] = []
+
+        def look(asked: Asked, said: Said) -> Said:
+            if asked.path not in outside:
+                problems.extend(self.problems(asked, said))
+            return said
+
+        server.after = look
+        return problems
 
     def _operation(self, asked: Asked) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         if not asked.path.startswith(self.prefix):

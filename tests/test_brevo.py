@@ -12,10 +12,10 @@ import pytest
 from connectors.brevo.sandbox import Sandbox
 from syncd.connector import App, Heard, Refused
 from syncd.http.app import HttpApp
-from syncd.http.sandbox import Asked, Said
+from syncd.http.sandbox import Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, FieldMap, Raw, Rejected, Unknown, Write
-from tests.conformance.vendors import BrevoWorld
+from tests.conformance.vendors import BrevoWorld, statuses_of
 from tests.openapi import Document
 from tests.test_contracts import loaded
 from tests.test_hook_ears import SECRET, URL, arrived, clock, ear
@@ -158,13 +158,7 @@ def test_an_unsubscription_that_is_no_change_is_found_by_the_sweep(world: BrevoW
 def test_ten_requests_a_second_are_asked_and_no_more(world: BrevoWorld) -> None:
     ids = world.add_all(persons(40))
     world.sandbox.a_second = 10
-    statuses: list[int] = []
-
-    def seen(_: Asked, said: Said) -> Said:
-        statuses.append(said.status)
-        return said
-
-    world.server.after = seen
+    statuses = statuses_of(world)
     app = world.open()
     for id_ in ids:
         known(app, id_)
@@ -198,14 +192,8 @@ def test_webhooks_are_asked_for_once_and_only_make_us_look(world: BrevoWorld) ->
 
 def test_webhooks_are_asked_for_as_the_document_says() -> None:
     document = Document(loaded("brevo/brevo.json"), prefix="/v3")
-    problems: list[str] = []
-
-    def look(asked: Asked, said: Said) -> Said:
-        problems.extend(document.problems(asked, said))
-        return said
-
     with contextlib.closing(BrevoWorld()) as world:
-        world.server.after = look
+        problems = document.watch(world.server)
         app = world.open()
         assert isinstance(app, HttpApp)
         app.subscribe(URL)

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 import pytest
 
 from syncd.errors import TransientError
-from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Write
-from tests.conformance.vendors import FreshdeskWorld
+from tests.conformance.vendors import FreshdeskWorld, statuses_of
 
 
 @pytest.fixture
@@ -91,13 +90,7 @@ def test_a_contact_without_a_name_is_named_by_what_there_is(world: FreshdeskWorl
 def test_a_minute_is_not_overdrawn_and_a_tenth_of_it_is_left_to_others(world: FreshdeskWorld) -> None:
     ids = world.add_all(persons(30))
     world.sandbox.a_minute = 20
-    statuses: list[int] = []
-
-    def seen(_: Asked, said: Said) -> Said:
-        statuses.append(said.status)
-        return said
-
-    world.server.after = seen
+    statuses = statuses_of(world)
     app = world.open()
     with pytest.raises(TransientError, match="limit of requests"):
         app.get(ids)

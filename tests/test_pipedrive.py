@@ -12,10 +12,10 @@ from connectors.pipedrive.sandbox import COMPANY, Sandbox
 from syncd.connector import App, Heard
 from syncd.errors import TransientError
 from syncd.http.app import HttpApp
-from syncd.http.sandbox import Asked, Said
+from syncd.http.sandbox import Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.model import Applied, Raw, Rejected, Write
-from tests.conformance.vendors import PipedriveWorld
+from tests.conformance.vendors import PipedriveWorld, statuses_of
 from tests.openapi import Document
 from tests.test_contracts import loaded
 from tests.test_hook_ears import SECRET, URL, arrived, clock, ear
@@ -157,13 +157,7 @@ def test_who_is_deleted_is_gone_and_is_told_by_nothing_but_webhooks(world: Piped
 def test_the_burst_is_not_overdrawn(world: PipedriveWorld) -> None:
     ids = world.add_all(persons(30))
     world.sandbox.step_seconds, world.sandbox.burst = 0.0, 10
-    statuses: list[int] = []
-
-    def seen(_: Asked, said: Said) -> Said:
-        statuses.append(said.status)
-        return said
-
-    world.server.after = seen
+    statuses = statuses_of(world)
     app = world.open()
     for id_ in ids:
         known(app, id_)
@@ -243,14 +237,8 @@ def test_the_documents_sample_is_read_as_it_is_meant() -> None:
 
 def test_webhooks_are_asked_for_as_the_older_document_says() -> None:
     document = Document(loaded("pipedrive/pipedrive-v1.json"), prefix="/v1")
-    problems: list[str] = []
-
-    def look(asked: Asked, said: Said) -> Said:
-        problems.extend(document.problems(asked, said))
-        return said
-
     with contextlib.closing(PipedriveWorld()) as world:
-        world.server.after = look
+        problems = document.watch(world.server)
         app = world.open()
         assert isinstance(app, HttpApp)
         app.fingerprint()

@@ -136,3 +136,19 @@ def test_an_account_without_campaigns_is_told_of_no_consent(shop: Shop) -> None:
     assert {each.status for each in shop.crm.persons.values()} == {"no_consent"}
     code, writes = shop.sync()
     assert (code, writes) == (0, []), shop.hub.run("status").out
+
+
+def test_an_opt_out_that_the_app_ignores_is_no_quiet_success(shop: Shop) -> None:
+    fill(shop)
+    shop.crm.set_status(str(shop.person(email(5)).id), "subscribed")  # once, so that nothing changes it any more
+    for _ in range(2):
+        shop.sync("--approve")
+    shop.news.block(str(shop.reader(email(5)).id))
+    code, writes = shop.sync()
+    assert writes == [f"crm PATCH /api/v2/persons/{shop.person(email(5)).id}"]
+    for _ in range(2):
+        assert code == 3, "it is parked, and said to be so after each run"
+        code, writes = shop.sync()
+        assert writes == []
+    assert shop.person(email(5)).status == "subscribed"
+    assert shop.reader(email(5)).blocked, "what the app holds on to opts nobody in elsewhere"

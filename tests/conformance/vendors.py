@@ -15,6 +15,7 @@ from connectors.pipedrive.world import World as PipedriveWorld
 from connectors.quickbooks.world import World as QuickBooksWorld
 from connectors.xero.world import World as XeroWorld
 from connectors.zendesk.world import World as ZendeskWorld
+from syncd.http.sandbox import Asked, Said
 from syncd.kit.worlds import ApiWorld
 
 __all__ = (
@@ -29,6 +30,7 @@ __all__ = (
     "VendorWorld",
     "XeroWorld",
     "ZendeskWorld",
+    "statuses_of",
 )
 
 VendorWorld: TypeAlias = ApiWorld[Any]
@@ -45,3 +47,15 @@ VENDORS: dict[str, Callable[[], VendorWorld]] = {
     "xero": XeroWorld,
     "zendesk": ZendeskWorld,
 }
+
+
+def statuses_of(world: VendorWorld) -> list[int]:
+    """Give the list into which the status of every answer is put from now on."""
+    statuses: list[int] = []
+
+    def seen(_: Asked, said: Said) -> Said:
+        statuses.append(said.status)
+        return said
+
+    world.server.after = seen
+    return statuses
