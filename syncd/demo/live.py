@@ -105,7 +105,7 @@ def daemon(stage: Stage) -> Iterator[Path]:
     try:
         _until(lambda: len(events(log, "pass")) >= len(stage.apps) or process.poll() is not None, READY_SECONDS)
         if process.poll() is not None or not events(log, "pass"):
-            raise ConnectionError(f"the daemon did not start; see {log}")
+            raise ConnectionError(f"the daemon did not start: {_last_line(log)}")
         yield log
     finally:
         process.stdin.close()
@@ -115,7 +115,11 @@ def daemon(stage: Stage) -> Iterator[Path]:
             process.kill()
             process.wait()
     if process.returncode:
-        raise ConnectionError(f"the daemon ended with {process.returncode}; see {log}")
+        raise ConnectionError(f"the daemon ended with {process.returncode}: {_last_line(log)}")
+
+
+def _last_line(log: Path) -> str:
+    return next(reversed(log.read_text("utf-8").splitlines()), "it has said nothing")
 
 
 def events(log: Path, event: str) -> list[dict[str, Any]]:

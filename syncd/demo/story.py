@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from syncd.demo import live, mess
 from syncd.demo.figures import Figures, count
+from syncd.demo.people import PEOPLE, WITHOUT_ADDRESS
 from syncd.demo.setting import Stage, stage
 from syncd.errors import ConfigError
 
@@ -38,6 +39,8 @@ VENDORS: Final = {
     "books": ("Xero", "contacts; two customers were entered twice"),
     "desk": ("Zendesk", "users; consent is a field of its own: no thanks"),
 }
+KNOWN_EVERYWHERE: Final = PEOPLE + 1 - len(WITHOUT_ADDRESS)
+"""Mira has joined; Mailchimp takes nobody without an address."""
 USED_UP_SECONDS: Final = 2.5
 
 
@@ -96,6 +99,8 @@ def play(stage: Stage, keep: Path | None) -> dict[str, Any]:
     after = count(stage.apps)
     if any(now != unmapped[record] for record, now in _unmapped(stage).items()):
         wrong.append("something that syncd was never told of has changed")
+    if after.disagreeing or after.unheard or after.everywhere != KNOWN_EVERYWHERE:
+        wrong.append("the four apps do not hold the same")
     seconds = time.monotonic() - began
     _figures(stage, before, after, seconds)
     _farewell(stage, keep)
@@ -144,6 +149,7 @@ def _first_sync(stage: Stage) -> Iterator[str]:
     screen = stage.screen
     screen.chapter("A person approves, and four apps agree")
     yield from _expect(stage, "approve", "1")
+    stage.later()
     yield from _expect(stage, "sync", code=4)
     screen.show()
     screen.say("What syncd will not guess waits for a person: who is there twice, and names that differ.")
