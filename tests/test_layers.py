@@ -33,6 +33,7 @@ CONNECTORS_MAY = (
     *("syncd.errors", "syncd.model", "syncd.connector"),
     *("syncd.http.client", "syncd.http.app", "syncd.http.steps", "syncd.http.sandbox"),
     "syncd.http.authority",
+    "syncd.http.places",  # who may be connected to, for a connector with a protocol of its own (ldap)
     "syncd.kit.worlds",  # world.py only, which nothing but the kit loads
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from syncd import registry
 from syncd.connector import App, Connector, Time
 from syncd.kit.worlds import AppWorld
 from syncd.model import FieldMap, Raw
-from tests.peers import mailman, roundup, tryton
+from tests.peers import mailman, roundup, slapd, tryton
 from tests.peers.relay import door
 
 AT_ONCE: Final = Time(sleep=lambda _: None)
@@ -235,3 +236,64 @@ def _party(fields: Mapping[str, Raw]) -> dict[str, Any]:
     if fields.get("company"):
         made["addresses"] = [["create", [{"city": fields["company"], "street": "1 High Street"}]]]
     return made
+
+
+LDAP: Final = {
+    "email": "mail",
+    "first_name": "givenName",
+    "phone": "telephoneNumber",
+    "company": "o",
+    "notes": "description",
+}
+
+
+class LdapWorld(PeerWorld):
+    """One branch of a directory. Everybody has a second address, a photo and a type of which syncd knows nothing."""
+
+    name = "ldap"
+    secrets: Mapping[str, str] = {"password": slapd.PASSWORD}
+    people = 510
+
+    def __init__(self, branch: slapd.Slapd, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        self.branch = branch
+        self.door = self.stack.enter_context(door(branch.port))
+        self._numbers = itertools.count(1)
+
+    def settings(self) -> Mapping[str, Any]:
+        url = f"ldap://127.0.0.1:{self.door.port}"
+        return {"url": url, "starttls": False, "base": self.branch.base, "bind_dn": slapd.ACCOUNT,
+                "archive_mark": "employeeType=former"}  # fmt: skip
+
+    def other_settings(self) -> Mapping[str, Any]:
+        return {**self.settings(), "base": slapd.SUFFIX}
+
+    def add(self, **fields: Raw) -> str:
+        held = {LDAP[name]: [value] for name, value in fields.items() if value}
+        mail = [*held.pop("mail", []), "second@example.com"]
+        more = {"mail": mail, "jpegPhoto": b"\xff\xd8\xff", "employeeType": ["staff"]}
+        return self.branch.add(f"h{next(self._numbers)}", **held, **more)
+
+    def edit(self, id_: str, **fields: Raw) -> None:
+        made = {LDAP[name]: [value] if value else [] for name, value in fields.items()}
+        if "mail" in made:
+            made["mail"].append("second@example.com")
+        self.branch.replace(self.branch.dn(id_), **made)
+
+    def delete(self, id_: str) -> None:
+        assert self.branch.root.delete(self.branch.dn(id_))
+
+    def untouched(self, id_: str) -> object:
+        everyone = self.branch.all()
+        [mine] = [each for each in everyone if each["entryUUID"][0].decode() == id_]
+        known = {"dn", "cn", "sn", "uid", "jpegPhoto", "employeeType", "objectClass"}
+        return {name: mine[name] for name in known}, mine["mail"][1:], [each for each in everyone if each is not mine]
+
+    def everything(self) -> object:
+        return self.branch.all()
+
+    def break_off(self) -> None:
+        self.door.shut()
+
+    def is_there(self) -> bool:
+        return self.door.is_open

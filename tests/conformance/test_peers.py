@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from syncd.kit.suite import Check
-from tests.conformance.peers import MailmanWorld, RoundupWorld, TrytonWorld
+from tests.conformance.peers import LdapWorld, MailmanWorld, RoundupWorld, TrytonWorld
 from tests.conformance.putting import every_check, put
 from tests.peers.mailman import Mailman
 from tests.peers.roundup import Roundup
+from tests.peers.slapd import Slapd
 from tests.peers.tryton import Tryton
 
 TELEPHONED = {
@@ -32,3 +33,8 @@ def test_mailman(check: Check, mailing_list: Mailman) -> None:
 @every_check
 def test_tryton(check: Check, books: Tryton) -> None:
     put("tryton", lambda: TrytonWorld(books), check)
+
+
+@every_check
+def test_ldap(check: Check, directory: Slapd) -> None:
+    put("ldap", lambda: LdapWorld(directory), check)

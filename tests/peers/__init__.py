@@ -43,7 +43,7 @@ def install(name: str) -> Path:
     locked = HERE / f"{name}.txt"
     wanted = hashlib.sha256(locked.read_bytes() + sys.version.encode()).hexdigest()
     folder = FOLDER / name
-    with _alone(name):
+    with alone(name):
         stamp = folder / "stamp"
         if not (stamp.exists() and stamp.read_text() == wanted):
             shutil.rmtree(folder, ignore_errors=True)
@@ -61,7 +61,7 @@ def template(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Pat
     programs = environment(name)
     stamp = hashlib.sha256((FOLDER / name / "stamp").read_bytes() + recipe.read_bytes()).hexdigest()[:16]
     folder = FOLDER / f"{name}-data-{stamp}"
-    with _alone(name):
+    with alone(name):
         if not folder.exists():
             for old in FOLDER.glob(f"{name}-data-*"):
                 shutil.rmtree(old)
@@ -74,7 +74,7 @@ def template(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Pat
 
 
 @contextlib.contextmanager
-def _alone(name: str) -> Iterator[None]:
+def alone(name: str) -> Iterator[None]:
     """Be the only test process that installs this: the others wait."""
     FOLDER.mkdir(exist_ok=True)
     with (FOLDER / f"{name}.lock").open("w") as lock:

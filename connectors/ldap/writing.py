@@ -1,0 +1,242 @@
+"""Writes: what was read is compared, what changes is sent under the condition that nobody was there since, and read back.
+
+Knows one batch. Hard rule: with the assertion control a modification holds the entry's id and its entryCSN as they were read;
+without it, only values that were read are taken away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+from syncd.errors import OutcomeUnknown, SyncdError
+from syncd.model import Applied, Rejected, Result, Unknown, Write
+
+from . import filters, messages, names
+from .ber import BadAnswer
+from .codes import EXISTS, STOPS, SUCCESS, attribute_in, refusal
+from .layout import Layout, Root
+from .messages import Answer, Change, Control, Entry
+from .places import BLANK, BadValue, changed
+from .session import Session
+
+if TYPE_CHECKING:
+    from .directory import Directory
+
+UNKNOWNS_MAX: Final = 3
+_NO_KIND: Final = {
+    "create": "no entry can be created; `syncd check` says what is missing",
+    "archive": "nothing says how an entry is archived; see `archive_mark` and `archive_branch`",
+}
+
+
+class Writing:
+    """One batch."""
+
+    def __init__(self, app: Directory, session: Session, root: Root, layout: Layout) -> None:
+        self._app, self._session, self._root, self._layout = app, session, root, layout
+        self._now: dict[str, Entry] = {}
+        self._stopped = ""
+
+    def run(self, writes: Sequence[Write]) -> list[Result]:
+        refused = [self._refused(write) for write in writes]
+        wanted = [write.id for write, no in zip(writes, refused, strict=True) if no is None and write.kind != "create"]
+        try:
+            self._now = self._app.entries(wanted)
+        except SyncdError as error:
+            return [no or Rejected(why="busy", message=str(error)) for no in refused]
+        return [no or self._next(write) for write, no in zip(writes, refused, strict=True)]
+
+    def _next(self, write: Write) -> Result:
+        if self._stopped.count("\n") >= UNKNOWNS_MAX or (self._stopped and "\n" not in self._stopped):
+            return Rejected(why="busy", message=f"not sent any more: {self._stopped.partition(chr(10))[0]}")
+        try:
+            return self._write(write)
+        except OutcomeUnknown as error:
+            self._stopped += f"{error}\n"
+            return Unknown(message=str(error))
+        except SyncdError as error:  # it never left
+            self._stopped = str(error)
+            return Rejected(why="busy", message=str(error))
+
+    def _refused(self, write: Write) -> Rejected | None:
+        if not getattr(self._app.spec, "update" if write.kind == "consent" else write.kind):
+            return Rejected(why="readonly", message=_NO_KIND.get(write.kind, "entries are only read here"))
+        for name, value in write.fields.items():
+            where = self._app.fields.get(name)
+            if where is None:
+                return Rejected(why="invalid", message="no attribute is mapped to this field", field=name)
+            if where.direction == "in":
+                return Rejected(why="readonly", message="the attribute is only read here", field=name)
+            if where.required and write.kind == "create" and value in (None, ""):
+                return Rejected(why="invalid", message="is required", field=name)
+        return None
+
+    def _write(self, write: Write) -> Result:
+        if write.kind == "create":
+            return self._create(write)
+        entry = self._now.get(write.id)
+        if entry is None:
+            return Rejected(why="gone", message="there is no such entry")
+        moved = self._moved(write, entry)
+        if moved is not None:
+            return moved
+        return self._archive(write, entry) if write.kind == "archive" else self._update(write, entry)
+
+    def _moved(self, write: Write, entry: Entry) -> Rejected | None:
+        """Compare what the hub last read with what is there now; the condition of the write holds it there."""
+        _, record = self._app.record(entry)
+        if record.problem is not None:
+            return Rejected(why="moved", message=record.problem)
+        for name, value in write.expect.items():
+            if name not in record.fields or record.fields[name] != (value or None):
+                return Rejected(why="moved", message="the entry has changed", field=name)
+        if not write.expect and write.version is not None and write.version != record.version:
+            return Rejected(why="moved", message="the entry has changed")
+        return None
+
+    # Changing -------------------------------------------------------------------------------------------------------
+
+    def _update(self, write: Write, entry: Entry) -> Result:
+        layout = self._layout
+        try:
+            attributes = changed(entry.attributes, write.fields, layout.places, self._root.schema, layout.named)
+        except BadValue as error:
+            return _unwritable(error)
+        if not attributes:
+            return Applied(record=self._app.record(entry)[1])
+        return self._modify(write, entry, attributes)
+
+    def _modify(self, write: Write, entry: Entry, attributes: Mapping[str, Sequence[bytes]]) -> Result:
+        held = {name: entry.attributes.get(name, ()) for name in attributes}
+        condition = self._condition(write.id, entry)
+        if condition is None:
+            return Rejected(
+                why="readonly", message="the account may not see entryCSN; without it nothing is overwritten"
+            )
+        changes: list[Change] = []
+        for name, values in attributes.items():
+            if condition:
+                changes.append(("replace", name, values))  # in one go: the order of the values is kept
+            else:
+                changes += [("delete", name, held[name])] if held[name] else []
+                changes += [("add", name, values)] if values else []
+        after = [messages.read_after(self._layout.asked)] if self._root.reads_after else []
+        answer = self._session.tell(messages.modify(entry.dn, changes), [*condition, *after])
+        if answer.code != SUCCESS:
+            return self._no(write, answer)
+        return self._applied(write.id, entry.dn, answer)
+
+    def _condition(self, id_: str, entry: Entry) -> list[Control] | None:
+        """Give what must still hold; nothing where the server does not compare; None where it would, but may not be asked."""
+        if not self._root.compares:
+            return []
+        stamp = entry.attributes.get("entrycsn")
+        if not stamp:
+            return None
+        return [messages.only_if(filters.all_of(filters.equal("entryUUID", id_), filters.equal("entryCSN", stamp[0])))]
+
+    def _applied(self, id_: str, dn: str, answer: Answer) -> Result:
+        """Give what the entry holds now."""
+        try:
+            after = messages.entry_after(answer.controls) or self._session.one(dn, self._layout.asked)
+        except (SyncdError, BadAnswer):
+            after = None
+        if after is None:
+            self._now.pop(id_, None)
+            return Applied(record=None)
+        self._now[id_] = after
+        return Applied(record=self._app.record(after)[1])
+
+    def _archive(self, write: Write, entry: Entry) -> Result:
+        layout = self._layout
+        if layout.mark is not None:
+            name, value = layout.mark
+            held = () if self._root.schema.is_single(name) else entry.attributes.get(name, ())
+            result = self._modify(write, entry, {name: [*held, value]})
+        else:
+            condition = self._condition(write.id, entry)
+            if condition is None:
+                return Rejected(why="readonly", message="the account may not see entryCSN; without it nothing is moved")
+            rdn = names.split(entry.dn)[0]
+            answer = self._session.tell(messages.move(entry.dn, rdn, layout.archive_branch), condition)
+            result = Applied(record=None) if answer.code == SUCCESS else self._no(write, answer)
+        if isinstance(result, Applied):
+            self._now.pop(write.id, None)
+            return Applied(record=None)
+        return result
+
+    # Making ---------------------------------------------------------------------------------------------------------
+
+    def _create(self, write: Write) -> Result:
+        layout = self._layout
+        try:
+            made = changed({}, write.fields, layout.places, self._root.schema, frozenset())
+        except BadValue as error:
+            return _unwritable(error)
+        for name, value in layout.new_values:
+            made.setdefault(name, []).append(value)
+        naming = self._root.schema.name(layout.naming)
+        name = made.setdefault(naming, [uuid4().hex.encode()])[0].decode()
+        _fill(made, layout.named)
+        made["objectclass"] = [each.encode() for each in layout.classes]
+        dn = names.below(layout.branch, layout.naming, name)
+        answer = self._session.tell(messages.add(dn, made))
+        if answer.code != SUCCESS:
+            return self._no(write, answer, dn)
+        return self._seen(dn)
+
+    def _seen(self, dn: str) -> Result:
+        """Look for the new entry as every read does: one that no read finds would be made again and again."""
+        try:
+            entry = self._session.one(dn, self._layout.asked)
+            id_, record = self._app.record(entry) if entry is not None else ("", None)
+            if entry is None or record is None:
+                return Unknown(message="the new entry cannot be read; may the account see what it creates?")
+            if id_ in self._app.entries([id_]):
+                return Applied(record=record)
+            self._session.tell(messages.delete(dn), self._condition(id_, entry) or [])
+        except SyncdError as error:
+            return Unknown(message=str(error))
+        return Rejected(
+            why="invalid", message="a new entry is none that `filter` asks for, and was taken back; see `new_values`"
+        )
+
+    def _no(self, write: Write, answer: Answer, dn: str = "") -> Result:
+        """Say what a refusal means; the server's own words stay here."""
+        refused = refusal(answer.code, answer.diagnostic, create=write.kind == "create")
+        if refused is None:
+            return Unknown(message=f"{self._session.place}: an answer that was not expected (result {answer.code})")
+        why, message = refused
+        if answer.code in STOPS:
+            self._stopped = message
+        attribute = attribute_in(answer.diagnostic)
+        field = next((name for name in write.fields if self._layout.places[name].attribute == attribute), None)
+        existing = self._in_the_way(dn) if answer.code == EXISTS and dn else None
+        if why == "exists" and write.kind != "create":
+            why = "invalid"
+        return Rejected(why=why, message=f"{message} (result {answer.code})", field=field, existing=existing)
+
+    def _in_the_way(self, dn: str) -> str | None:
+        try:
+            entry = self._session.one(dn, self._layout.asked)
+        except SyncdError:
+            return None
+        return None if entry is None else self._app.record(entry)[0]
+
+
+def _fill(made: dict[str, list[bytes]], named: frozenset[str]) -> None:
+    """Put something where an entry must have a name: first and last name, else a dash, which reads as blank."""
+    if "cn" in named and not made.get("cn"):
+        known: list[Any] = [made[each][0] for each in ("givenname", "sn") if made.get(each)]
+        made["cn"] = [b" ".join(known) or BLANK]
+    if "sn" in named and not made.get("sn"):
+        made["sn"] = [BLANK]
+    for name in [name for name, values in made.items() if not values]:
+        del made[name]
+
+
+def _unwritable(error: BadValue) -> Rejected:
+    name, _, why = str(error).partition(": ")
+    return Rejected(why="invalid", message=why or name, field=name if why else None)
