@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.hubs import Hub
-from tests.peers import mailman, roundup
+from tests.peers import mailman, roundup, slapd
 
 COLUMNS = ("id", "email", "full_name", "phone", "email_consent")
 
@@ -110,3 +110,62 @@ def test_a_file_a_helpdesk_and_a_list_become_equal_and_stay_so(house: House) -> 
     assert house.desk.one(hedy)["attributes"]["phone"] is not None
     assert rows["mary@example.org"]["email_consent"] == "opted_out", "leaving is an opt-out"
     assert "mary@example.org" not in house.members(), "and nobody subscribes her again"
+
+
+NAMES = ("id", "email", "first_name", "last_name", "company", "phone", "email_consent")
+
+
+def test_a_file_and_a_directory_become_equal_and_stay_so(tmp_path: Path, directory: slapd.Slapd) -> None:
+    hub = Hub(tmp_path)
+    (tmp_path / "password").write_text(slapd.PASSWORD)
+    consent = "email_consent: {path: employeeType, values: {opted_in: yes-please, opted_out: no-thanks}}"
+    hub.app(
+        "staff",
+        f'{{connector: ldap, network: private, settings: {{url: "ldaps://127.0.0.1:{directory.tls_port}", '
+        f'base: "{directory.base}", bind_dn: "{slapd.ACCOUNT}", ca_file: {directory.folder}/authority.pem}}, '
+        f"secrets: {{password: file:password}}, fields: {{{consent}}}}}",
+    )
+    rows = [
+        {"id": "1", "email": "ada@example.org", "first_name": "Ada", "phone": "+493012345", "company": "Analytical"},
+        {"id": "2", "email": "grace@example.org", "last_name": "Hopper", "email_consent": "opted_out"},
+        {"id": "3", "email": "nameless@example.org"},
+    ]
+    hub.csv("people", rows, columns=NAMES)
+    directory.add("ada", sn="Lovelace", mail=["Ada@Example.org", "second@example.org"], telephoneNumber="+49 30 12345")
+    hedy = directory.add("hedy", sn="Lamarr", givenName="Hedy", mail="hedy@example.org")
+
+    def quiet() -> dict[str, dict[str, Any]]:
+        for _ in range(4):
+            said = hub.run("sync", "--approve", "--json")
+            assert said.code in {0, 3}, (said.out, said.err)
+        before = (directory.all(), hub.rows("people"))
+        assert hub.run("sync", "--json").code == 0
+        assert (directory.all(), hub.rows("people")) == before, "nothing is left to do, so that nothing is written"
+        return {each["mail"][0].decode().lower(): each for each in before[0]}
+
+    def equal(entries: dict[str, dict[str, Any]]) -> None:
+        people = hub.rows("people")
+        assert people.keys() == entries.keys()
+        for email, person in people.items():
+            held = {name: entries[email].get(path, [b""])[0].decode() for name, path in LDAP.items()}
+            assert {name: person[name] for name in LDAP} == {**held, "last_name": held["last_name"].strip("-")}
+
+    entries = quiet()
+    equal(entries)
+    assert entries.keys() == {f"{name}@example.org" for name in ("ada", "grace", "nameless", "hedy")}
+    assert entries["grace@example.org"]["employeeType"] == [b"no-thanks"]
+    assert entries["nameless@example.org"]["sn"] == [b"-"]
+    assert entries["ada@example.org"]["mail"] == [b"Ada@Example.org", b"second@example.org"], "it is the same address"
+
+    directory.replace(directory.dn(hedy), employeeType=["no-thanks"], o=["Film"])
+    people = [{**each, "first_name": each["first_name"] or "Changed"} for each in hub.rows("people").values()]
+    hub.write("people", people, columns=NAMES)
+    assert directory.root.modify_dn(entries["ada@example.org"]["dn"], "uid=lovelace")
+    entries = quiet()
+    equal(entries)
+    assert hub.rows("people")["hedy@example.org"]["email_consent"] == "opted_out"
+    assert entries["grace@example.org"]["givenName"] == [b"Changed"]
+    assert len(entries) == 4, "who was renamed is nobody else"
+
+
+LDAP = {"first_name": "givenName", "last_name": "sn", "company": "o"}

@@ -15,6 +15,7 @@ from syncd.model import Refusal
 SUCCESS: Final = 0
 NO_SUCH_OBJECT: Final = 32
 EXISTS: Final = 68
+ASSERTION_FAILED: Final = 122
 
 _REFUSED: Final = {
     4: "it gives this account only so many entries, of all pages together (sizeLimitExceeded); raise that limit there "
@@ -70,7 +71,7 @@ _WRITES: Final[dict[int, tuple[Refusal, str]]] = {
     EXISTS: ("exists", "an entry of this name is there already"),
     69: ("readonly", "object classes cannot be changed"),
     71: ("invalid", "the branch is held by another server"),
-    122: ("moved", "the entry has changed"),
+    ASSERTION_FAILED: ("moved", "the entry has changed"),
 }
 _CREATES: Final[dict[int, tuple[Refusal, str]]] = {
     NO_SUCH_OBJECT: ("busy", "the branch for new entries is not there; check `new_entries`"),

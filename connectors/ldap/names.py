@@ -11,6 +11,7 @@ from typing import Final
 _SPECIAL: Final = frozenset('",+;<>\\=#')
 _PART: Final = re.compile(r"((?:[^,;\\\"]|\\.|\"(?:[^\"\\]|\\.)*\")*)(?:[,;]|\Z)", re.DOTALL)
 _PAIR: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=(.*)", re.DOTALL)
+_BLANKS: Final = re.compile(r"\A +|(?<!\\) +\Z")
 _HEX: Final = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
 
@@ -60,10 +61,22 @@ def _pairs(part: str) -> list[str]:
 
 
 def _folded_pair(pair: str) -> str:
+    attribute, value = _taken_apart(pair)
+    return f"{attribute}={' '.join(value.decode('utf-8', 'replace').casefold().split())}"
+
+
+def own(dn: str) -> list[tuple[str, bytes]]:
+    """Give the values that name the entry: (attribute in lower case, value)."""
+    return [_taken_apart(pair) for pair in _pairs(split(dn)[0])]
+
+
+def _taken_apart(pair: str) -> tuple[str, bytes]:
     match = _PAIR.fullmatch(pair)
     if match is None:
-        return pair
-    value = _HEX.sub(
-        lambda found: bytes.fromhex(found[1].decode()) if found[1] else found[2], match[2].strip().encode()
-    )
-    return f"{match[1].lower()}={' '.join(value.decode('utf-8', 'replace').casefold().split())}"
+        return "", pair.encode()
+    bare = _BLANKS.sub("", match[2])
+    return match[1].lower(), _HEX.sub(_byte, bare.encode())
+
+
+def _byte(found: re.Match[bytes]) -> bytes:
+    return bytes.fromhex(found[1].decode()) if found[1] else found[2]

@@ -15,8 +15,8 @@ from syncd.model import Applied, Rejected, Result, Unknown, Write
 
 from . import filters, messages, names
 from .ber import BadAnswer
-from .codes import EXISTS, STOPS, SUCCESS, attribute_in, refusal
-from .layout import Layout, Root
+from .codes import ASSERTION_FAILED, EXISTS, STOPS, SUCCESS, attribute_in, refusal
+from .layout import STAMPS, Layout, Root
 from .messages import Answer, Change, Control, Entry
 from .places import BLANK, BadValue, changed
 from .session import Session
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .directory import Directory
 
 UNKNOWNS_MAX: Final = 3
+NAME_MAX: Final = 200
+"""OpenLDAP answers a longer one with an internal error."""
+_STATE: Final = ("entryuuid", "entrycsn")
 _NO_KIND: Final = {
     "create": "no entry can be created; `syncd check` says what is missing",
     "archive": "nothing says how an entry is archived; see `archive_mark` and `archive_branch`",
@@ -106,27 +109,43 @@ class Writing:
             return _unwritable(error)
         if not attributes:
             return Applied(record=self._app.record(entry)[1])
-        return self._modify(write, entry, attributes)
+        return self._naming(write, entry, attributes) or self._modify(write, entry, attributes)
+
+    def _naming(self, write: Write, entry: Entry, attributes: Mapping[str, Sequence[bytes]]) -> Rejected | None:
+        """Refuse to take a value away that the entry is named by: servers do so in words of their own."""
+        schema = self._root.schema
+        for attribute, value in names.own(entry.dn):
+            name = schema.name(attribute)
+            if name in attributes and schema.key(name, value) not in {
+                schema.key(name, each) for each in attributes[name]
+            }:
+                field = next(each for each in write.fields if self._layout.places[each].attribute == name)
+                return Rejected(
+                    why="readonly", message="this value names the entry; rename it in the directory", field=field
+                )
+        return None
 
     def _modify(self, write: Write, entry: Entry, attributes: Mapping[str, Sequence[bytes]]) -> Result:
-        held = {name: entry.attributes.get(name, ()) for name in attributes}
         condition = self._condition(write.id, entry)
         if condition is None:
             return Rejected(
                 why="readonly", message="the account may not see entryCSN; without it nothing is overwritten"
             )
-        changes: list[Change] = []
-        for name, values in attributes.items():
-            if condition:
-                changes.append(("replace", name, values))  # in one go: the order of the values is kept
-            else:
-                changes += [("delete", name, held[name])] if held[name] else []
-                changes += [("add", name, values)] if values else []
         after = [messages.read_after(self._layout.asked)] if self._root.reads_after else []
-        answer = self._session.tell(messages.modify(entry.dn, changes), [*condition, *after])
-        if answer.code != SUCCESS:
-            return self._no(write, answer)
-        return self._applied(write.id, entry.dn, answer)
+        by_value = messages.modify(entry.dn, _by_value(entry, attributes))
+        if condition:  # all values in one go: their order is kept
+            whole: list[Change] = [("replace", name, values) for name, values in attributes.items()]
+            answer = self._session.tell(messages.modify(entry.dn, whole), [*condition, *after])
+            if answer.code == ASSERTION_FAILED and self._is_as_read(entry):
+                answer = self._session.tell(by_value, after)
+        else:
+            answer = self._session.tell(by_value, after)
+        return self._applied(write.id, entry.dn, answer) if answer.code == SUCCESS else self._no(write, answer)
+
+    def _is_as_read(self, entry: Entry) -> bool:
+        """Say whether it is the server that cannot compare: OpenLDAP's overlay `unique` lets every assertion fail."""
+        now = self._session.one(entry.dn, STAMPS)
+        return now is not None and all(now.attributes.get(name) == entry.attributes.get(name) for name in _STATE)
 
     def _condition(self, id_: str, entry: Entry) -> list[Control] | None:
         """Give what must still hold; nothing where the server does not compare; None where it would, but may not be asked."""
@@ -179,6 +198,8 @@ class Writing:
             made.setdefault(name, []).append(value)
         naming = self._root.schema.name(layout.naming)
         name = made.setdefault(naming, [uuid4().hex.encode()])[0].decode()
+        if len(name.encode()) > NAME_MAX:
+            return Rejected(why="invalid", message=f"a name of an entry has at most {NAME_MAX} octets")
         _fill(made, layout.named)
         made["objectclass"] = [each.encode() for each in layout.classes]
         dn = names.below(layout.branch, layout.naming, name)
@@ -224,6 +245,16 @@ class Writing:
         except SyncdError:
             return None
         return None if entry is None else self._app.record(entry)[0]
+
+
+def _by_value(entry: Entry, attributes: Mapping[str, Sequence[bytes]]) -> list[Change]:
+    """Take away what was read, and put what is wanted: refused where one of those values is not there any more."""
+    changes: list[Change] = []
+    for name, values in attributes.items():
+        held = entry.attributes.get(name, ())
+        changes += [("delete", name, held)] if held else []
+        changes += [("add", name, values)] if values else []
+    return changes
 
 
 def _fill(made: dict[str, list[bytes]], named: frozenset[str]) -> None:

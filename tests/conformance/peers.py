@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from syncd import registry
@@ -254,16 +254,22 @@ class LdapWorld(PeerWorld):
     secrets: Mapping[str, str] = {"password": slapd.PASSWORD}
     people = 510
 
-    def __init__(self, branch: slapd.Slapd, connector: Connector | None = None) -> None:
+    def __init__(self, branch: slapd.Slapd, connector: Connector | None = None, **more: Any) -> None:
         super().__init__(connector)
-        self.branch = branch
+        self.branch, self.more = branch, more
+        self.passing: Callable[[bytes], None] = lambda data: None
         self.door = self.stack.enter_context(door(branch.port))
+        self.door.passing = self._pass
         self._numbers = itertools.count(1)
 
     def settings(self) -> Mapping[str, Any]:
         url = f"ldap://127.0.0.1:{self.door.port}"
-        return {"url": url, "starttls": False, "base": self.branch.base, "bind_dn": slapd.ACCOUNT,
-                "archive_mark": "employeeType=former"}  # fmt: skip
+        said = {"url": url, "starttls": False, "base": self.branch.base, "bind_dn": slapd.ACCOUNT}
+        return {**said, "archive_mark": "employeeType=former", **self.more}
+
+    def _pass(self, data: bytes) -> None:
+        """Let a test know what is on its way, also in connections that are there already."""
+        self.passing(data)
 
     def other_settings(self) -> Mapping[str, Any]:
         return {**self.settings(), "base": slapd.SUFFIX}

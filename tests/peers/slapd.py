@@ -64,7 +64,7 @@ index objectClass,entryUUID,entryCSN,mail,uid eq
 index modifyTimestamp eq
 limits dn.exact="{account}" size.prtotal=unlimited
 access to attrs=userPassword by anonymous auth by * none
-access to dn.regex="ou=secret,(ou=[^,]+,)?{suffix}$" attrs=entryCSN by * none
+access to dn.regex="ou=secret," attrs=entryCSN by * none
 access to dn.subtree="{suffix}" by dn.exact="{account}" write by * read
 overlay unique
 unique_uri ldap:///?employeeNumber?sub
