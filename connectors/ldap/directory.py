@@ -20,7 +20,7 @@ from . import filters, names
 from .check import NO_IDS, findings
 from .layout import Layout, Root, layout_of, root_of
 from .messages import Entry
-from .places import BadValue, read, written
+from .places import LABELED, BadValue, read, written
 from .session import Session
 from .writing import Writing
 
@@ -99,7 +99,10 @@ class Directory:
             return []
         if place is None or not told:
             return []
-        wanted = filters.all_of(self._layout.people, *(filters.equal(place.attribute, each) for each in told))
+        asked = [filters.equal(place.attribute, each) for each in told]
+        if place.attribute == LABELED or not self._root.schema.compares(place.attribute):
+            asked = [filters.present(place.attribute)]
+        wanted = filters.all_of(self._layout.people, *asked)
         found = [self.record(entry)[1] for entry in self._found(wanted)]
         return [record for record in found if record.problem is None and record.fields.get(field) == value]
 

@@ -25,6 +25,10 @@ def equal(attribute: str, value: str | bytes) -> bytes:
     return tlv(_COMPARE["="], octets(attribute), octets(value))
 
 
+def present(attribute: str) -> bytes:
+    return octets(attribute, _PRESENT)
+
+
 def at_least(attribute: str, value: str) -> bytes:
     return tlv(_COMPARE[">="], octets(attribute), octets(value))
 
@@ -41,7 +45,7 @@ def none_of(filter_: bytes) -> bytes:
     return tlv(_NOT, filter_)
 
 
-ANYTHING: Final = octets("objectClass", _PRESENT)
+ANYTHING: Final = present("objectClass")
 
 
 def parsed(text: str) -> bytes:
@@ -79,7 +83,7 @@ def _comparison(text: str, place: int) -> bytes:
     if match is not None:
         attribute, sign, value = match[1], match[2], text[match.end() :]
         if sign == "=" and value == "*":
-            return octets(attribute, _PRESENT)
+            return present(attribute)
         if sign == "=" and "*" in value:
             return tlv(_SUBSTRINGS, octets(attribute), tlv(0x30, *_pieces(value.split("*"), place)))
         return tlv(_COMPARE[sign], octets(attribute), octets(_value(value, place)))

@@ -10,7 +10,7 @@ from typing import Final
 
 _SPECIAL: Final = frozenset('",+;<>\\=#')
 _PART: Final = re.compile(r"((?:[^,;\\\"]|\\.|\"(?:[^\"\\]|\\.)*\")*)(?:[,;]|\Z)", re.DOTALL)
-_PAIR: Final = re.compile(r"\s*([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+)\s*=(.*)", re.DOTALL)
+_PAIR: Final = re.compile(r" *([A-Za-z][A-Za-z0-9-]*|\d+(?:\.\d+)+) *=(.*)", re.DOTALL)
 _BLANKS: Final = re.compile(r"\A +|(?<!\\) +\Z")
 _HEX: Final = re.compile(rb"\\([0-9A-Fa-f]{2})|\\(.)", re.DOTALL)
 
@@ -38,7 +38,7 @@ def split(dn: str) -> list[str]:
         match = _PART.match(dn, at)
         if match is None or not _PAIR.fullmatch(match[1]):
             raise ValueError("this is no name of an entry, such as ou=people,dc=example,dc=org")
-        found.append(match[1].strip())
+        found.append(_BLANKS.sub("", match[1]))
         at = match.end()
         if at == len(dn) and dn[-1] in ",;" and not dn.endswith(("\\,", "\\;")):
             raise ValueError("the name ends with a comma")

@@ -64,6 +64,11 @@ class Schema:
         known = self.attributes.get(attribute.partition(";")[0].lower())
         return known is not None and known.single
 
+    def compares(self, attribute: str) -> bool:
+        """Say whether the directory can look for a value of it; a filter it cannot judge finds nobody, and is no error."""
+        known = self.attributes.get(attribute.partition(";")[0].lower())
+        return known is not None and bool(known.equality)
+
     def key(self, attribute: str, value: bytes) -> bytes:
         """Give a form in which two values that the directory takes for the same are equal."""
         known = self.attributes.get(attribute.partition(";")[0].lower())

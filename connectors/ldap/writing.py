@@ -41,6 +41,7 @@ class Writing:
         self._app, self._session, self._root, self._layout = app, session, root, layout
         self._now: dict[str, Entry] = {}
         self._stopped = ""
+        self._lost = 0
 
     def run(self, writes: Sequence[Write]) -> list[Result]:
         refused = [self._refused(write) for write in writes]
@@ -52,12 +53,13 @@ class Writing:
         return [no or self._next(write) for write, no in zip(writes, refused, strict=True)]
 
     def _next(self, write: Write) -> Result:
-        if self._stopped.count("\n") >= UNKNOWNS_MAX or (self._stopped and "\n" not in self._stopped):
-            return Rejected(why="busy", message=f"not sent any more: {self._stopped.partition(chr(10))[0]}")
+        if self._stopped:
+            return Rejected(why="busy", message=f"not sent any more: {self._stopped}")
         try:
             return self._write(write)
         except OutcomeUnknown as error:
-            self._stopped += f"{error}\n"
+            self._lost += 1
+            self._stopped = "several answers were lost" if self._lost == UNKNOWNS_MAX else ""
             return Unknown(message=str(error))
         except SyncdError as error:  # it never left
             self._stopped = str(error)
@@ -178,8 +180,10 @@ class Writing:
             condition = self._condition(write.id, entry)
             if condition is None:
                 return Rejected(why="readonly", message="the account may not see entryCSN; without it nothing is moved")
-            rdn = names.split(entry.dn)[0]
-            answer = self._session.tell(messages.move(entry.dn, rdn, layout.archive_branch), condition)
+            move = messages.move(entry.dn, names.split(entry.dn)[0], layout.archive_branch)
+            answer = self._session.tell(move, condition)
+            if condition and answer.code == ASSERTION_FAILED and self._is_as_read(entry):
+                answer = self._session.tell(move)
             result = Applied(record=None) if answer.code == SUCCESS else self._no(write, answer)
         if isinstance(result, Applied):
             self._now.pop(write.id, None)
