@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from ldap3.operation.search import compile_filter, parse_filter
-from ldap3.utils.asn1 import encode
-from ldap3.utils.dn import parse_dn
 
 from connectors.ldap import ber, filters, messages, names
 from connectors.ldap.ber import BadAnswer
 from connectors.ldap.places import Place, changed, place_of, read
 from connectors.ldap.schema import Schema, schema_of
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it uses names of pyasn1 that are going away
+    from ldap3.operation.search import compile_filter, parse_filter
+    from ldap3.utils.asn1 import encode
+    from ldap3.utils.dn import parse_dn
 
 BASE = "ou=people,dc=example,dc=org"
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)

@@ -29,10 +29,6 @@ from cryptography.x509.oid import NameOID
 from tests.peers import FOLDER, NotInstalledError, alone
 from tests.servers import free_port, running
 
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore", DeprecationWarning)  # it uses names of pyasn1 that are going away
-    import ldap3
-
 SUFFIX = "dc=example,dc=org"
 ROOT, ROOT_PASSWORD = f"cn=admin,{SUFFIX}", "admin-pw"
 ACCOUNT, PASSWORD = f"cn=sync,{SUFFIX}", "sync-pw"
@@ -90,7 +86,7 @@ class Slapd:
         """Somebody adds a person; give the entryUUID."""
         dn = f"uid={uid},{self.base}"
         self._done(self.root.add(dn, ["inetOrgPerson"], {"cn": "Somebody", "sn": "-", **attributes}))
-        return str(self.all(dn, scope=ldap3.BASE)[0]["entryUUID"][0].decode())
+        return str(self.all(dn, scope="BASE")[0]["entryUUID"][0].decode())
 
     def dn(self, id_: str) -> str:
         self.root.search(self.base, f"(entryUUID={id_})", attributes=["1.1"])
@@ -99,13 +95,13 @@ class Slapd:
 
     def replace(self, dn: str, **attributes: Sequence[Any]) -> None:
         """Somebody changes an entry; no values clear an attribute."""
-        changes = {name.replace("_", ";"): [(ldap3.MODIFY_REPLACE, list(each))] for name, each in attributes.items()}
+        changes = {name.replace("_", ";"): [("MODIFY_REPLACE", list(each))] for name, each in attributes.items()}
         self._done(self.root.modify(dn, changes))
 
     def one(self, id_: str) -> Mapping[str, Any]:
         return next(each for each in self.all() if each["entryUUID"][0].decode() == id_)
 
-    def all(self, base: str = "", scope: Any = ldap3.SUBTREE) -> list[dict[str, Any]]:
+    def all(self, base: str = "", scope: str = "SUBTREE") -> list[dict[str, Any]]:
         """Give all that the branch holds, as bytes; `dn` with it."""
         found = self.root.extend.standard.paged_search(
             base or self.base,
@@ -188,6 +184,15 @@ def certificates(folder: Path) -> None:
     (folder / "server.key").write_bytes(server.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain))
 
 
+def people(port: int) -> Any:
+    """Connect as the directory's root with people's own tool."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # it uses names of pyasn1 that are going away
+        import ldap3
+    server = ldap3.Server("127.0.0.1", port, get_info=ldap3.NONE)
+    return ldap3.Connection(server, ROOT, ROOT_PASSWORD, auto_bind=True)
+
+
 @pytest.fixture(scope="session")
 def slapd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
     server, modules, etc, libraries = programs()
@@ -207,9 +212,7 @@ def slapd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
         return [*with_libraries, str(server), "-d", "0", "-f", str(folder / "slapd.conf"), "-h", urls]
 
     with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
-        root = ldap3.Connection(
-            ldap3.Server("127.0.0.1", port, get_info=ldap3.NONE), ROOT, ROOT_PASSWORD, auto_bind=True
-        )
+        root = people(port)
         assert root.add(SUFFIX, ["dcObject", "organization"], {"dc": "example", "o": "Example"}), root.result
         for account in (ACCOUNT, READER):
             name = account.partition(",")[0].partition("=")[2]
