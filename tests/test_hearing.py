@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.crashes import Crash, dying, first_boundary
 from tests.story import agreed, given
 from tests.story_apps import MemoryKept
@@ -90,3 +92,17 @@ def test_an_opt_out_of_somebody_else_under_an_id_that_is_gone_is_not_theirs(tmp_
     for _ in range(6):
         story.sync(approve=True)
     assert "email_consent" not in news.one("ann@x.org")
+
+
+@pytest.mark.parametrize("what", ["match", "merge"])
+def test_an_opt_out_is_heard_although_another_reading_takes_its_place(tmp_path: Path, what: str) -> None:
+    """Seeds 15780 and 14671: read, not merged (or not even matched), and typed over before the next run."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["news"].put("11", **ADA)
+    story["crm"].put("1", **ADA, email_consent="opted_out")
+    with dying(story, first_boundary(story, what), Crash):
+        story.sync(approve=True)
+    story["crm"].put("1", email_consent="opted_in")
+    for _ in range(3):
+        story.sync(approve=True)
+    assert {story[app].one("ada@x.org")["email_consent"] for app in ("crm", "news")} == {"opted_out"}

@@ -5,7 +5,7 @@ else of it waits to be merged, and it outlives the record.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from syncd.core.consent import OUT, Consented, Event, Latch, observe_consent, word
 from syncd.core.match import GONE, address_hash, id_key
@@ -93,6 +93,45 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     tx.write_journal(hub.run, hub.world.now_ms(), journal)
 
 
+def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> None:
+    """Hear the opt-outs in readings that another one has replaced before anybody merged them. (What still stands is heard
+    when it is merged.)
+    """
+    outs = {record.id: record for record in records if _opts_out(app, record, hub.rules)}
+    if not outs:
+        return
+    owned = {id_: mark.contact for id_, mark in tx.marks(app.index, sorted(outs)).items() if mark.contact}
+    contacts, now_ms = tx.contacts(sorted(owned.values())), hub.world.now_ms()
+    journal = []
+    for id_, number in owned.items():
+        link, contact = tx.link(app.index, id_), contacts.get(number)
+        if link is not None and contact is not None:
+            said = Seen(fields=outs[id_].fields, version=None, at_ms=now_ms, since_ms=0)
+            journal.append((contact, hear(tx, hub, contact, [replace(link, seen=said)])))
+    tx.save_contacts(contacts.values())
+    tx.mark_dirty(contacts)
+    tx.write_journal(hub.run, now_ms, journal)
+    _hear_strangers(tx, hub, app, [record for id_, record in outs.items() if id_ not in owned])
+
+
+def _hear_strangers(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> None:
+    """Latch the addresses of records that opt out and are nobody's yet."""
+    keys = {record.id: email_key(record.fields, app, hub.rules) for record in records}
+    told = {record.id: address_hash(key) for record in records if (key := keys[record.id]) is not None}
+    known = tx.latches(sorted(set(told.values()))) if tx.has_latches() else {}
+    heard, now_ms = Heard(), hub.world.now_ms()
+    for record in records:
+        for channel in hub.rules.consents if record.id in told else ():
+            latch = known.get(told[record.id], {}).get(channel) or Latch()
+            if latch.closed or not _says_out(app, channel, record):
+                continue
+            event = Event(channel=channel, state=OUT, at_ms=max(now_ms, latch.in_ms), app=app.index)
+            heard.latches[channel, told[record.id]] = latch.joined(Latch(out_ms=event.at_ms, app=app.index))
+            heard.events.append((told[record.id], event))
+            heard.addresses.add(told[record.id])
+    heard.write(tx, hub.run, now_ms, ())
+
+
 def hear_gone(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> None:
     """Hear the opt-outs that a feed tells late, of records that are gone by now. An id proves nothing: they count for whoever
     had the record if it shows an address of theirs.
@@ -119,10 +158,12 @@ def hear_gone(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> 
 
 
 def _opts_out(app: AppRule, record: Record, rules: Rules) -> bool:
-    fields = record.fields
-    return any(
-        name in fields and name in app.lenses and word(app, name, fields[name]) == OUT for name in rules.consents
-    )
+    return not record.problem and any(_says_out(app, channel, record) for channel in rules.consents)
+
+
+def _says_out(app: AppRule, channel: str, record: Record) -> bool:
+    raw = record.fields.get(channel)
+    return raw is not None and channel in app.lenses and word(app, channel, raw) == OUT
 
 
 def subject(contact: int) -> bytes:

@@ -16,7 +16,7 @@ from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
-from syncd.engine.hearing import hear_gone, hear_opt_outs
+from syncd.engine.hearing import hear_gone, hear_opt_outs, hear_replaced
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import key_rows
 from syncd.engine.texts import is_broken, storable
@@ -126,9 +126,11 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
         if records:
             unread = reading.unread if reading.listing else None
             read_ms = reading.state.read_ms
-            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, full=reading.full, unread=unread)
-            if reading.state.covered:  # before, nobody is linked yet
-                hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
+            old: list[Record] = []
+            full = reading.full
+            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, full=full, unread=unread, replaced=old)
+            hear_replaced(tx, hub, app.rule, old)
+            hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
             if reading.hooked:
                 tx.note_found(app.index, found, now_ms)
         if gone:
@@ -236,11 +238,13 @@ def observe(
     *,
     full: bool = False,
     unread: dict[str, dict[str, object]] | None = None,
+    replaced: list[Record] | None = None,
 ) -> list[str]:
     """Store what is new in these records as unconsumed observations; names the records that differ.
 
     `full`: the same version does not mean the same content. `unread`: where linked records go that could be read before
-    and cannot now; without it they are parked at once.
+    and cannot now; without it they are parked at once. `replaced`: takes the readings that nobody has merged and that
+    these take the place of.
     """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))
@@ -268,6 +272,8 @@ def observe(
             unread[id_] = _changed(app, record, mark, digest, now_ms, read_ms)
         else:
             seen.append(_changed(app, record, mark, digest, now_ms, read_ms))
+            if replaced is not None and (waiting := codec.read_seen(mark.seen)) is not None:
+                replaced.append(Record(id=id_, fields=waiting.fields))
             if (
                 mark.contact is None or mark.seen is not None
             ) and record.problem is None:  # a merge may never see the first

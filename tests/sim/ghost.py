@@ -7,7 +7,7 @@ counted in `Ghost.unknowable` and never silently excused.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from unicodedata import normalize
@@ -120,7 +120,10 @@ class Ghost:
 
     # -- what syncd sees
 
-    def show(self, app: int, records: Iterable[Record]) -> None:
+    def show(self, app: int, records: Sequence[Record], how: str) -> None:
+        """Note what is shown; what an app says on being asked takes the place of what it has just listed."""
+        asked = {record.id for record in records} if how == "get" else set[str]()
+        self.pending = [each for each in self.pending if each[0] != app or each[1].id not in asked]
         self.pending += [(app, record) for record in records]
 
     def commit(self, what: str, now_ms: int) -> None:

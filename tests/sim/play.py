@@ -346,7 +346,7 @@ class Play:
         self.monitors.doubted(app, write)
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
-        self.ghost.show(app, records)
+        self.ghost.show(app, records, how)
         self.watch.shown(app, records, how)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
