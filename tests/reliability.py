@@ -69,6 +69,7 @@ def _simulator() -> Iterator[str]:
             ("histories", f"{found['histories']:,}"),
             ("boundaries crossed", f"{found['boundaries']:,}"),
             ("histories that broke an invariant", f"{len(found['failed'])}"),
+            ("their seeds (each is told of below, mended since or open)", _seeds(found["failed"])),
             ("seconds, on two processes", f"{found['seconds']:,}"),
             ("quirks of apps that took part, of the kinds there are", f"{len(found['knobs'])}"),
             ("least often: a quirk", _least(found["knobs"])),
@@ -88,6 +89,10 @@ def _branches(seen: Mapping[str, int]) -> list[tuple[str, str]]:
         key = f"{first} at a boundary" if first in ("crash", "takeover", "clock") else name
         joined[key] = joined.get(key, 0) + times
     return [(name, f"{n:,}" + ("" if n >= OFTEN else " (rarely)")) for name, n in sorted(joined.items())]
+
+
+def _seeds(failed: Sequence[int]) -> str:
+    return ", ".join(str(seed) for seed in failed) or "none"
 
 
 def _least(counts: Mapping[str, int]) -> str:
