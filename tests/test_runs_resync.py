@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from syncd.errors import TransientError
-from tests.story import ANN, agreed, raising, written
+from tests.story import ANN, BOB, agreed, given, held, raising, written
 
 
 def test_a_resync_of_some_fields_swallows_nothing(tmp_path: Path) -> None:
@@ -140,3 +141,28 @@ def test_a_push_only_resync_lets_the_contacts_win(tmp_path: Path) -> None:
     contact = story.contact("books", books.id_of("bob@x.org"))
     assert any("Typed in books" in (old, new) for _, field, old, new in story.journal(contact) if field == "company")
     assert written(story.sync()) == 0
+
+
+@pytest.mark.parametrize("chosen", [{}, {"apps": ["crm"]}, {"direction": "push"}, {"fields": ["company"]}])
+def test_the_first_resync_of_filled_apps_is_a_preview_as_the_first_sync_is(
+    tmp_path: Path, chosen: dict[str, Any]
+) -> None:
+    """It wrote into every app what nobody had looked at, and the sync after it asked for the approval."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ANN)
+    story["news"].put("2", **BOB)
+    before = story.holds()
+    outcome = story.resync(**chosen)
+    assert (outcome.code, held(outcome)) == (4, {("crm", "creates"), ("news", "creates")})
+    assert story.holds() == before
+    story.approve(outcome.doc["run"])
+    assert written(story.sync()) == 2
+    assert story.settle().code == 0
+
+
+def test_a_first_resync_that_is_approved_covers_the_first_look(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ANN)
+    story["news"].put("2", **BOB)
+    assert written(story.resync(approve=True)) == 2
+    assert story.sync().code == 0

@@ -68,3 +68,10 @@ def _look(tx: Tx, hub: Hub) -> tuple[set[str], list[tuple[OpenApp, int]]]:
     if not hub.unseen.isdisjoint(seen):
         tx.set_meta(_UNSEEN, json.dumps(sorted(hub.unseen - seen)))
     return seen, holds
+
+
+def looks(hub: Hub, unseen: Collection[str]) -> list[Held]:
+    """Say which of these apps have records that nobody has looked at."""
+    apps = [app for app in hub.apps.values() if app.name in unseen]
+    counts = hub.world.transact("filled", lambda tx: {app.name: tx.record_count(app.index) for app in apps})
+    return [Held(app=name, verb=LOOK, count=count, limit=0) for name, count in counts.items() if count]

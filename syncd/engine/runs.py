@@ -18,7 +18,7 @@ from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
 from syncd.engine.finish import WORDS, Outcome, approvals_of, errors_of, exit_code, finish, paused_of
-from syncd.engine.first import LOOK, approve_first, note_first, unread
+from syncd.engine.first import LOOK, approve_first, looks, note_first, unread
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
 from syncd.engine.plans import DONE, find_planned, list_intents
@@ -58,11 +58,9 @@ class Session:
 
 def sync(session: Session, *, approve: bool = False) -> Outcome:
     """Run passes until quiescent. The first run on filled apps is a preview until somebody approves it."""
-    unseen = [app.name for app in session.config.apps]  # what is read of them in this run, its approval covers
-    if not approve and session.world.transact("first", lambda tx: tx.meta("first")) is None:
-        preview, unseen = _first_preview(session)
-        if preview is not None:
-            return preview
+    preview, unseen = _first_look(session, approve=approve)
+    if preview is not None:
+        return preview
     with _run(session, "sync", approve=approve) as hub:
         note_first(hub, unseen)
         passes.sync(hub)
@@ -82,8 +80,14 @@ def resync(
 
     `contacts`: only these; their records are asked for one by one. `fields`: only these are merged and written.
     pull: nothing is written into the selected apps. push: the contacts' values win over what the selected apps show.
+    Where nobody has looked at the first run yet it is that preview, of everything, whatever is selected.
     """
+    preview, unseen = _first_look(session, approve=approve)
+    if preview is not None:
+        preview.doc["skipped"] = []
+        return preview
     with _run(session, "resync", approve=approve) as hub:
+        note_first(hub, unseen)
         chosen = [app for app in hub.apps.values() if apps is None or app.name in apps]
         limited = fields is not None or contacts is not None
         if limited or direction != "both":
@@ -124,7 +128,7 @@ def plan(
                 kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
                 (each or intents.append)(intent)
             held = [held for held in hub.held if held.app in names]
-            held += [look for look in _looks(hub, unseen) if look.app in names]
+            held += [look for look in looks(hub, unseen) if look.app in names]
             if first and _filled(hub) > 1:
                 held = [*_first_holds(hub), *held]
             inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
@@ -308,6 +312,14 @@ def note_rules(tx: Tx, now: str) -> None:
 # -- the first run
 
 
+def _first_look(session: Session, *, approve: bool) -> tuple[Outcome | None, list[str]]:
+    """Give the preview that waits for an approval, if there is one; and the apps that the approval of this run leaves out."""
+    unseen = [app.name for app in session.config.apps]  # what is read of them in this run, its approval covers
+    if approve or session.world.transact("first", lambda tx: tx.meta("first")) is not None:
+        return None, unseen
+    return _first_preview(session)
+
+
 def _first_preview(session: Session) -> tuple[Outcome | None, list[str]]:
     """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about.
     Also name the apps that were not read.
@@ -354,13 +366,6 @@ def _first_holds(hub: Hub) -> list[Held]:
         if (app, verb) not in known
     ]
     return holds or [Held(app=app.name, verb="first_run", count=0, limit=0) for app in list(hub.apps.values())[:1]]
-
-
-def _looks(hub: Hub, unseen: Collection[str]) -> list[Held]:
-    """Say which of these apps have records that nobody has looked at."""
-    apps = [app for app in hub.apps.values() if app.name in unseen]
-    counts = hub.world.transact("filled", lambda tx: {app.name: tx.record_count(app.index) for app in apps})
-    return [Held(app=name, verb=LOOK, count=count, limit=0) for name, count in counts.items() if count]
 
 
 def _preview(hub: Hub) -> dict[str, int]:
