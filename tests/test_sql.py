@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
+from connectors.sql.reach import reaction
 from syncd.errors import AccessError, ConfigError, TransientError
 from syncd.model import Applied, FieldMap, Rejected
 from tests.tables import applied, create, listed, opened, run, update
@@ -75,6 +78,22 @@ def test_tables_and_columns_that_are_not_there(lite: str) -> None:
         [result] = app.write([update("1", email="x")])
         assert isinstance(result, Rejected)
         assert result.why == "readonly"  # that it is a view is known; what became of it, the listing says
+
+
+def test_a_file_that_another_program_keeps_locked_is_told_as_such(lite: str) -> None:
+    run(lite, "CREATE TABLE people (id TEXT PRIMARY KEY, email TEXT)")
+    with opened(lite) as app, closing(sqlite3.connect(lite.partition("///")[2].partition("?")[0])) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(TransientError, match=r"shop\.db: another program keeps it locked; `fuser` on the file"):
+            listed(app)
+        other.rollback()
+        assert listed(app) == {}
+
+
+def test_a_table_that_another_session_keeps_locked_is_told_as_such() -> None:
+    told = reaction(psycopg.errors.LockNotAvailable(), "postgresql://db:/shop")  # the real one takes ten seconds
+    assert isinstance(told, TransientError)
+    assert "another session keeps it locked; pg_stat_activity names it" in str(told)
 
 
 def test_a_server_that_refuses_or_is_not_there(pg_url: str) -> None:

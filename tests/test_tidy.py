@@ -34,7 +34,7 @@ LAST_RESORTS: dict[str, str] = {
     "syncd/http/crew.py:_take": "it is raised again by who asked, as soon as the other threads have ended",
     "syncd/web/hooks.py:receive": "the top of a request: it is told, the vendor sends again, and the other apps go on",
     "syncd/kit/live.py:_outcome": "the same on a real account; the next step goes on, and what was made is put away",
-    "syncd/daemon.py:_turn": "the top of the daemon's working thread: a failing pass is told, and the daemon goes on",
+    "syncd/daemon/life.py:_turn": "the top of the daemon's working thread: a failing pass is told, and the daemon goes on",
 }
 """`file:function` that ends whatever was raised -> why. STYLE: once per thread, at its top."""
 

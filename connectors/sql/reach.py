@@ -28,6 +28,7 @@ WAIT_SECONDS: Final = 10
 _REFUSED: Final = re.compile(
     r"authentication failed|no password supplied|pg_hba\.conf|role .* does not exist|not permitted to log in"
 )
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _NO_DATABASE: Final = re.compile(r"database .* does not exist")
 
 
@@ -169,5 +170,10 @@ def reaction(error: BaseException, name: str) -> SyncdError:
         return TransientError(f"{name}: there is no such file (it is never created); put it there or correct `url`")
     if "readonly database" in told:
         return AccessError(f"{name}: may not be written to; allow the account that runs syncd")
+    if state == "55P03":
+        return TransientError(f"{name}: another session keeps it locked; pg_stat_activity names it (state, xact_start)")
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _LOCKED:
+        remedy = "`fuser` on the file names it; end it, or let it finish: syncd tries again by itself"
+        return TransientError(f"{name}: another program keeps it locked; {remedy}")
     kind = f"{type(error).__name__} {state}".rstrip()
     return TransientError(f"{name}: does not answer or refuses ({kind}); is it running and reachable?")

@@ -111,6 +111,11 @@ def _hooks(app: str, hooks: HooksStatus) -> str:
 
 def _tell_status(found: Status) -> None:
     show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
+    if found.daemon.age_seconds is not None:
+        who, age = found.daemon.on_duty or "run", show.age(found.daemon.age_seconds)
+        show.line(show.plain(f"daemon: {who}, last heard of {age} ago"))
+    for who in found.daemon.standing_by:
+        show.line(show.plain(f"stands by: {who}"))
     head = ["app", "linked", "in sync", "pending", "parked", "excluded", "failed", "conflicts", "read", ""]
     rows = []
     for app in found.apps:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,12 +199,15 @@ def run(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False
 
     settings, around = configured(config), process()
     daemon = Daemon(settings, around)
-    with ExitStack() as stack:
-        if any(app.hooks for app in settings.apps):
-            from syncd.web.listening import listening
 
-            stack.enter_context(listening(lambda: daemon.config, around, daemon.store, daemon.wake))
-        code = daemon.run()
+    def beside() -> AbstractContextManager[None]:
+        if not any(app.hooks for app in settings.apps):
+            return nullcontext()
+        from syncd.web.listening import listening
+
+        return listening(lambda: daemon.config, around, daemon.store, daemon.wake)
+
+    code = daemon.run(beside)
     if as_json:
         show.document({"outcome": "stopped"})
     return code

@@ -19,6 +19,7 @@ from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.hints import HINTS_MAX, SILENT, HookState
+from syncd.store.post import duty
 from syncd.store.records import FLAWED, UNREAD
 from syncd.store.tx import AppState, Tx
 
@@ -66,12 +67,25 @@ class AppStatus:
 
 
 @dataclass(slots=True, kw_only=True)
+class DaemonStatus:
+    """What is to be said of the daemon."""
+
+    on_duty: str | None
+    """Process id, since when, host; None: none runs, or it was stopped."""
+    age_seconds: float | None
+    """When it was heard of last."""
+    standing_by: list[str]
+    """Daemons that wait for its end."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Status:
     """What is to be said of the hub."""
 
     contacts: int
     inbox: int
     apps: list[AppStatus]
+    daemon: DaemonStatus
 
     def doc(self) -> dict[str, Any]:
         """Make the document that `syncd status --json` prints."""
@@ -83,7 +97,7 @@ class Status:
                     apps[app.name][name] = count
             if app.hooks is not None:
                 apps[app.name]["hooks"] = asdict(app.hooks)
-        return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps}
+        return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps, "daemon": asdict(self.daemon)}
 
 
 def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Collection[str] = frozenset()) -> Status:
@@ -94,7 +108,12 @@ def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Coll
     for app in apps:
         if app.name in hooked and app.name in states:
             app.hooks = _hooks(tx, states[app.name].id, now_ms)
-    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps)
+    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps, daemon=_daemon(tx, now_ms))
+
+
+def _daemon(tx: Tx, now_ms: int) -> DaemonStatus:
+    found = duty(tx, now_ms)
+    return DaemonStatus(on_duty=found.who, age_seconds=alive_age(tx, now_ms), standing_by=found.standing_by)
 
 
 def _hooks(tx: Tx, app: int, now_ms: int) -> HooksStatus:
@@ -202,5 +221,5 @@ def _contacts(tx: Tx, *where: sa.ColumnElement[bool]) -> Iterator[Contact]:
 
 def alive_age(tx: Tx, now_ms: int) -> float | None:
     """Say how many seconds ago the daemon last said that it is alive; None if it never did, or has said that it stops."""
-    text = tx.meta("alive_ms")
-    return None if not text else max(0.0, (now_ms - int(text)) / 1000)
+    at_ms = duty(tx, now_ms).alive_ms
+    return None if at_ms is None else max(0.0, (now_ms - at_ms) / 1000)

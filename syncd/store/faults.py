@@ -19,7 +19,11 @@ NOT_WRITABLE: Final = "the store cannot be written; make its folder and file wri
 DAMAGED: Final = "the store is damaged; stop syncd, keep the file, and put the newest backup in its place"
 NO_STORE: Final = "this file is not a syncd store; name another one in `store:`"
 DISK_FULL: Final = "the disk is full; nothing was lost, free some space and run it again"
-LOCKED: Final = "another program keeps the store locked; end it, or run this again later"
+LOCKED: Final = (
+    "another program keeps the store locked (a backup, a database browser, a shell in a transaction): `fuser` on this file "
+    "names it; end it, or run this again later, nothing was lost"
+)
+LOCKED_ROWS: Final = "another session keeps the store locked: pg_stat_activity names it (state, xact_start); end it, or run this again later"
 UNREADABLE: Final = "the disk reports an error; look at the system's log and at the file system"
 REFUSED: Final = "the server refuses this user; put it right in `store:`, or grant the user its own database"
 
@@ -47,7 +51,7 @@ _POSTGRESQL: Final[dict[str, tuple[type[SyncdError], str]]] = {  # the longest b
     "42501": (ConfigError, REFUSED),
     "53": (TransientError, "the server is out of memory or connections; free some and run it again"),
     "53100": (TransientError, DISK_FULL),
-    "55P03": (TransientError, LOCKED),
+    "55P03": (TransientError, LOCKED_ROWS),
     "57": (TransientError, "the server stopped or cancelled the work; run it again"),
     "58": (TransientError, UNREADABLE),
     "XX001": (ConfigError, DAMAGED),

@@ -27,6 +27,16 @@ HOLDER: Final = "holder"
 """The row of `meta` that names who held the lease last, by a number that it drew."""
 
 
+class LeaseTaken(TransientError):
+    """Another process is at work, and stays so for longer than one wants to wait. Exit 3."""
+
+
+def name_of(command: str, now_ms: int) -> str:
+    """Name this process for others that wait for it: command, pid, since when, host."""
+    since = datetime.fromtimestamp(now_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{command} pid={os.getpid()} since={since} host={socket.gethostname()}"
+
+
 class Lease:
     """The right to work on a store, while a `with` block runs; the same lease may be taken again and again."""
 
@@ -56,7 +66,7 @@ class Lease:
         return self._epoch
 
     def __enter__(self) -> Self:
-        """Wait for it. Raises TransientError that names the holder when that takes too long."""
+        """Wait for it. Raises LeaseTaken that names the holder when that takes too long."""
         assert self._epoch is None, "taken once at a time"
         try:
             self._wait()
@@ -83,16 +93,12 @@ class Lease:
 
     def _wait(self) -> None:
         waited = 0.0
-        while (holder := self._lock.take(self._who())) is not None:
+        while (holder := self._lock.take(name_of(self._command, self._now_ms()))) is not None:
             if waited >= self._wait_seconds:
                 text = f"another syncd is at work ({holder}); wait until it is done, or stop it"
-                raise TransientError(f"{self._store.place}: {text}")
+                raise LeaseTaken(f"{self._store.place}: {text}")
             self._sleep(POLL_SECONDS)
             waited += POLL_SECONDS
-
-    def _who(self) -> str:
-        since = datetime.fromtimestamp(self._now_ms() / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return f"{self._command} pid={os.getpid()} since={since} host={socket.gethostname()}"
 
     def _take_over(self, tx: Tx) -> int:
         if self._version is not None:

@@ -206,7 +206,7 @@ WRITING: Final = (
     Mutant(
         id="M36",
         bug="the daemon does not ask for its lease before it sends",
-        edits=(Edit("syncd.daemon", "            self._lease.demand()\n", "            pass\n"),),
+        edits=(Edit("syncd.daemon.watched", "            self._lease.demand()\n", "            pass\n"),),
         killers=frozenset({"TESTS"}),
         known=Suite(tests=(_LOST,)),
         note="the simulated world asks by itself; what the real worlds do is tested with a real lease",

@@ -1,7 +1,7 @@
 """The daemon: polls and sweeps as configured, one pass at a time, until SIGTERM.
 
 APScheduler says what is due and nothing else; passes run in the main thread, one after the other, each under the lease, so
-that `sync` and `resync` work beside it. Hard rules: a pass that fails is told and the daemon goes on; told to stop, it
+that `sync` and `resync` work beside it. Of several daemons of one store one is on duty, the others stand by. Hard rules: a pass that fails is told and the daemon goes on; told to stop, it
 finishes the batch that is under way, begins nothing new, and exits 0.
 """
 
@@ -13,79 +13,38 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from dataclasses import replace
 from types import FrameType
-from typing import Any, Concatenate, Final, Literal, ParamSpec, TypeAlias, TypeVar, get_args
+from typing import Any, Final
 
 from syncd import logs, registry
 from syncd.config import AppConfig, Config, Process, load_config
 from syncd.connector import Connector
-from syncd.engine import passes, runs
-from syncd.engine.finish import Outcome, approvals_of, finish, forget_idle
-from syncd.engine.hub import Hub, OpenApp, counted
+from syncd.daemon.passing import WEIGHT, Due, Pass
+from syncd.daemon.watched import Draining, WatchedWorld
+from syncd.engine import runs
 from syncd.engine.kept import KeptApps
-from syncd.engine.runs import Session, note_rules
-from syncd.engine.seam import LiveWorld, Transacting
-from syncd.engine.setup import make_hub, trapped
+from syncd.engine.runs import Session
+from syncd.engine.setup import trapped
 from syncd.engine.subscribing import Subscriptions
-from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
-from syncd.store.lease import Fenced, Lease
+from syncd.errors import ConfigError, SyncdError, TransientError
+from syncd.store.lease import Fenced, Lease, LeaseTaken
 from syncd.store.opening import open_store
+from syncd.store.post import ALIVE, Post
 from syncd.store.store import Store
-from syncd.store.tx import Tx
-
-T = TypeVar("T")
-P = ParamSpec("P")
 
 DRAIN_SECONDS: Final = 50.0
 """How long the batch under way may take after SIGTERM; containers are given 60 s."""
 BEAT_SECONDS_MAX: Final = 15.0
+STANDBY_SECONDS: Final = 1.0
+"""How often a daemon that stands by looks whether it is called to duty."""
 JITTER: Final = 0.05
 """So much of a poll interval is left to chance, that apps and hubs do not ask all at the same time."""
-Due: TypeAlias = Literal["hints", "poll", "sweep"]
-WEIGHT: Final[tuple[Due, ...]] = get_args(Due)
-"""What is due: where several are, the last of them does."""
-BEGINNINGS: Final = frozenset({"open", "fingerprint", "read", "hints", "sent", "merge", "match"})
-"""Boundaries of the seam at which something new begins. Everything else finishes what was begun."""
 
-
-class Draining(BaseException):
-    """Unwinds a pass at the next boundary. Not an Exception: nothing that reacts to errors may stop it."""
-
-
-class WatchedWorld(LiveWorld):
-    """The live world that says that it is alive, stops at boundaries when told to, and takes the time of each app."""
-
-    def __init__(
-        self, store: Transacting, lease: Lease, beat: Callable[[], None], stopping: Callable[[], bool]
-    ) -> None:
-        super().__init__(store)
-        self._lease, self._beat, self._stopping = lease, beat, stopping
-        self.seconds: dict[str, float] = {}
-        """App -> how long it took in this pass."""
-
-    def over(self, store: Transacting) -> WatchedWorld:
-        return WatchedWorld(store, self._lease, self._beat, self._stopping)
-
-    def call(self, app: str, what: str, action: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._boundary(what)
-        if what == "write":
-            self._lease.demand()
-        begun = time.monotonic()
-        try:
-            return super().call(app, what, action, *args, **kwargs)
-        finally:
-            self.seconds[app] = self.seconds.get(app, 0.0) + time.monotonic() - begun
-
-    def transact(self, what: str, step: Callable[Concatenate[Tx, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
-        self._boundary(what)
-        return super().transact(what, step, *args, **kwargs)
-
-    def _boundary(self, what: str) -> None:
-        self._beat()
-        if what in BEGINNINGS and self._stopping():
-            raise Draining
+STANDS_BY: Final = (
+    "another daemon keeps this store in sync; this one takes over when that one ends, and until then does nothing"
+)
 
 
 class Daemon:
@@ -102,6 +61,7 @@ class Daemon:
         """App -> when its webhooks want it to be read."""
         self._stop = threading.Event()
         self._kept = KeptApps(self._load)
+        self._post = Post(self._store)
         self._lease = Lease(self._store, wait_seconds=0, command="syncd run")
         fenced = Fenced(self._store, self._lease)
         self._world = WatchedWorld(fenced, self._lease, self._beat, self._stop.is_set)
@@ -132,25 +92,70 @@ class Daemon:
         """Let a pass follow what a webhook has left in the store. Any thread may call it."""
         self._due.put((app, "hints"))
 
-    def run(self) -> int:
-        """Be the daemon; return the exit code."""
+    def run(self, beside: Callable[[], AbstractContextManager[None]] = nullcontext) -> int:
+        """Be the daemon, as soon as no other one is; `beside` goes on as long. Return the exit code."""
         logs.set_up(self._process.log_level)
         self._log = logs.logger()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._told_to_stop)
+        try:
+            while self._called_to_duty():
+                with beside():
+                    self._be_on_duty()
+        finally:
+            self._leave()
+            self._store.close()
+        self._log.info("stopped")
+        return 0
+
+    def _called_to_duty(self) -> bool:
+        """Wait for the post and say who has it; False when told to stop before."""
+        told, beaten = "", 0.0
+        while not self._stop.is_set():
+            try:
+                holder = self._post.taken_by()
+                if holder is None:
+                    return True
+                if time.monotonic() - beaten >= self._beat_seconds:
+                    self._post.stand_by()
+                    beaten = time.monotonic()
+                event = {"event": "stands by", "daemon": holder, "note": STANDS_BY}
+            except TransientError as error:
+                event = {"event": "the store is out of reach", "message": str(error)}
+            if event["event"] != told:
+                told = event["event"]
+                self._log.warning(**event)
+            with suppress(queue.Empty):
+                self._due.get(timeout=STANDBY_SECONDS)
+        return False
+
+    def _be_on_duty(self) -> None:
+        """Do all that is due until told to stop, or until another daemon has the post."""
+        self._begun = False
         self._scheduler = self._schedule()
         self._scheduler.start()
         self._log.info("started", apps=[app.name for app in self._config.apps], pid=os.getpid())
         try:
-            while not self._stop.is_set():
+            while not self._stop.is_set() and self._on_duty():
                 self._turn()
         finally:
             self._scheduler.shutdown(wait=False)
             self._kept.close()
-            self._say_alive("")
-            self._store.close()
-        self._log.info("stopped")
-        return 0
+            if self._on_duty():
+                self._say_alive("")
+
+    def _on_duty(self) -> bool:
+        """Look whether the post is still ours; a store that is out of reach gives it to nobody else."""
+        try:
+            return self._post.taken_by() is None
+        except SyncdError:
+            return True
+
+    def _leave(self) -> None:
+        try:
+            self._post.leave()
+        except TransientError as error:  # what we left there is forgotten in a minute
+            self._log.info("the store is out of reach", message=str(error))
 
     def _told_to_stop(self, number: int, _frame: FrameType | None) -> None:
         if self._stop.is_set():
@@ -228,10 +233,10 @@ class Daemon:
     def _say_alive(self, at_ms: str) -> None:
         """Write down when we were alive; nothing, when we end in order."""
         try:
-            self._store.transact(lambda tx: tx.set_meta("alive_ms", at_ms))
+            self._store.transact(lambda tx: tx.set_meta(ALIVE, at_ms))
         except TransientError as error:
             if not self._deaf:
-                self._log.warning("the store does not answer", message=str(error))
+                self._log.warning("the store is out of reach", message=str(error))
             self._deaf = True
         else:
             self._deaf = False
@@ -243,7 +248,7 @@ class Daemon:
         with ExitStack() as stack:
             try:
                 stack.enter_context(self._lease)
-            except TransientError:
+            except LeaseTaken:
                 self._log.debug("waiting", note="another command is at work; what is due stays due")
                 return
             self._waiting.clear()
@@ -316,85 +321,3 @@ class Daemon:
             secrets = {app.name: app.secrets for app in fresh.apps}
             apps = tuple(replace(app, secrets=secrets.get(app.name, app.secrets)) for app in self._config.apps)
             self._config = replace(self._config, apps=apps)
-
-
-class Pass:
-    """One pass: read what is due, decide, write wherever it is needed, and tell each app's share in one event."""
-
-    def __init__(
-        self,
-        session: Session,
-        world: WatchedWorld,
-        kept: KeptApps,
-        due: Mapping[str, Due],
-        subscriptions: Subscriptions,
-    ) -> None:
-        self._session, self._world, self._kept, self._due = session, world, kept, due
-        self._subscriptions = subscriptions
-        self._log = logs.logger()
-        self.later: dict[str, int] = {}
-        """App -> when its webhooks want it to be read again."""
-
-    def run(self) -> frozenset[str]:
-        """Do it; return the apps that refused our credentials."""
-        begun = time.monotonic()
-        self._world.seconds.clear()
-        only = self._kept.names | self._due.keys()
-        session = self._session
-        hub = make_hub(session.world, session.config, session.load, keep=session.keeper, only=only)
-        try:
-            outcome = self._sync(hub)
-        finally:
-            for app in hub.apps.values():
-                if app.error is not None:
-                    self._kept.drop(app.name)
-        seconds = time.monotonic() - begun
-        for app in hub.apps.values():
-            self._tell(app, hub, outcome, seconds)
-            if app.hint_ms is not None:
-                self.later[app.name] = app.hint_ms
-        return frozenset(app.name for app in hub.apps.values() if isinstance(app.error, AccessError))
-
-    def _sync(self, hub: Hub) -> Outcome:
-        world = hub.world
-        hub.run = world.transact("run", lambda tx: tx.begin_run("sync", world.now_ms()))
-        try:
-            hub.approved = world.transact("approvals", approvals_of)
-            world.transact("rules", lambda tx: note_rules(tx, self._session.config.hash))
-            chosen = [app for app in hub.apps.values() if app.name in self._due]
-            for app in chosen:
-                app.sweep = self._due[app.name] == "sweep"
-            passes.read_all(hub, chosen, hinted={name for name, what in self._due.items() if what == "hints"})
-            passes.settle_down(hub, chosen)
-        except Draining:
-            finish(hub)
-            world.transact("idle", lambda tx: forget_idle(tx, hub))
-            raise
-        outcome = finish(hub)
-        hooked = [app for app in chosen if app.hooked and self._due[app.name] != "hints"]
-        self._subscriptions.look_after(hub, hooked, self._session.config, self._kept)
-        if world.transact("idle", lambda tx: forget_idle(tx, hub)):
-            hub.run = 0
-        return outcome
-
-    def _tell(self, app: OpenApp, hub: Hub, outcome: Outcome, seconds: float) -> None:
-        """Write the one wide event of this app. On a healthy day none of them is a warning."""
-        held = {held.verb: held.count for held in hub.held if held.app == app.name}
-        if app.name not in self._due and not held and app.error is None and not any(app.counts.values()):
-            return
-        word = "failed" if app.error else "held" if held else "paused" if app.paused else "ok"
-        event: dict[str, Any] = {
-            "app": app.name,
-            "run": hub.run or None,
-            "kind": self._due.get(app.name, "poll"),
-            "outcome": word,
-            "hub": outcome.doc["outcome"],
-            **counted(app),
-            "app_ms": round(self._world.seconds.get(app.name, 0.0) * 1000),
-            "pass_ms": round(seconds * 1000),
-        }
-        if held:
-            event |= {"held": held, "remedy": f"syncd approve {hub.run}"}
-        if app.error is not None:
-            event |= {"error": type(app.error).__name__, "message": str(app.error)}
-        (self._log.warning if app.error or held else self._log.info)("pass", **event)
