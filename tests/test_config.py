@@ -46,7 +46,6 @@ fields:
   address: {group: [street, city], policy: ask}
 settle: 10s
 guards: {updates: 7, clears: "2%", creates: "max(1, 0.5%)", opt_outs: 40}
-alerts: [{url: somewhere}]
 """
 
 
@@ -81,7 +80,6 @@ def test_everything_that_can_be_said_arrives(load: Load, tmp_path: Path) -> None
     assert config.guards["opt_outs"] == Limit(absolute=40, percent=0)
     assert config.store == f"sqlite:///{tmp_path}/var/hub.db"
     assert config.data_dir == tmp_path / "var"
-    assert config.alerts == ({"url": "somewhere"},)
 
 
 def test_a_path_given_to_one_field_is_taken_from_the_field_that_had_it(load: Load) -> None:
@@ -154,6 +152,14 @@ def test_where_the_hub_remembers(load: Load, tmp_path: Path, extra: str, store: 
     assert "pw" not in repr(config)
 
 
+def test_what_is_not_built_yet_is_refused_and_not_overlooked(load: Load) -> None:
+    text = A.replace("}}", "}, on_leave: unsubscribe}") + "alerts: [{to: me}]\n"
+    assert problems(load, text) == [
+        "c.yaml:1:72: apps.a.on_leave: unsubscribe is not built yet, nobody would be unsubscribed; say keep or archive",
+        "c.yaml:2:1: alerts: is not built yet, nobody would be told; leave it out, and watch exit codes and `syncd status --json`",
+    ]
+
+
 def test_settings_of_the_process_win_over_the_file(load: Load, tmp_path: Path) -> None:
     process = Process(data_dir=tmp_path / "data", database_url="postgresql+psycopg://u:pw@db/x")
     config = load(A + "store: sqlite:///x.db", process=process)
@@ -165,7 +171,7 @@ def test_settings_of_the_process_win_over_the_file(load: Load, tmp_path: Path) -
 def test_the_hash_changes_with_decisions_only(load: Load) -> None:
     base = load(A).hash
     assert load(A).hash == base
-    for same in ("guards: {updates: 1}", "alerts: [{x: 1}]", "store: sqlite:///y.db", A and "version: 1"):
+    for same in ("guards: {updates: 1}", "store: sqlite:///y.db", A and "version: 1"):
         assert load(A + same).hash == base
     for other in (
         "match: [[phone]]",

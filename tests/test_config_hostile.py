@@ -56,13 +56,13 @@ def test_a_hostile_text_is_refused_with_its_place(load: Load, text: str | bytes,
 def test_tags_merge_keys_and_double_keys_are_refused(load: Load) -> None:
     text = (
         A
-        + "x: !!python/object/apply:os.system [touch owned]\nalerts: &a [{<<: *a}]\nmatch: [[email]]\nmatch: [[phone]]\n"
+        + "x: !!python/object/apply:os.system [touch owned]\nguards: &a {<<: *a}\nmatch: [[email]]\nmatch: [[phone]]\n"
     )
-    told = problems(load, text.replace("&a [{<<: *a}]", "[{<<: {x: 1}}]"))
+    told = problems(load, text.replace("&a {<<: *a}", "{<<: {x: 1}}"))
     assert told == [
-        'c.yaml:2:1: x: unknown key; known here: alerts, apps, connectors, debug, fields, guards, key, match, settle, store, version',
+        'c.yaml:2:1: x: unknown key; known here: apps, connectors, debug, fields, guards, key, match, settle, store, version',
         "c.yaml:2:4: tags (`!...`) are not accepted; write the plain value",
-        "c.yaml:3:11: merge keys (`<<`) are not accepted; repeat the keys or use an alias for a whole value",
+        "c.yaml:3:10: merge keys (`<<`) are not accepted; repeat the keys or use an alias for a whole value",
         'c.yaml:5:1: key "match" is given twice, first at c.yaml:4:1',
     ]  # fmt: skip
     assert not Path("owned").exists()
@@ -149,7 +149,7 @@ def test_a_secret_in_the_wrong_place_is_named_and_never_shown(load: Load, tmp_pa
 def test_no_place_where_a_text_may_stand_repeats_it(load: Load) -> None:
     """Put the canary in place of every value of a configuration, one after the other."""
     lines = [
-        *("version", "store", "connectors", "match", "settle", "guards: {updates: %}", "guards: {opt_outs: %}", "alerts"),
+        *("version", "store", "connectors", "match", "settle", "guards: {updates: %}", "guards: {opt_outs: %}"),
         *("apps: {a: %}", "apps: {a: {connector: csv, settings: %}}", "apps: {a: {connector: csv, secrets: %}}"),
         *(f"apps: {{a: {{connector: csv, {key}: %}}}}" for key in ("poll", "sweep", "writes", "scope", "on_leave", "trust")),
         *(f"apps: {{a: {{connector: csv, fields: {{phone: {{{key}: %}}}}}}}}" for key in ("direction", "max_length", "region")),

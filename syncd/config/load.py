@@ -70,7 +70,6 @@ def _config(path: Path, top: Spot, around: Surroundings, process: Process) -> Co
         fields=fields,
         groups=groups,
         guards={verb: limit for verb, limit in GUARDS.filled(values["guards"]).items() if limit is not None},
-        alerts=tuple(values["alerts"]),
         key_at=_key(top, values, around),
         crash_at=_crash_at(top, values, process),
     )

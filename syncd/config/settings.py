@@ -69,7 +69,7 @@ class AppConfig:
     update: bool
     scope: str | None
     """A CEL expression that compiles; None: everyone."""
-    on_leave: Literal["keep", "archive", "unsubscribe"]
+    on_leave: Literal["keep", "archive"]
     on_delete: Literal["unlink", "archive"]
     trust: Literal["high", "low"]
     network: Literal["public", "private"]
@@ -106,7 +106,6 @@ class Config:
     guards: Mapping[str, Limit]
     """Verb (creates, updates, clears, opt_outs, unlinks, archives) -> how much a run may do to one app unasked.
     A verb that is absent is never held."""
-    alerts: tuple[Any, ...] = ()
     key_at: Secret | None = None
     """What seals the store; None: `syncd.key` in the data folder."""
     crash_at: str | None = None
@@ -133,7 +132,7 @@ class Config:
     def hash(self) -> str:
         """Name everything that changes decisions: mapping, policies, match rules, scope, rights, the order of the apps.
 
-        Not in it: poll and sweep, guards, alerts, secrets, and where files and servers are (the fingerprint of an
+        Not in it: poll and sweep, guards, key, secrets, and where files and servers are (the fingerprint of an
         app watches that).
         """
         import hashlib

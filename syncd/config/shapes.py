@@ -153,11 +153,16 @@ class Word:
     """One of a few words."""
 
     words: tuple[str, ...]
+    elsewhere: Mapping[str, str] = field(default_factory=dict)
+    """What to say of words that people write here and that are none of these."""
 
     def read(self, spot: Spot) -> Any:
         value = spot.node.value
         if not isinstance(value, str):
             return _expected(spot, f"one of {', '.join(self.words)}")
+        if value in self.elsewhere:
+            spot.problem(self.elsewhere[value])
+            return INVALID
         if value not in self.words:
             spot.problem(f"expected one of {', '.join(self.words)}{did_you_mean(value, self.words)}")
             return INVALID

@@ -149,7 +149,12 @@ APP: Final = Keys(
         "writes": Key(shape=WRITES, help="what syncd may do here", default={"create": True, "update": True}),
         "scope": Key(shape=PLAIN, help="who may be created here (a CEL expression over contact); default: everyone"),
         "on_leave": Key(
-            shape=Word(("keep", "archive", "unsubscribe")),
+            shape=Word(
+                ("keep", "archive"),
+                elsewhere={
+                    "unsubscribe": "unsubscribe is not built yet, nobody would be unsubscribed; say keep or archive"
+                },
+            ),
             help="what happens to who leaves the scope (guarded)",
             default="keep",
         ),
@@ -249,13 +254,13 @@ CONFIG: Final = Keys(
             default="0s",
         ),
         "guards": Key(shape=GUARDS, help="how much a run may do to one app before it asks", default={}),
-        "alerts": Key(shape=ListOf(item=MapOf(item=Anything())), help="who is told about what", default=[]),
         "debug": Key(shape=DEBUG, help="for who works on syncd itself; leave it out", default={}),
     },
     elsewhere={
         **dict.fromkeys(
             ("connector", "settings", "secrets", "poll", "sweep", "writes", "scope"), "belongs to an app: apps: <app>:"
         ),
+        "alerts": "is not built yet, nobody would be told; leave it out, and watch exit codes and `syncd status --json`",
         **dict.fromkeys(
             ("log_level", "data_dir", "bind_address", "public_url", "database_url"),
             "is a process setting: environment, SYNCD_...",

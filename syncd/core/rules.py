@@ -57,7 +57,7 @@ class AppRule:
     on_delete: Literal["unlink", "archive"] = "unlink"
     scope: Callable[[Mapping[str, Value]], bool] | None = None
     """Who may be created here, by the contact's values; None: everyone."""
-    on_leave: Literal["keep", "archive", "unsubscribe"] = "keep"
+    on_leave: Literal["keep", "archive"] = "keep"
     poll_ms: int = 60_000
     pushed: bool = False
     """In this run what it shows does not count (`resync --push-only`)."""

@@ -101,7 +101,7 @@ def check_all(
 
     `public_url`: how the outside reaches the daemon, for webhooks.
     """
-    found = Found(apps=[], store=[], findings=_unheeded(config))
+    found = Found(apps=[], store=[])
     with ExitStack() as stack:
         store = None if offline else _open_store(config, found)
         if store is not None:
@@ -155,21 +155,12 @@ def _online(config: Config, app: AppConfig, connector: Connector, store: Store |
     return checked
 
 
-def _unheeded(config: Config) -> list[Finding]:
-    """Say what the text asks for and this version does not do, for the hub as a whole."""
-    if not config.alerts:
-        return []
-    return [Finding(level="warning", message="alerts: has no effect in this version: nobody is told by it")]
-
-
 def _unheeded_of(app: AppConfig, spec: Spec) -> list[Finding]:
     """Say what the text asks for in vain, for one app."""
     if app.on_leave == "keep":
         return []
     why = ""
-    if app.on_leave == "unsubscribe":
-        why = "in this version: who leaves the scope is kept"
-    elif not spec.archive:
+    if not spec.archive:
         why = "in this app: it cannot archive, who leaves the scope is kept"
     elif app.scope is None:
         why = "without a scope: nobody can leave it"
