@@ -78,7 +78,8 @@ ALLOWED: Final = {
     "syncd/store/store.py:<module> import threading": "threads of one process take turns to write",
     "syncd/store/lease.py:<module> import time": "a lease waits for its holder",
     "syncd/store/lease.py:__init__ os.urandom": "a lease tells its holders apart",
-    "syncd/store/lease.py:_who os.getpid": "a lease tells people who has it",
+    "syncd/store/lease.py:name_of os.getpid": "a lease tells people who has it",
+    "syncd/store/post.py:<module> import time": "a daemon that stands by says since when",
     "syncd/store/opening.py:<module> import tempfile": "the new key's file, before it has its name",
     "syncd/store/opening.py:_make_key os.urandom": "the key of a new store",
 }
