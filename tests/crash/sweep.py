@@ -93,7 +93,7 @@ def in_source() -> set[str]:
     """Name every boundary that the engine and the daemon have, by reading them."""
     house = Path(__file__).parent.parent.parent / "syncd"
     found: set[str] = set()
-    for file in (house / "daemon.py", *sorted((house / "engine").glob("*.py"))):
+    for file in (file for room in ("daemon", "engine") for file in sorted((house / room).glob("*.py"))):
         for kind, what in CALL.findall(file.read_text("utf-8")):
             found.add(f"{'app' if kind == 'call' else 'store'}.{what}")
     return found
