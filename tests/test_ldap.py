@@ -260,9 +260,12 @@ def test_a_new_entry_that_the_filter_would_not_show_is_taken_back(world: LdapWor
     app = world.open()
     result = refused(one(app, new(app, 1, email="ada@example.org")))
     assert (result.why, "new_values" in result.message, world.branch.all()) == ("invalid", True, [])
-    world.more["new_values"] = ["employeeType=staff"]
-    record = applied(one(world.open(), new(app, 1, email="ada@example.org")))
+    world.more["new_values"] = ["employeeType=staff", "preferredLanguage=en", "description=new", "description=new"]
+    world.mapped = {"language": FieldMap(path="preferredLanguage")}
+    record = applied(one(world.open(), new(app, 1, email="ada@example.org", language="de")))
     assert listing(app).keys() == {record.id}
+    held = world.branch.one(record.id)
+    assert (held["preferredLanguage"], held["description"]) == ([b"de"], [b"new"])
 
 
 def test_an_entry_is_archived_by_a_branch_of_its_own(world: LdapWorld) -> None:

@@ -62,6 +62,7 @@ SPEC: Final = Spec(
     quirks=(
         "Deletions are found by listing: whoever is not in two complete ones is asked for.",
         "Where the server has no assertion control (RFC 4528), an edit at the same moment may be overwritten; `check` says so.",
+        "Attributes that OpenLDAP's overlay `unique` guards are compared by their values, without regard to capitals.",
         "Entries are archived only where the operator says how (`archive_mark` or `archive_branch`).",
         "A value that is part of an entry's name is not written: nobody is renamed.",
     ),

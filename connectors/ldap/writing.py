@@ -162,13 +162,14 @@ class Writing:
         """Give what the entry holds now."""
         try:
             after = messages.entry_after(answer.controls) or self._session.one(dn, self._layout.asked)
-        except (SyncdError, BadAnswer):
-            after = None
+            record = None if after is None else self._app.record(after)[1]
+        except (SyncdError, BadAnswer):  # it was written: whatever the look at it brings
+            after = record = None
         if after is None:
             self._now.pop(id_, None)
-            return Applied(record=None)
-        self._now[id_] = after
-        return Applied(record=self._app.record(after)[1])
+        else:
+            self._now[id_] = after
+        return Applied(record=record)
 
     def _archive(self, write: Write, entry: Entry) -> Result:
         layout = self._layout
@@ -199,7 +200,11 @@ class Writing:
         except BadValue as error:
             return _unwritable(error)
         for name, value in layout.new_values:
-            made.setdefault(name, []).append(value)
+            held = made.setdefault(name, [])
+            if value not in held and not (
+                held and self._root.schema.is_single(name)
+            ):  # what the contact says comes first
+                held.append(value)
         naming = self._root.schema.name(layout.naming)
         name = made.setdefault(naming, [uuid4().hex.encode()])[0].decode()
         if len(name.encode()) > NAME_MAX:
