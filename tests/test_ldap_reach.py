@@ -167,6 +167,27 @@ def _tick(seconds: Iterator[int]) -> float:
     return next(seconds) / 100
 
 
+def test_an_edit_behind_a_listing_that_took_longer_than_the_overlap_is_told(world: LdapWorld) -> None:
+    world.add_all(persons(1010))
+    given = opening(
+        world.connector,
+        {**world.settings(), "overlap": 0},
+        network="private",
+        secrets=world.secrets,
+        time=Time(clock=partial(_tick, itertools.count(step=50))),  # each look at the clock is half a second
+    )
+    with contextlib.closing(world.connector.open(given)) as app:
+        pages = app.read(None)
+        first = next(pages).records[0].id
+        world.edit(first, first_name="Edited")
+        last = world.add(email="last@example.org")
+        while world.branch.one(last)["modifyTimestamp"] <= world.branch.one(first)["modifyTimestamp"]:
+            world.edit(last, first_name="Later")  # until a second has passed at the server
+        cursor = list(pages)[-1].cursor
+        told, _, _ = news(app, cursor)
+        assert told[first].fields["first_name"] == "Edited"
+
+
 # TLS --------------------------------------------------------------------------------------------------------------------
 
 
