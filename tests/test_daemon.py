@@ -24,6 +24,9 @@ def running(hub: Hub, *words: str, env: dict[str, str] | None = None) -> Iterato
     process = hub.start("run", *words, env=env)
     try:
         yield process
+    except BaseException as error:
+        error.add_note("the daemon said:\n" + (hub.folder / "err").read_text()[-4000:])
+        raise
     finally:
         if process.poll() is None:
             process.kill()
