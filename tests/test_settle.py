@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from syncd.core.merge import merge
-from syncd.core.settle import degraded, refuse, settle
-from syncd.core.state import Sent, Stamp
+from syncd.core.settle import degraded, refuse, settle, settle_all
+from syncd.core.state import Seen, Sent, Stamp
 from syncd.model import Raw
+from syncd.store import codec
 from tests.core_world import (
     World,
     agreed,
@@ -126,6 +129,31 @@ def test_settle_of_a_reply_takes_whatever_is_stored_as_the_spelling() -> None:
     [note] = settle(link, sent(2, company=("Sent", "'Sent'")), rules.apps[2], rules, authored=True)
     assert (note.kind, note.old, note.new) == ("note", "Sent", "SENT LTD")
     assert (link.base, link.acks) == ({"company": "SENT LTD"}, {"company": ["'Sent'", "SENT LTD"]})
+
+
+@pytest.mark.parametrize(("seconds", "ours"), [(31, True), (33, False)])
+def test_an_update_without_an_answer_may_still_arrive_until_the_apps_horizon(seconds: int, *, ours: bool) -> None:
+    """Seed 7175: looked up it had not happened, and then it did."""
+    rules = simple("company")
+    app = replace(rules.apps[2], spec=replace(rules.apps[2].spec, network=True, lag_seconds=2.0))
+    link = linked(2, seen={"company": "Old"}, company="Old")
+    assert settle_all(link, [sent(2, company=("Sent", "'Sent'"))], app, rules, 100) == []
+    link = codec.read_link(2, link.id, 1, None, 0, codec.link_doc(link), None)
+    for time_ms, shown in ((1_000, "Human"), (90 + seconds * 1000, "Human")):
+        link.seen = Seen(fields={"company": shown}, version=None, at_ms=time_ms, since_ms=0)
+        assert settle_all(link, [], app, rules, time_ms) == []
+    assert bool(link.late) is ours
+    link.seen = Seen(fields={"company": "SENT"}, version=None, at_ms=40_000, since_ms=0)
+    settle_all(link, [], app, rules, 40_000)
+    assert link.base == {"company": "SENT" if ours else "Old"}
+    assert link.late == []
+
+
+def test_an_update_to_an_app_on_this_machine_has_happened_or_never_will() -> None:
+    rules = simple("company")
+    link = linked(2, seen={"company": "Old"}, company="Old")
+    settle_all(link, [sent(2, company=("Sent", "'Sent'"))], rules.apps[2], rules, 100)
+    assert link.late == []
 
 
 def test_a_poorer_spelling_that_was_there_before_is_no_echo() -> None:

@@ -6,6 +6,7 @@ Knows nothing of policies or of what is planned. Hard rule: what is not provably
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from html import unescape
 from typing import Final
 from unicodedata import normalize
@@ -17,6 +18,8 @@ from syncd.model import Raw
 
 REFUSED: Final = "refused"
 GIVEN_BACK: Final = "given back"
+HORIZON_MS: Final = 30_000
+"""How long a request that we gave up on may still arrive (D_max), beside the app's own lag."""
 
 
 def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool) -> list[Entry]:
@@ -62,6 +65,30 @@ def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool
             link.acks[name] = [golden, raw, GIVEN_BACK] if given_back else [golden, raw]
         else:
             link.acks.pop(name, None)
+    return entries
+
+
+def horizon_ms(app: AppRule) -> int:
+    """Say how long after it was sent a write without an answer may still become visible; 0 where nothing is on a wire."""
+    lag_ms = int(app.spec.lag_seconds * 1000)
+    return HORIZON_MS + lag_ms if lag_ms or app.spec.network else 0
+
+
+def settle_all(link: Link, sents: Sequence[Sent], app: AppRule, rules: Rules, now_ms: int) -> list[Entry]:
+    """Recognise, without an answer, what may be ours in what the link shows now: these writes, and earlier updates that had
+    not happened when they were looked up and may have arrived since. One that is not there is kept in mind for so long.
+    """
+    assert link.seen is not None
+    entries: list[Entry] = []
+    waiting: list[Sent] = []
+    for place, sent in enumerate((*sents, *link.late)):
+        before = dict(link.base)
+        news = {name: raw for name, raw in sent.fields.items() if link.seen.fields.get(name) != before.get(name)}
+        entries += settle(link, sent if place < len(sents) else replace(sent, fields=news), app, rules, authored=False)
+        may_arrive = sent.kind == "update" and now_ms < sent.at_ms + horizon_ms(app)  # an opt-out that is seen is one
+        if may_arrive and link.base == before:
+            waiting.append(sent)
+    link.late = waiting
     return entries
 
 

@@ -57,6 +57,8 @@ class Link:
     """Fields whose cell holds no value of their type: it stays there and goes nowhere."""
     unheard: frozenset[str] = frozenset()
     """Consent fields whose cell holds no word that is known: nobody can tell whether this person opted out."""
+    late: list[Sent] = field(default_factory=list)
+    """Updates without an answer that had not happened when they were looked up: they may still arrive."""
     seen: Seen | None = None
 
 

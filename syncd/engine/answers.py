@@ -13,7 +13,7 @@ from typing import Any, Final
 from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import OUT
 from syncd.core.match import ALIAS
-from syncd.core.settle import refuse, settle
+from syncd.core.settle import refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.deletions import unlink
@@ -167,7 +167,11 @@ class Done:
         assert link.seen is not None
         before = dict(link.base)
         entries = written(sent, record.id, link.base) if authored or _arrived(sent, record) else []
-        entries += settle(link, sent, self.app.rule, self.hub.rules, authored=authored)
+        entries += (
+            settle(link, sent, self.app.rule, self.hub.rules, authored=True)
+            if authored
+            else settle_all(link, [sent], self.app.rule, self.hub.rules, self.now_ms)
+        )
         unseen = {name: raw for name, raw in sent.fields.items() if name not in record.fields}
         if unseen and sent.kind == "update":
             self.tx.mark_sent([replace(sent, fields=unseen)])  # not settled: nobody knows how the app spells it

@@ -14,7 +14,7 @@ from syncd.core.match import ALIAS
 from syncd.core.merge import Conflict, merge
 from syncd.core.plan import by_app, intents_for, left, planned_creates, stay
 from syncd.core.rules import Rules
-from syncd.core.settle import settle
+from syncd.core.settle import settle_all
 from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subjects_of
 from syncd.engine.hub import PAGE, Hub
@@ -120,13 +120,12 @@ def merge_contact(
     entries: list[Entry] = []
     bases = [(link, link.base, (dict(link.flaws), link.unheard)) for link in links]
     fresh = [link for link in links if link.seen is not None]
-    for sent in sents:
-        link = next((x for x in fresh if x.app == sent.app), None)
-        app = rules.app(sent.app)
-        if link is not None and app is not None:
+    for link in fresh:
+        mine, app = [sent for sent in sents if sent.app == link.app], rules.app(link.app)
+        if app is not None and (mine or link.late):
             link.base = dict(link.base)
-            entries += settle(link, sent, app, rules, authored=False)
-            out.settled.append(sent)
+            entries += settle_all(link, mine, app, rules, out.now_ms)
+            out.settled += mine
     golden = dict(contact.golden)
     email, shown = contact.golden.get("email"), shown_by(links)
     consented = listen(contact, links, known, rules, out.now_ms)
@@ -225,6 +224,7 @@ def unmerged(link: Link, now_ms: int) -> None:
     else:
         link.seen.fields = {**link.base, **link.seen.fields}
     link.base, link.acks, link.flaws, link.unread, link.unheard = {}, {}, {}, frozenset(), frozenset()
+    link.late = []
 
 
 def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, out: Outcome) -> None:

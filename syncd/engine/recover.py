@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.core.match import record_keys
+from syncd.core.settle import horizon_ms
 from syncd.core.state import Contact, Link, Sent
 from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
@@ -16,9 +17,6 @@ from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
-
-HORIZON_MS = 30_000
-"""How long a request that we gave up on may still arrive (D_max), beside the app's own lag."""
 
 
 def recover(hub: Hub, app: OpenApp) -> int:
@@ -110,8 +108,7 @@ def _settle_create(
     if len(records) == 1:
         done.wrote(sent, contact, None, records[0], authored=False)
         return 0
-    horizon_ms = 0 if app.rule.spec.lag_seconds == 0 and not app.rule.spec.network else HORIZON_MS
-    if records or now_ms < sent.at_ms + horizon_ms + int(app.rule.spec.lag_seconds * 1000):
+    if records or now_ms < sent.at_ms + horizon_ms(app.rule):
         return 1
     done.unsent.append(sent)
     return 0

@@ -68,6 +68,8 @@ def link_doc(link: Link) -> bytes:
         doc["u"] = sorted(link.unread)
     if link.unheard:
         doc["c"] = sorted(link.unheard)
+    if link.late:
+        doc["l"] = [[sent.fields, sent.golden, sent.at_ms] for sent in link.late]
     return _with_checksum(doc)
 
 
@@ -95,9 +97,24 @@ def read_link(
                 link.unread = frozenset(loaded["u"])
             if "c" in loaded:
                 link.unheard = frozenset(loaded["c"])
+            if "l" in loaded:
+                link.late = [_late(link, *each) for each in loaded["l"]]
     except _UNREADABLE:
         raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
     return link
+
+
+def _late(link: Link, fields: Any, golden: Any, at_ms: int) -> Sent:
+    return Sent(
+        app=link.app,
+        contact=link.contact,
+        kind="update",
+        record=link.id,
+        fields=_mapping(fields),
+        golden=_mapping(golden),
+        version=None,
+        at_ms=at_ms,
+    )
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -169,6 +169,7 @@ def mended(quirks: Quirks) -> Quirks:
         changes |= {"stale": False, "twice": False}
     if quirks.id_from_email:
         changes |= {"own_ids": True, "unique_email": True, "lower": (), "subscribes": False}
+        changes |= {"merges_new": False}  # the id of the third record would be that of one of the two
     if not quirks.cut:
         changes |= {"declared": False}
     if quirks.upper == quirks.lower:
