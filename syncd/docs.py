@@ -34,12 +34,12 @@ EXIT_CODES: Final = (
 )
 
 
-def update(root: Path, commands: str, cards: Sequence[Card], *, write: bool) -> list[Path]:
+def update(root: Path, commands: str, cards: Sequence[Card], *, documents: str = "", write: bool) -> list[Path]:
     """Print every marked block, and the page of every connector, anew; return the pages that were out of date.
 
     `write=False` leaves them so. Connectors have pages where there is a folder docs/connectors; what it holds besides goes.
     """
-    blocks = _blocks(commands, cards)
+    blocks = _blocks(commands, cards, documents)
     stale = []
     for path in pages(root):
         text = path.read_text("utf-8")
@@ -90,9 +90,10 @@ def _filled(text: str, blocks: Mapping[str, Callable[[], str]], path: Path) -> s
     return BLOCK.sub(fill, text)
 
 
-def _blocks(commands: str, cards: Sequence[Card]) -> dict[str, Callable[[], str]]:
+def _blocks(commands: str, cards: Sequence[Card], documents: str) -> dict[str, Callable[[], str]]:
     return {
         "commands": lambda: commands,
+        "documents": lambda: documents,
         "exit-codes": lambda: table(("code", "meaning"), [(str(code), text) for code, text in EXIT_CODES]),
         "reactions": _reactions,
         "configuration": _configuration,

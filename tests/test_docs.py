@@ -17,6 +17,7 @@ BLOCKS = (
     "configuration",
     "connector-table",
     "connectors",
+    "documents",
     "exit-codes",
     "field-types",
     "fields",
@@ -31,7 +32,7 @@ def printed(folder: Path, text: str, *, write: bool = True) -> tuple[str, list[P
     page = folder / "README.md"
     page.write_text(text)
     cards = [card_of(at) for _, at in sorted(registry.catalogue().items())]
-    stale = docs.update(folder, "THE COMMANDS", cards, write=write)
+    stale = docs.update(folder, "THE COMMANDS", cards, documents="THE DOCUMENTS", write=write)
     return page.read_text(), stale
 
 
@@ -50,6 +51,7 @@ def test_every_block_prints_something_and_printing_twice_changes_nothing(tmp_pat
     assert once.count("BETWEEN BLOCKS") == len(BLOCKS) - 1
     for word in (
         "THE COMMANDS",
+        "THE DOCUMENTS",
         "`apps.<name>.poll`",
         "| `csv` |",
         "- [csv](connectors/csv.md): a CSV file",

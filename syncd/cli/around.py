@@ -120,12 +120,13 @@ def docs(
 ) -> int:
     """Print the reference parts of README.md and docs/*.md from the code."""
     from syncd import registry
+    from syncd.cli.documents.printing import document_reference
     from syncd.cli.reference import command_reference
     from syncd.docs import update
     from syncd.kit.card import card_of
 
     cards = [card_of(folder, look=True) for folder in registry.catalogue().values()]
-    stale = update(root, command_reference(), cards, write=not check)
+    stale = update(root, command_reference(), cards, documents=document_reference(), write=not check)
     if as_json:
         show.document({"stale": [str(path) for path in stale], "written": not check})
     else:
