@@ -125,7 +125,11 @@ class Hub:
             )
 
     def _config(self, words: Sequence[str]) -> list[str]:
-        bare = {"docs", "demo"} & {*words[:1]} or words[:2] == ("connectors", "new") or {"-c", "--config", "--help", "--version"} & {*words}
+        bare = (
+            {"docs", "demo"} & {*words[:1]}
+            or words[:2] == ("connectors", "new")
+            or {"-c", "--config", "--help", "--version"} & {*words}
+        )
         return [] if bare else ["-c", "syncd.yaml"]
 
     def json(self, *words: str, code: int = 0, stdin: str = "") -> Any:

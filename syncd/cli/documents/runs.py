@@ -90,7 +90,7 @@ class Run(Doc):
     """What a run came to."""
 
     run: Annotated[int | None, says("its number in the history; null: none was begun")]
-    outcome: Annotated[Literal["in_sync", "partial", "held"], says("with exit code 0; 3 or 5; 4")]
+    outcome: Annotated[Literal["in_sync", "partial", "held"], says("in_sync: exit code 0; partial: 3 or 5; held: 4")]
     apps: Annotated[dict[str, Counts], says("app -> what happened in it")]
     held: Annotated[list[Held], says("what guards held")]
     inbox: Annotated[int | None, says("open cases in the inbox; null: nobody looked")]
@@ -128,9 +128,9 @@ class Plan(Doc):
     held: Annotated[list[Held], says("what guards would hold")]
     inbox: Annotated[list[PlannedCase], says("cases that are open then, at most 1000")]
     paused: Annotated[list[str], says("apps that take no part")]
-    unread: Annotated[list[str] | UnsetType, says("apps that could not be read: the plan shows nothing of them")] = (
-        UNSET
-    )
+    unread: Annotated[
+        list[str] | UnsetType, says("apps that were never looked at and cannot be read now: nothing is known of their people")
+    ] = UNSET  # fmt: skip
 
 
 class Approved(Doc):
