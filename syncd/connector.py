@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from syncd.errors import AccessError
-from syncd.model import FieldMap, Finding, Page, Record, Result, Spec, Write
+from syncd.model import FieldMap, Finding, Offered, Page, Record, Result, Spec, Write
 
 
 class Keeper(Protocol):
@@ -123,6 +123,14 @@ class SparesDownloads(Protocol):
 
     known_versions: Callable[[Sequence[str]], Mapping[str, str | None]] | None
     """Set by the engine before each read: id -> the version that the hub holds."""
+
+
+@runtime_checkable
+class Discovers(Protocol):
+    """An app that tells what fields the account has (`Spec.discovers`)."""
+
+    def offered(self) -> list[Offered]:
+        """List them, those that nobody mapped as well. Raises one of the reactions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -117,6 +117,8 @@ class FieldMap:
     max_length: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the field type for this app (region, order, separator)."""
+    label: str = ""
+    """What people call it in the app, where that is said instead of a path: the app knows where it lies when it is open."""
 
 
 def words_of(word: Raw) -> Sequence[Raw]:
@@ -161,6 +163,8 @@ class Spec:
     """The default map: standard field -> where it lies."""
     any_path: bool = False
     """Fields may lie anywhere (columns, properties); those named like a known field map by themselves."""
+    discovers: bool = False
+    """An account tells what fields it has (`offered`), and an operator may name them as people there do (`label`)."""
     flat: bool = False
     """The app holds single texts only: lists are joined, booleans and numbers are written as text."""
     create: bool = False
@@ -191,6 +195,20 @@ class Spec:
     """Reached over a network: TLS to public addresses only, unless the app says `network: private`."""
     quirks: tuple[str, ...] = ()
     """What is peculiar of the app and cannot be told from the rest, a sentence each: for the card."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offered:
+    """A field that an account has, as the account tells it."""
+
+    path: str
+    label: str
+    """What people there call it."""
+    type: str
+    """As the vendor calls it."""
+    read_only: bool = False
+    options: Mapping[str, Raw] = field(default_factory=dict)
+    """What people see -> the app's word, where it is one of several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.brevo.sandbox import Sandbox
 from syncd.connector import App, Heard, Refused
+from syncd.errors import ConfigError
 from syncd.http.app import HttpApp
 from syncd.http.sandbox import Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
@@ -110,15 +111,21 @@ def test_whose_address_or_number_it_is_already_is_told(world: BrevoWorld) -> Non
 
 def test_what_is_ignored_without_a_word_shows_in_what_is_read_back(world: BrevoWorld) -> None:
     id_ = world.add(email="ada@example.org")
-    mapped = {**world.mapped, "job_title": FieldMap(path="NOT_THERE"), "notes": FieldMap(path="POINTS")}
+    world.sandbox.define("TITLE")
+    mapped = {**world.mapped, "job_title": FieldMap(path="TITLE"), "notes": FieldMap(path="POINTS")}
     app = world.opened(world.settings_at(world.server.url), fields=mapped)
-    result = changed(app, id_, job_title="Countess", notes="many", first_name="Ada")
+    del world.sandbox.own["TITLE"]
+    result = changed(app, id_, job_title="Countess", first_name="Ada")
     assert result.record is not None
     assert {name: result.record.fields[name] for name in ("job_title", "notes", "first_name")} == {
         "job_title": None,
-        "notes": "12",
+        "notes": 12,
         "first_name": "Ada",
     }
+    refused = one(app, Write(kind="update", id=id_, fields={"notes": "many"}))
+    assert isinstance(refused, Rejected), "an attribute that is a number is told so before anything is sent"
+    with pytest.raises(ConfigError, match="nothing lies at TITLE"):
+        world.opened(world.settings_at(world.server.url), fields=mapped)
 
 
 def test_an_answer_without_an_id_to_a_create_is_in_doubt(world: BrevoWorld) -> None:
@@ -158,8 +165,8 @@ def test_an_unsubscription_that_is_no_change_is_found_by_the_sweep(world: BrevoW
 def test_ten_requests_a_second_are_asked_and_no_more(world: BrevoWorld) -> None:
     ids = world.add_all(persons(40))
     world.sandbox.a_second = 10
-    statuses = statuses_of(world)
     app = world.open()
+    statuses = statuses_of(world)
     for id_ in ids:
         known(app, id_)
     assert statuses == [200] * 40
@@ -193,9 +200,9 @@ def test_webhooks_are_asked_for_once_and_only_make_us_look(world: BrevoWorld) ->
 def test_webhooks_are_asked_for_as_the_document_says() -> None:
     document = Document(loaded("brevo/brevo.json"), prefix="/v3")
     with contextlib.closing(BrevoWorld()) as world:
-        problems = document.watch(world.server)
         app = world.open()
         assert isinstance(app, HttpApp)
+        problems = document.watch(world.server)
         app.subscribe(URL)
         assert app.subscribed(URL)
     assert problems == []

@@ -85,7 +85,7 @@ WRONG: list[tuple[str, list[str]]] = [
     # fields of an app
     (APP + "    fields: {phon: {path: T}}", ['c.yaml:5:14: apps.a.fields.phon: no such field, did you mean "phone"?']),
     (APP + "    fields: {phone: {paht: T}}", ['c.yaml:5:22: apps.a.fields.phone.paht: unknown key, did you mean "path"?']),
-    (APP + "    fields: {phone: T}", ["c.yaml:5:21: apps.a.fields.phone: expected a map with the keys direction, max_length, order, overflow, path, placeholder, region, required, separator, values, found a text"]),
+    (APP + "    fields: {phone: T}", ["c.yaml:5:21: apps.a.fields.phone: expected a map with the keys direction, label, max_length, order, overflow, path, placeholder, region, required, separator, values, found a text"]),
     (APP + "    fields: {phone: {path: T}, mobile: {path: T}}", ['c.yaml:5:47: apps.a.fields.mobile.path: the same path as that of the field "phone"']),
     (APP + "    fields: {phone: {order: dmy}}", ["c.yaml:5:14: apps.a.fields.phone: the field type phone has no option 'order'"]),
     (APP + "    fields: {industry: {values: {IT: x, EDV: X}}}", ["c.yaml:5:46: apps.a.fields.industry.values.EDV: the same word stands for another value above; it could not be read back"]),

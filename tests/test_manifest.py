@@ -137,6 +137,31 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "answer: person, fill: [{path: name, with: ['{last_name}']}]}",
         "nothing is called {last_name} here",
     ),
+    "a discovery of fields that nobody may map": (
+        "get: {call",
+        "discover: {call: GET /fields, items: fields, name: key}\nget: {call",
+        "discover: finds fields that nobody may map: say `record.any_path: true`",
+    ),
+    "a discovered path without a name": (
+        "get: {call",
+        "discover: {call: GET /fields, items: fields, name: key, path: own}\nget: {call",
+        "discover.path: expected a path with {name} at its end",
+    ),
+    "types from nowhere": (
+        "get: {call",
+        "discover: {call: GET /fields, items: fields, name: key, types: {int: number}}\nget: {call",
+        "discover.types: says what the types mean, but not where they are: add `type`",
+    ),
+    "a type on the wire that there is not": (
+        "get: {call",
+        "discover: {call: GET /fields, items: fields, name: key, type: t, types: {int: integer}}\nget: {call",
+        "discover.types.int: expected one of",
+    ),
+    "a mark that says nothing": (
+        "get: {call",
+        "discover: {call: GET /fields, items: fields, name: key, leave_out: [{path: old}]}\nget: {call",
+        "discover.leave_out[0]: needs `is` or `unless`, one of both",
+    ),
     "a field nobody has": ("field: email}", "field: emial}", 'errors[0].field: no such field, did you mean "email"?'),
     "a create that tells nothing": (", status: unknown}, answer: person}", "}}", "nothing says which record was made"),
     "a spread of something": ('"...": "{record}"', '"...": "{id}"', '"..." takes {record}'),

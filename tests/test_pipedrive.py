@@ -133,6 +133,7 @@ def test_without_campaigns_the_status_is_not_asked_for(world: PipedriveWorld) ->
     world.add(email="ada@example.org")
     settings = {**world.settings_at(world.server.url), "include": "files_count"}
     app = world.opened(settings)
+    world.server.asked.clear()
     assert [record.fields["email_consent"] for record in listing(app).values()] == [None]
     assert {asked.query.get("include_fields") for asked in world.server.asked} == {"files_count"}
 
@@ -157,8 +158,8 @@ def test_who_is_deleted_is_gone_and_is_told_by_nothing_but_webhooks(world: Piped
 def test_the_burst_is_not_overdrawn(world: PipedriveWorld) -> None:
     ids = world.add_all(persons(30))
     world.sandbox.step_seconds, world.sandbox.burst = 0.0, 10
-    statuses = statuses_of(world)
     app = world.open()
+    statuses = statuses_of(world)
     for id_ in ids:
         known(app, id_)
     assert statuses == [200] * 30
@@ -217,8 +218,9 @@ def test_the_documents_sample_is_read_as_it_is_meant() -> None:
     said = document["paths"]["/persons"]["get"]["responses"]["200"]["content"]["application/json"]["example"]
     said["additional_data"]["next_cursor"] = None
     with contextlib.closing(PipedriveWorld()) as world:
+        app = world.open()
         world.server.before = lambda _: Said(doc=said)
-        [record] = [record for page in world.open().read(None) for record in page.records]
+        [record] = [record for page in app.read(None) for record in page.records]
     fields = {name: raw for name, raw in record.fields.items() if raw is not None}
     assert (record.id, fields) == (
         "1",
@@ -238,9 +240,9 @@ def test_the_documents_sample_is_read_as_it_is_meant() -> None:
 def test_webhooks_are_asked_for_as_the_older_document_says() -> None:
     document = Document(loaded("pipedrive/pipedrive-v1.json"), prefix="/v1")
     with contextlib.closing(PipedriveWorld()) as world:
-        problems = document.watch(world.server)
         app = world.open()
         assert isinstance(app, HttpApp)
+        problems = document.watch(world.server)
         app.fingerprint()
         app.subscribe(URL)
         assert app.subscribed(URL)

@@ -18,8 +18,7 @@ import orjson
 from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered
 
 LIMIT_MAX, LIMIT_USUAL = 1000, 50
-TEXTS: Final = frozenset("FIRSTNAME LASTNAME SMS PHONE COMPANY LOYALTY".split())
-NUMBERS: Final = frozenset({"POINTS"})
+USUAL: Final = ("FIRSTNAME", "LASTNAME", "SMS", "PHONE", "COMPANY", "LOYALTY")
 EVENTS: Final = frozenset(
     "spam opened click hardBounce softBounce unsubscribed listAddition delivered contactUpdated contactDeleted".split()
 )
@@ -61,13 +60,26 @@ class Sandbox:
     """All other requests in an hour."""
     blocking_counts: bool = True
     """Who is blocked has changed (UNVERIFIED)."""
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> attribute."""
     contacts: dict[int, Contact] = field(default_factory=dict)
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     last: int = 0
     sent: dict[bool, list[int]] = field(default_factory=lambda: {True: [], False: []})
     fresh: Fresh = field(default_factory=Fresh)
 
+    def __post_init__(self) -> None:
+        for name in USUAL:
+            self.define(name)
+        self.define("POINTS", "float")
+
     # What people do, behind the API's back --------------------------------------------------------------------------
+
+    def define(self, name: str, type_: str = "text", labels: tuple[str, ...] = (), *, category: str = "normal") -> None:
+        """Make an attribute; one with labels is a category, and its values are numbers."""
+        options = [{"value": n, "label": label} for n, label in enumerate(labels, 1)]
+        kind = {"category": "category", "enumeration": options} if labels else {"category": category, "type": type_}
+        self.own[name] = {"name": name, **kind}
 
     def add(self, email: str, attributes: Mapping[str, Any]) -> str:
         self.last += 1
@@ -146,6 +158,8 @@ class Sandbox:
                 return self._list(asked.query)
             case "POST", []:
                 return self._create(asked.json())
+            case "GET", ["attributes"]:
+                return Said(doc={"attributes": list(self.own.values())})
             case "GET", [name]:
                 statistics: dict[str, list[Any]] = {each: [] for each in STATISTICS}
                 return Said(doc={**self._shown(self._by(name)), "statistics": statistics})
@@ -232,8 +246,7 @@ class Sandbox:
         known = {
             name: value
             for name, value in attributes.items()
-            if (name in TEXTS | {"EMAIL"} and isinstance(value, str))
-            or (name in NUMBERS and isinstance(value, int | float))
+            if (name == "EMAIL" and isinstance(value, str)) or (name in self.own and held_by(self.own[name], value))
         }
         for name, shape in (("EMAIL", EMAIL), ("SMS", SMS)):
             if known.get(name) and not shape.fullmatch(str(known[name])):
@@ -270,6 +283,22 @@ class Sandbox:
             "listIds": contact.lists,
             "attributes": contact.attributes,
         }
+
+
+def held_by(own: Mapping[str, Any], value: Any) -> bool:
+    """Say whether an attribute takes this value; an empty text clears any (UNVERIFIED)."""
+    if own["category"] == "category":
+        return value == "" or value in {each["value"] for each in own["enumeration"]}
+    if own["category"] != "normal":
+        return False
+    match own["type"]:
+        case _ if value == "":
+            return True
+        case "float":
+            return type(value) in {int, float}
+        case "boolean":
+            return isinstance(value, bool)
+    return isinstance(value, str)
 
 
 def iso(us: int) -> str:

@@ -18,6 +18,7 @@ class World(ApiWorld[Sandbox]):
 
     secrets = {"api_key": "xkeysib"}
     mapped = {"phone": FieldMap(path="PHONE"), "company": FieldMap(path="COMPANY")}
+    labels = {"company": "COMPANY"}
     path = "/v3"
     people = 1010
     fields = ("email", "first_name", "phone", "company")

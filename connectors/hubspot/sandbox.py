@@ -8,6 +8,7 @@ rate limits with their headers. Behaviour that no document states is a field of 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -19,7 +20,7 @@ from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answe
 
 WRITABLE: Final = frozenset(
     "email firstname lastname salutation company jobtitle phone mobilephone website address city state zip country "
-    "industry lifecyclestage loyalty".split()
+    "industry lifecyclestage".split()
 )
 READ_ONLY: Final = frozenset("createdate lastmodifieddate hs_object_id hs_email_optout hs_additional_emails".split())
 ALWAYS: Final = ("createdate", "hs_object_id", "lastmodifieddate")
@@ -61,6 +62,8 @@ class Sandbox:
     """E-mail addresses are written in lower case (UNVERIFIED)."""
     step_seconds: float = 0.0
     """So much time passes with each request."""
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Name -> definition of a property that the account made."""
     contacts: dict[int, Contact] = field(default_factory=dict)
     by_email: dict[str, int] = field(default_factory=dict)
     opted_out: set[str] = field(default_factory=set)
@@ -77,6 +80,7 @@ class Sandbox:
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
+        self.define("loyalty", "Loyalty")
         self.login = Authority(
             clock=self.clock,
             page="/oauth/authorize",
@@ -99,6 +103,10 @@ class Sandbox:
 
     def edit(self, id_: str, properties: dict[str, str]) -> None:
         self._set(self.contacts[int(id_)], properties)
+
+    def define(self, name: str, label: str, type_: str = "string", shown_as: str = "text", **more: Any) -> None:
+        """Make a property. `options`: value -> label; `read_only`; `calculated`."""
+        self.own[name] = property_of(name, label, type_, shown_as, **more)
 
     def archive(self, id_: str) -> None:
         contact = self.contacts[int(id_)]
@@ -210,6 +218,12 @@ class Sandbox:
                 return Said(doc={"portalId": self.portal, "timeZone": "UTC"})
             case "POST", ["communication-preferences", "v4", "statuses", address, "unsubscribe-all"]:
                 return self._unsubscribe(address, asked)
+            case "GET", ["crm", "v3", "properties", "contacts"]:
+                usual = [property_of(name, name.title(), "string", "text") for name in sorted(WRITABLE)]
+                fixed = [
+                    property_of(name, name.title(), "string", "text", read_only=True) for name in sorted(READ_ONLY)
+                ]
+                return Said(doc={"results": [*usual, *fixed, *self.own.values()]})
             case method, ["crm", "v3", "objects", "contacts", *rest]:
                 return self._objects(method, rest, asked)
         raise Refused(404, "OBJECT_NOT_FOUND")
@@ -301,8 +315,12 @@ class Sandbox:
         for name, value in properties.items():
             if not isinstance(value, str):
                 raise invalid(name, "INVALID_TYPE")
-            if name in READ_ONLY or name not in WRITABLE:
-                raise invalid(name, "READ_ONLY_VALUE" if name in READ_ONLY else "PROPERTY_DOESNT_EXIST")
+            if name not in WRITABLE | READ_ONLY | self.own.keys():
+                raise invalid(name, "PROPERTY_DOESNT_EXIST")
+            if name in READ_ONLY or (name in self.own and self.own[name]["modificationMetadata"]["readOnlyValue"]):
+                raise invalid(name, "READ_ONLY_VALUE")
+            if name in self.own and value and not held_by(self.own[name], value):
+                raise invalid(name, "INVALID_OPTION" if self.own[name]["options"] else "INVALID_TYPE")
             if len(value) > VALUE_MAX or (name == "email" and value and not ADDRESS.fullmatch(value)):
                 raise invalid(name, "INVALID_EMAIL" if name == "email" else "INVALID_LENGTH")
         address = properties.get("email", "").lower()
@@ -389,6 +407,39 @@ class Sandbox:
 def iso(us: int) -> str:
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=us)
     return f"{at.isoformat(timespec='milliseconds')[:-6]}Z"
+
+
+def property_of(
+    name: str,
+    label: str,
+    type_: str,
+    shown_as: str,
+    *,
+    options: Mapping[str, str] | None = None,
+    read_only: bool = False,
+    calculated: bool = False,
+) -> dict[str, Any]:
+    there = [
+        {"value": value, "label": word, "hidden": False, "displayOrder": n}
+        for n, (value, word) in enumerate((options or {}).items())
+    ]
+    fixed = read_only or calculated
+    meta = {"readOnlyValue": fixed, "readOnlyDefinition": True, "archivable": False}
+    return {"name": name, "label": label, "type": type_, "fieldType": shown_as, "groupName": "contactinformation",
+            "options": there, "calculated": calculated, "hasUniqueValue": False, "hidden": False, "archived": False,
+            "modificationMetadata": meta}  # fmt: skip
+
+
+def held_by(own: Mapping[str, Any], value: str) -> bool:
+    """Say whether a property takes this text: numbers are told apart, and options are those that there are."""
+    if own["type"] == "number":
+        return re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", value) is not None
+    if own["type"] == "bool":
+        return value in {"true", "false"}
+    if not own["options"]:
+        return True
+    parts = value.split(";") if own["fieldType"] == "checkbox" else [value]
+    return {each["value"] for each in own["options"]}.issuperset(parts)
 
 
 def named(text: str) -> tuple[str, ...]:

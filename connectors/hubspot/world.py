@@ -19,6 +19,7 @@ class World(ApiWorld[Sandbox]):
 
     secrets = {"token": "token"}
     people = 250
+    labels = {"industry": "Industry"}
     fields = ("email", "first_name", "phone", "company", "job_title")
     refused = {"email": "no address"}
 

@@ -19,7 +19,14 @@ from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answe
 
 STATUSES: Final = frozenset({"subscribed", "unsubscribed", "cleaned", "pending", "transactional"})
 CLOSED: Final = frozenset({"unsubscribed", "cleaned"})
-TAGS: Final = ("FNAME", "LNAME", "PHONE", "LOYALTY")
+TAGS: Final = {
+    "FNAME": "First Name",
+    "LNAME": "Last Name",
+    "PHONE": "Phone Number",
+    "COMPANY": "Company",
+    "LOYALTY": "Loyalty",
+}
+"""Merge fields that every audience of ours has: texts."""
 ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 COUNT_MAX, BATCH_MAX, TEXT_MAX = 1000, 500, 255
 
@@ -43,7 +50,7 @@ class Member:
     contact_id: str
     email: str
     status: str
-    merge: dict[str, str]
+    merge: dict[str, Any]
     language: str = ""
     changed_us: int = 0
 
@@ -70,10 +77,14 @@ class Sandbox:
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     by_api: dict[str, int] = field(default_factory=dict)
     """contact_id -> when it was changed by the API last, which webhooks may leave out."""
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Tag -> merge field."""
     fresh: Fresh = field(default_factory=Fresh)
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
+        for tag, name in TAGS.items():
+            self.define(tag, name)
         self.login = Authority(
             clock=self.clock,
             page="/oauth2/authorize",
@@ -85,17 +96,23 @@ class Sandbox:
 
     # What people do, behind the API's back --------------------------------------------------------------------------
 
-    def add(self, email: str, merge: dict[str, str] | None = None, status: str = "subscribed") -> str:
+    def add(self, email: str, merge: dict[str, Any] | None = None, status: str = "subscribed") -> str:
         self.last += 1
         contact_id = hashlib.md5(str(self.last).encode(), usedforsecurity=False).hexdigest()
         self.members[contact_id] = Member(contact_id, email, status, dict(merge or {}), "", self.clock.tick())
         return contact_id
 
+    def define(self, tag: str, name: str, type_: str = "text", choices: tuple[str, ...] = ()) -> None:
+        """Make a merge field."""
+        options = {"choices": list(choices)} if choices else {"size": 25}
+        self.own[tag] = {"merge_id": len(self.own) + 1, "tag": tag, "name": name, "type": type_, "required": False,
+                         "default_value": "", "public": False, "options": options, "list_id": self.audience}  # fmt: skip
+
     def edit(self, contact_id: str, **changes: Any) -> None:
         """Change email, status, language, or merge fields by their tags."""
         member = self.members[contact_id]
         for name, value in changes.items():
-            if name in TAGS:
+            if name in self.own:
                 member.merge[name] = value
             else:
                 setattr(member, name, value)
@@ -162,6 +179,12 @@ class Sandbox:
                 return Said(doc={"id": self.audience})
             case "POST", []:
                 return self._batch(asked.json())
+            case "GET", ["merge-fields"]:
+                count, offset = int(asked.query.get("count", 10)), int(asked.query.get("offset", 0))
+                if not 0 < count <= COUNT_MAX:
+                    raise Refused(400, "Invalid Resource", "count")
+                page = list(self.own.values())[offset : offset + count]
+                return Said(doc={"merge_fields": page, "list_id": self.audience, "total_items": len(self.own)})
             case "GET", ["webhooks"]:
                 return Said(
                     doc={"webhooks": self.webhooks, "list_id": self.audience, "total_items": len(self.webhooks)}
@@ -248,7 +271,7 @@ class Sandbox:
         if "status" in doc and doc["status"] not in STATUSES:
             raise Refused(400, "Invalid Resource", "status")
         for tag, value in doc.get("merge_fields", {}).items():
-            if not isinstance(value, str) or len(value.encode()) > 4 * TEXT_MAX:
+            if not held_by(self.own.get(tag, {"type": "text"}), value):
                 raise Refused(400, "Invalid Resource", tag)
 
     def _set(self, member: Member, doc: dict[str, Any]) -> None:
@@ -256,7 +279,7 @@ class Sandbox:
         status = doc.get("status", member.status)
         member.status = "pending" if status == "subscribed" != member.status and self.double_opt_in else status
         member.language = doc.get("language", member.language)
-        known = {tag: value for tag, value in doc.get("merge_fields", {}).items() if tag in TAGS}
+        known = {tag: value for tag, value in doc.get("merge_fields", {}).items() if tag in self.own}
         member.merge |= known  # tags that the audience does not have are dropped without a word
         member.changed_us = self.by_api[member.contact_id] = self.clock.tick()
 
@@ -279,11 +302,22 @@ class Sandbox:
             "contact_id": member.contact_id,
             "email_address": member.email,
             "status": member.status,
-            "merge_fields": {tag: member.merge.get(tag, "") for tag in TAGS},
+            "merge_fields": {tag: member.merge.get(tag, "") for tag in self.own},
             "language": member.language,
             "last_changed": _iso(member.changed_us),
             "list_id": self.audience,
         }
+
+
+def held_by(own: dict[str, Any], value: Any) -> bool:
+    """Say whether a merge field takes this value; an empty text clears any."""
+    if value == "":
+        return True
+    if own["type"] == "number":
+        return type(value) in {int, float}
+    if not isinstance(value, str) or len(value.encode()) > 4 * TEXT_MAX:
+        return False
+    return "choices" not in own.get("options", {}) or value in own["options"]["choices"]
 
 
 def hashed(email: str) -> str:

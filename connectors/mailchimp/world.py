@@ -10,7 +10,7 @@ from syncd.model import Raw
 
 from .sandbox import Sandbox
 
-NAMES: Final = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE"}
+NAMES: Final = {"first_name": "FNAME", "last_name": "LNAME", "phone": "PHONE", "company": "COMPANY"}
 
 
 class World(ApiWorld[Sandbox]):
@@ -18,6 +18,7 @@ class World(ApiWorld[Sandbox]):
 
     secrets = {"api_key": "key-us19"}
     settings = {"audience": "a1b2c3"}
+    labels = {"company": "Company"}
     path = "/3.0"
     people = 1100
     fields = ("email", "first_name", "phone", "last_name")

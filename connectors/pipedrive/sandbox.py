@@ -8,6 +8,7 @@ requests and by tokens, webhooks without a signature. What no document states is
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,9 +23,9 @@ from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answe
 LIMIT_MAX, LIMIT_USUAL, IDS_MAX = 500, 100, 100
 PLAIN: Final = frozenset({"name", "job_title", "notes", "birthday"})
 STATUSES: Final = frozenset({"no_consent", "unsubscribed", "subscribed", "archived"})
-KEY: Final = re.compile(r"[0-9a-f]{40}")
 FIRST_NAME, COMPANY, LOYALTY = "a" * 40, "b" * 40, "c" * 40
-"""Custom fields of this company."""
+"""Custom fields that every company of ours has: texts."""
+TEXTS: Final = frozenset({"varchar", "text", "phone", "date", "time", "varchar_auto"})
 ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+")
 BURST_US, DAY_US, SECOND_US = 2_000_000, 86_400_000_000, 1_000_000
 COSTS: Final = {"GET": 10, "POST": 5, "PATCH": 5, "DELETE": 3}
@@ -66,6 +67,8 @@ class Sandbox:
     deleted_answer: bool = True
     """Who is deleted still answers to the id, and says so (UNVERIFIED)."""
     persons: dict[int, Person] = field(default_factory=dict)
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Key -> definition of a custom field."""
     webhooks: list[dict[str, Any]] = field(default_factory=list)
     last: int = 0
     sent: list[int] = field(default_factory=list)
@@ -74,6 +77,8 @@ class Sandbox:
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
+        for key, name in ((FIRST_NAME, "First name"), (COMPANY, "Company"), (LOYALTY, "Loyalty")):
+            self.define(name, key=key)
         self.login = Authority(
             clock=self.clock,
             page="/oauth/authorize",
@@ -91,6 +96,14 @@ class Sandbox:
         self.persons[self.last] = Person(id=self.last, changed_us=0, fields=own)
         self.edit(str(self.last), fields)
         return str(self.last)
+
+    def define(self, name: str, type_: str = "varchar", options: tuple[str, ...] = (), *, key: str = "") -> str:
+        """Make a custom field; give the key that the company gives it."""
+        key = key or hashlib.sha1(f"{self.company} {name} {len(self.own)}".encode(), usedforsecurity=False).hexdigest()
+        first = 1 + sum(len(each["options"] or ()) for each in self.own.values())
+        there = [{"id": first + n, "label": label, "color": None} for n, label in enumerate(options)] or None
+        self.own[key] = field_of(name, key, type_, there, custom=True)
+        return key
 
     def edit(self, id_: str, fields: Mapping[str, Any]) -> None:
         person = self.persons[int(id_)]
@@ -199,6 +212,8 @@ class Sandbox:
 
     def _v2(self, asked: Asked) -> Said:
         match asked.method, asked.parts[2:]:
+            case "GET", ["personFields"]:
+                return self._fields(asked.query)
             case "GET", ["persons"]:
                 return self._list(asked.query)
             case "POST", ["persons"]:
@@ -213,6 +228,16 @@ class Sandbox:
                 self.delete(str(self._there(id_).id))
                 return good({"id": int(id_)})
         raise Refused(404, "not found")
+
+    def _fields(self, query: Mapping[str, str]) -> Said:
+        """Those that everybody has, and the company's own."""
+        limit, begin = int(query.get("limit", LIMIT_USUAL)), int(query.get("cursor", 0))
+        if not 0 < limit <= LIMIT_MAX:
+            raise Refused(400, "ERR_SCHEMA_VALIDATION_FAILED")
+        usual = [field_of(name.title(), name, "varchar", None, custom=False) for name in sorted(PLAIN)]
+        rows = [*usual, *self.own.values()]
+        more = {"next_cursor": str(begin + limit)} if len(rows) > begin + limit else {}
+        return Said(doc={"success": True, "data": rows[begin : begin + limit], "additional_data": more})
 
     def _there(self, id_: str) -> Person:
         person = self.persons.get(int(id_)) if id_.isdecimal() else None
@@ -283,7 +308,7 @@ class Sandbox:
                 sound = all(isinstance(each["value"], str) and each["value"] for each in value)
                 sound = sound and all(isinstance(each.get("primary", False), bool) for each in value)
             elif name == "custom_fields":
-                sound = all(key in {FIRST_NAME, COMPANY, LOYALTY} and each != [] for key, each in value.items())
+                sound = all(key in self.own and held_by(self.own[key], each) for key, each in value.items())
             else:
                 sound = name == "marketing_status" and value in STATUSES
             if not sound:
@@ -305,6 +330,34 @@ class Sandbox:
             "label_ids": [],
             **status,
         }
+
+
+def field_of(name: str, key: str, type_: str, options: list[dict[str, Any]] | None, *, custom: bool) -> dict[str, Any]:
+    return {
+        "field_name": name,
+        "field_code": key,
+        "field_type": type_,
+        **({"options": options} if options else {"options": None}),
+        "is_custom_field": custom,
+        "is_optional_response_field": False,
+    }
+
+
+def held_by(own: Mapping[str, Any], value: Any) -> bool:
+    """Say whether a custom field takes this value: options travel as their ids, and a set without any as null."""
+    ids = {each["id"] for each in own["options"] or ()}
+    if value is None:
+        return True
+    match own["field_type"]:
+        case "enum":
+            return type(value) is int and value in ids
+        case "set":
+            return isinstance(value, list) and bool(value) and ids.issuperset(value)
+        case "double":
+            return type(value) in {int, float}
+        case "monetary":
+            return isinstance(value, dict) and type(value.get("value")) in {int, float} and "currency" in value
+    return own["field_type"] in TEXTS and isinstance(value, str)
 
 
 def with_primary(items: list[dict[str, Any]]) -> list[dict[str, Any]]:

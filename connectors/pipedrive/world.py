@@ -24,6 +24,7 @@ class World(ApiWorld[Sandbox]):
 
     secrets = {"token": "token"}
     mapped = {name: FieldMap(path=f"custom_fields.{key}") for name, key in CUSTOM.items()}
+    labels = {"company": "Company"}
     people = 1010
     fields = ("email", "first_name", "phone", "company")
 

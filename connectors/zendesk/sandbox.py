@@ -23,6 +23,8 @@ WRITABLE: Final = frozenset(
 )
 ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MINUTE_US: Final = 60_000_000
+OWN: Final = ("First name", "Last name", "Company", "Job title", "Newsletter")
+"""User fields that every account of ours has: texts."""
 
 
 class Refused(Refusal):
@@ -47,6 +49,8 @@ class Sandbox:
     step_seconds: float = 0.0
     users: dict[int, dict[str, Any]] = field(default_factory=dict)
     changed: dict[int, int] = field(default_factory=dict)
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Key -> user field."""
     identities: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     last: int = 1000
     sent: list[int] = field(default_factory=list)
@@ -56,6 +60,8 @@ class Sandbox:
     login: Authority = field(init=False)
 
     def __post_init__(self) -> None:
+        for title in OWN:
+            self.define(title)
         self.login = Authority(
             clock=self.clock,
             page="/oauth/authorizations/new",
@@ -85,6 +91,14 @@ class Sandbox:
             self._identify(id_, email, primary=True)
         self.edit(str(id_), {name: value for name, value in fields.items() if name != "email"})
         return str(id_)
+
+    def define(self, title: str, type_: str = "text", options: tuple[str, ...] = (), *, active: bool = True) -> str:
+        """Make a user field; give its key. An option is known by its tag, which is made of its name."""
+        key = title.lower().replace(" ", "_")
+        tags = [{"id": n, "name": name, "value": f"{key}_{name.lower()}"} for n, name in enumerate(options, 1)]
+        self.own[key] = {"id": 900 + len(self.own), "key": key, "title": title, "type": type_, "active": active,
+                         "system": False, **({"custom_field_options": tags} if tags else {})}  # fmt: skip
+        return key
 
     def edit(self, id_: str, fields: dict[str, Any]) -> None:
         user = self.users[int(id_)]
@@ -191,6 +205,9 @@ class Sandbox:
                 return Said(
                     doc={"user": {"id": 1, "name": "Agent", "email": self.agent, "role": "admin", "active": True}}
                 )
+            case "GET", ["user_fields"]:
+                rows = list(self.own.values())
+                return Said(doc={"user_fields": rows, "count": len(rows), "next_page": None, "previous_page": None})
             case "GET", ["users"]:
                 return self._list(asked)
             case "POST", ["users"]:
@@ -277,13 +294,12 @@ class Sandbox:
         return self._shown(id_)
 
     def _sound(self, given: dict[str, Any], id_: int) -> None:
-        unknown = given.keys() - WRITABLE
-        if unknown or not all(
-            isinstance(value, str) or value is None for value in given.get("user_fields", {}).values()
-        ):
-            raise Refused(
-                422, "RecordInvalid", {name: [{"error": "InvalidValue"}] for name in unknown or {"user_fields"}}
-            )
+        own = given.get("user_fields", {})
+        for key in own.keys() - self.own.keys():
+            del own[key]  # ignored without a word (UNVERIFIED)
+        wrong = (given.keys() - WRITABLE) or {key for key, value in own.items() if not held_by(self.own[key], value)}
+        if wrong:
+            raise Refused(422, "RecordInvalid", {name: [{"error": "InvalidValue"}] for name in wrong})
         if email := given.get("email"):
             self._free(email, id_, "email")
 
@@ -312,3 +328,19 @@ class Sandbox:
     def _shown(self, id_: int) -> dict[str, Any]:
         at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.changed[id_] // 1_000_000)
         return {**self.users[id_], "updated_at": f"{at:%Y-%m-%dT%H:%M:%S}Z"}
+
+
+def held_by(own: dict[str, Any], value: Any) -> bool:
+    """Say whether a user field takes this value; null clears any."""
+    match own["type"]:
+        case _ if value is None:
+            return True
+        case "checkbox":
+            return isinstance(value, bool)
+        case "integer":
+            return type(value) is int
+        case "decimal":
+            return type(value) in {int, float}
+        case "dropdown":
+            return value in {each["value"] for each in own["custom_field_options"]}
+    return isinstance(value, str)

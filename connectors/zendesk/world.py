@@ -25,6 +25,7 @@ class World(ApiWorld[Sandbox]):
             **{name: f"user_fields.{name}" for name in ("first_name", "company")},
         }.items()
     }
+    labels = {"company": "Company"}
     path = "/api/v2"
     people = 130
     fields = ("email", "first_name", "phone", "company")

@@ -234,5 +234,37 @@ def _tell_side_by_side(records: list[dict[str, Any]]) -> None:
     show.table(["", *(f"{each['app']}:{each['record']}" for each in records)], rows, indent="  ")
 
 
-COMMANDS = (status, explain, history)
+def fields(
+    app: Annotated[str, typer.Argument(metavar="APP", help="The app whose fields are asked for.")],
+    config: ConfigFile = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> int:
+    """List the fields that an app's account has, its own as well: what they are called, where they lie, what they may hold."""
+    from syncd.ops.check import opening
+    from syncd.ops.offered import fields_of
+
+    with opened(config) as session:
+        known([app], [each.name for each in session.config.apps], "app")
+        settings = session.config.app(app)
+        doc = fields_of(
+            settings, session.load(settings), opening(session.config, settings, session.keeper(settings.name))
+        )
+    if as_json:
+        show.document(doc)
+        return 0
+    rows = [
+        [
+            *(each["label"], each["path"], each["type"], "read" if each["read_only"] else ""),
+            *(each["field"] or "-", ", ".join(each["options"])),
+        ]
+        for each in doc["fields"]
+    ]
+    show.table(["called", "path", "type", "only", "field", "options"], rows)
+    if not doc["tells"]:
+        show.line(f"{doc['connector']} does not tell of other fields; these are in effect")
+    return 0
+
+
+COMMANDS = (status, explain, history, fields)
 GROUPS = (("inbox", "What waits for a decision.", (inbox_list, inbox_show, inbox_resolve)),)

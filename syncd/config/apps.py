@@ -200,10 +200,11 @@ def _fields(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, FieldMap]
         if where is None:
             continue
         _check_values(where, around.fields[name], at)
-        if "path" in changes and where.direction != "none":
-            if where.path in moved:
-                at.down("path").problem(f'the same path as that of the field "{moved[where.path]}"')
-            moved[where.path] = name
+        if changes.keys() & {"path", "label"} and where.direction != "none":
+            place, key = (where.label, "label") if where.label else (where.path, "path")
+            if place in moved:
+                at.down(key).problem(f'the same {key} as that of the field "{moved[place]}"')
+            moved[place] = name
         fields[name] = where
     # A path that the operator gave to a field is taken from the field that has it by default.
     return {name: where for name, where in fields.items() if moved.get(where.path, name) == name or name in given}
@@ -212,6 +213,8 @@ def _fields(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, FieldMap]
 def _field(name: str, changes: Mapping[str, Any], spec: Spec, at: Spot) -> FieldMap | None:
     """Return one entry of the map, or None after saying why it cannot be."""
     base = spec.fields.get(name)
+    if "label" in changes:
+        return _labelled(changes, base or FieldMap(path=""), spec, at)
     path = changes.get("path") or (base.path if base else name if spec.any_path else None)
     known = {where.path for where in spec.fields.values()}
     if path is None:
@@ -223,7 +226,21 @@ def _field(name: str, changes: Mapping[str, Any], spec: Spec, at: Spot) -> Field
             f"{spec.name} has no such path{did_you_mean(path, known) or f'; known: {choose_from(known)}'}"
         )
         return None
-    base = base or FieldMap(path=path)
+    return _changed(changes, base or FieldMap(path=path), path)
+
+
+def _labelled(changes: Mapping[str, Any], base: FieldMap, spec: Spec, at: Spot) -> FieldMap | None:
+    """Return the entry of a field that goes by what people there call it, or None after saying why it cannot."""
+    if "path" in changes:
+        at.down("label").problem("says the same as `path`: give one of both")
+        return None
+    if not spec.discovers:
+        at.down("label").problem(f"{spec.name} does not tell what its fields are called: give the path")
+        return None
+    return replace(_changed(changes, base, ""), label=changes["label"])
+
+
+def _changed(changes: Mapping[str, Any], base: FieldMap, path: str) -> FieldMap:
     options = {key: changes[key] for key in (*_TYPE_OPTIONS, *_LENS_OPTIONS) if key in changes}
     plain = {key: changes[key] for key in ("direction", "values", "required", "max_length") if key in changes}
     return replace(base, path=path, options={**base.options, **options}, **plain)

@@ -78,6 +78,9 @@ FIELD_OPTIONS: Final[dict[str, Key]] = {
 FIELD_MAP: Final = Keys(
     keys={
         "path": Key(shape=PLAIN, help="where the field lies in this app: a column, a property"),
+        "label": Key(
+            shape=PLAIN, help="what people there call it, instead of its path, where the app tells of its fields"
+        ),
         "direction": Key(shape=Word(("in", "out", "both", "none")), help="which way it travels", default="both"),
         "values": Key(
             shape=MapOf(item=OneOrMore(Scalar())),
@@ -122,7 +125,7 @@ FIELD: Final = Keys(
     elsewhere={
         **dict.fromkeys(("from", "take", "where", "of", "formula"), _COMPUTED),
         **dict.fromkeys(
-            ("path", "direction", "values", "required", "max_length"),
+            ("path", "label", "direction", "values", "required", "max_length"),
             "belongs to a field of one app: apps: <app>: fields: <field>:",
         ),
     },

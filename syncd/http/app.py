@@ -8,40 +8,31 @@ answer that says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path as File
 from typing import Any, Final
 
 from syncd.connector import App, Authorization, Connector, Opening
-from syncd.errors import ConfigError, TransientError
+from syncd.errors import AccessError, TransientError
 from syncd.http.auth import Source
-from syncd.http.coding import KINDS
 from syncd.http.compiling import load_manifest
+from syncd.http.discovery import Told, lies_in, tell
 from syncd.http.faults import Answer, Fault
 from syncd.http.feed import Feed
 from syncd.http.hooks import HookEar, subscribe, subscribed
+from syncd.http.mapping import fields_in_effect
+from syncd.http.marks import marked
 from syncd.http.pages import items_of
-from syncd.http.paths import Path, compile_field_path, find, reader, shown
+from syncd.http.paths import Path, find, reader, shown
 from syncd.http.session import Session
-from syncd.http.terms import Call, Field, GetBatch, Manifest
+from syncd.http.terms import Call, GetBatch, Manifest
 from syncd.http.texts import fill
 from syncd.http.writing import Writer
-from syncd.model import FieldMap, Finding, Page, Raw, Record, Result, Write
+from syncd.model import FieldMap, Finding, Offered, Page, Raw, Record, Result, Write
 
 ID_MAX: Final = 500
-TEXT: Final = KINDS["text"].read
 FRESH_SECONDS: Final = 1.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """One field in effect: the manifest's, with what the operator says of it."""
-
-    field: Field
-    map: FieldMap
-    read: Callable[[dict[str, Any]], Raw]
 
 
 class HttpApp:
@@ -50,10 +41,15 @@ class HttpApp:
     def __init__(self, manifest: Manifest, opening: Opening) -> None:
         time = opening.time
         self.spec, self.manifest = manifest.spec, manifest
-        self.known = _fields(manifest, opening)
-        self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
         own = self.login(opening)
         self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock, own=own)
+        self._told: tuple[Told, ...] | None = None
+        try:
+            self.known = fields_in_effect(manifest, opening, self.told)
+        except BaseException:
+            self.session.close()
+            raise
+        self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
         self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
         self._under = reader(manifest.shape.under)
         self._id = reader(manifest.shape.id)
@@ -74,7 +70,24 @@ class HttpApp:
         answer = self.session.read(self.manifest.check, {})
         if answer.status not in self.manifest.check.empty and not answer.is_json:
             raise TransientError(f"{self.session.app}: the check got no JSON; a login page or a proxy in between?")
-        return []
+        return self._unfit()
+
+    def _unfit(self) -> list[Finding]:
+        """Say which of the manifest's own fields this account does not have."""
+        discover = self.manifest.discover
+        if discover is None:
+            return []
+        try:
+            there = {each.path for each in self.offered()}
+        except AccessError as error:
+            text = f"{error}: it does not show which fields it has, so that fields of its own cannot be mapped"
+            return [Finding(level="warning", message=text)]
+        text = "there is nothing at {} in this account: map it to a field of yours, or say `direction: none`"
+        return [
+            Finding(level="warning", field=name, message=text.format(known.field.path.text))
+            for name, known in self.known.items()
+            if not known.field.top and lies_in(discover, known.field.path) and known.field.path.text not in there
+        ]
 
     def fingerprint(self) -> str:
         address = f"{self.spec.name}:{self.session.origin}{self.session.client.path}"
@@ -139,6 +152,17 @@ class HttpApp:
     def close(self) -> None:
         self.session.close()
 
+    def told(self) -> tuple[Told, ...]:
+        """Ask the account what fields it has; once."""
+        if self._told is None:
+            discover = self.manifest.discover
+            self._told = () if discover is None else tell(self.session, discover)
+        return self._told
+
+    def offered(self) -> list[Offered]:
+        """List the fields that the account has."""
+        return [each.offered for each in self.told()]
+
     # What reading and writing share ---------------------------------------------------------------------------------
 
     def items(self, ids: Sequence[str]) -> dict[str, Any]:
@@ -193,7 +217,7 @@ class HttpApp:
         return shown(found)
 
     def is_gone(self, item: Any) -> bool:
-        return any((find(item, each.path.steps) in each.words) != each.unless for each in self.manifest.shape.gone)
+        return marked(item, self.manifest.shape.gone)
 
     def is_id(self, id_: str) -> bool:
         """Say whether this can be an id at all; what cannot is never sent."""
@@ -258,49 +282,6 @@ def _same(held: Raw, value: Raw) -> bool:
     if isinstance(held, str) and isinstance(value, str):
         return held.casefold() == value.casefold()
     return bool(held == value)
-
-
-def _fields(manifest: Manifest, opening: Opening) -> dict[str, Known]:
-    """Lay the operator's map over the manifest's; what lies at a path that it knows is read as it says."""
-    by_path = {field.path.text: field for field in manifest.fields.values()}
-    maps = {name: field.map for name, field in manifest.fields.items() if name in (opening.known or manifest.fields)}
-    taken = {where.path for name, where in opening.fields.items() if where.direction != "none"}
-    maps = {name: where for name, where in maps.items() if name not in opening.fields and where.path not in taken}
-    maps |= {name: where for name, where in opening.fields.items() if where.direction != "none"}
-    found = {}
-    for name, where in maps.items():
-        field = by_path.get(where.path) or _unlisted(manifest, where, opening.app, name)
-        unwritten = field.top and field.map.direction == "in"  # no request has a place for it
-        found[name] = Known(
-            field=field, map=replace(where, direction="in") if unwritten else where, read=_reading(field)
-        )
-    return found
-
-
-def _reading(field: Field) -> Callable[[dict[str, Any]], Raw]:
-    """Make the function that reads a field of a record: the hot path, so the most common kind has one of its own."""
-    raw, steps = field.kind.read, field.path.steps
-    if field.also:
-        plainly = _reading(replace(field, also={}))
-        return lambda doc: field.also.get(shown(word := plainly(doc)), word)
-    if len(steps) > 1 or not isinstance(steps[0], str):
-        lies = reader(field.path)
-        return lambda doc: raw(lies(doc))
-    key = steps[0]
-
-    def read(doc: dict[str, Any]) -> Raw:
-        value = doc.get(key)
-        return value if type(value) is str and value and raw is TEXT else raw(value)
-
-    return read
-
-
-def _unlisted(manifest: Manifest, where: FieldMap, app: str, name: str) -> Field:
-    try:
-        path = compile_field_path(where.path)
-    except ValueError as error:
-        raise ConfigError(f"{app}: field {name}: {error}") from None
-    return Field(map=where, path=path, kind=KINDS["text"], blank=manifest.shape.blank)
 
 
 def connector(file: File, name: str, app: Callable[[Manifest, Opening], App] = HttpApp) -> Connector:

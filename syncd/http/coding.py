@@ -83,6 +83,10 @@ def _make_number(value: Raw) -> Any:
     return value
 
 
+def _make_numbers(value: Raw) -> Any:
+    return [_make_number(each) for each in (value if isinstance(value, list | tuple) else [value])]
+
+
 def _make_flag(value: Raw) -> Any:
     if isinstance(value, bool):
         return value
@@ -121,6 +125,7 @@ KINDS: Final[dict[str, Kind]] = {
     "number": Kind(read=_read_number, make=_make_number),
     "boolean": Kind(read=_read_number, make=_make_flag),
     "texts": Kind(read=_read_texts, make=_make_texts),
+    "numbers": Kind(read=_read_texts, make=_make_numbers),
     "object": Kind(read=_read_object, make=_make_object),
     "unix": _time("unix"),
     "unix_ms": _time("unix_ms"),
@@ -137,12 +142,26 @@ def joined(separator: str) -> Kind:
         return [part.strip() for part in value.split(separator) if part.strip()] or None
 
     def make(value: Raw) -> Any:
+        if isinstance(value, str):  # of an app that holds single texts, where lists come joined
+            value = [part.strip() for part in value.split(separator) if part.strip()]
         parts = _make_texts(value)
         if any(separator in part for part in parts):
             raise UnfitError("a part holds the character that stands between parts")
         return separator.join(parts)
 
     return Kind(read=read, make=make)
+
+
+def chosen(kind: Kind) -> Kind:
+    """One of several options, or several of them, that travel as `kind`; what is no option is refused as that."""
+
+    def make(value: Raw) -> Any:
+        try:
+            return kind.make(value)
+        except UnfitError:
+            raise UnfitError("no option that this field has there") from None
+
+    return Kind(read=kind.read, make=make)
 
 
 KINDS["joined"] = joined(";")

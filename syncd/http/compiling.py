@@ -17,17 +17,18 @@ from syncd.core.fields import STANDARD
 from syncd.errors import ConfigError, Problem
 from syncd.http import operations
 from syncd.http.coding import KINDS, joined
+from syncd.http.discoverwords import read_discover
 from syncd.http.hookwords import hooking, read_hooks
 from syncd.http.limits import read_limits
 from syncd.http.logins import read_auth
+from syncd.http.marks import read_marks
 from syncd.http.paths import REMOVED, Item
 from syncd.http.paths import shown as spelled
-from syncd.http.terms import Consent, Field, Gone, Manifest, Rule, Shape, Texts, Writing
+from syncd.http.terms import Consent, Field, Manifest, Rule, Shape, Texts, Writing
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
     ERROR,
     FIELD,
-    GONE,
     LIMITS,
     MANIFEST,
     RECORD,
@@ -103,23 +104,15 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
             id_pattern=operations.pattern(top.down("record", "id_pattern"), record.get("id_pattern"), groups=0),
             under=record["under"],
             version=record.get("version"),
-            gone=tuple(_gone(spot) for spot in top.down("record", "gone").items()),
+            gone=read_marks(top.down("record", "gone")),
             blank=blank,
         ),
         fields=fields,
         rules=(*rules, *DEFAULT_RULES),
         limits=read_limits(top.child_or_empty("limits"), values["limits"]),
         hooks=read_hooks(values.get("hooks"), scope, frozenset(values["secrets"])),
+        discover=read_discover(values.get("discover"), scope, any_path=record["any_path"]),
         **made,
-    )
-
-
-def _gone(spot: Spot) -> Gone:
-    values = GONE.read(Spot(spot.node, spot.path, spot.place, []))
-    if ("is" in values) == ("unless" in values):
-        spot.problem("needs `is` or `unless`, one of both")
-    return Gone(
-        path=values["path"], words=tuple(values.get("is") or values.get("unless", ())), unless="unless" in values
     )
 
 
@@ -286,6 +279,7 @@ def _spec(
         secrets=tuple(Setting(name=each, **SECRET.filled(said)) for each, said in values["secrets"].items()),
         fields={each: field.map for each, field in fields.items()},
         any_path=record["any_path"],
+        discovers="discover" in values,
         flat=record["flat"],
         create=made["create"] is not None,
         update=update is not None,

@@ -14,7 +14,8 @@ from syncd.http.terms import Call
 from syncd.model import Applied, FieldMap, Raw, Record, Rejected, Result, Unknown, Write, words_of
 
 if TYPE_CHECKING:
-    from syncd.http.app import HttpApp, Known
+    from syncd.http.app import HttpApp
+    from syncd.http.mapping import Known
 
 OUT, IN = "opted_out", "opted_in"
 

@@ -16,7 +16,7 @@ from syncd.http.terms import Fill, Manifest
 from syncd.model import Raw, Write
 
 if TYPE_CHECKING:
-    from syncd.http.app import Known
+    from syncd.http.mapping import Known
 
 
 class BadValue(ValueError):

@@ -49,6 +49,7 @@ NAMED: Final = (
     "get",
     "guard",
     "find",
+    "discover",
     "create",
     "update",
     "archive",

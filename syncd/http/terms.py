@@ -126,6 +126,38 @@ class Find:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Where the options of a field are told. `by_label`: syncd knows one by what people see, not by its word."""
+
+    items: Path
+    word: Path
+    label: Path
+    by_label: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discover:
+    """How an account tells what fields it has."""
+
+    listing: Listing
+    leave_out: tuple[Mark, ...]
+    name: Path
+    path: Template
+    """Of {name}: where such a field lies, below where fields begin."""
+    label: Path
+    type: Path | None
+    types: Mapping[str, str]
+    """The vendor's word for a type -> ours; text where it is not here."""
+    read_only: tuple[Mark, ...]
+    options: Options | None
+
+    @property
+    def before(self) -> str:
+        """What all these paths begin with."""
+        return self.path.parts[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
     """How the answer to a batch tells of each write."""
 
@@ -201,8 +233,8 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Gone:
-    """A record is gone where the member says one of the words (`unless`: where it says none of them)."""
+class Mark:
+    """An item says something of itself where the member says one of the words (`unless`: where it says none of them)."""
 
     path: Path
     words: tuple[Any, ...]
@@ -217,7 +249,7 @@ class Shape:
     id_pattern: re.Pattern[str] | None
     under: Path
     version: Path | None
-    gone: tuple[Gone, ...]
+    gone: tuple[Mark, ...]
     blank: Any
 
 
@@ -344,6 +376,7 @@ class Manifest:
     get: Get
     guard: Guard | None
     find: Find | None
+    discover: Discover | None
     create: Writing | None
     update: Writing | None
     archive: Writing | None

@@ -21,8 +21,10 @@ from syncd.config.shapes import (
 )
 from syncd.config.vocabulary import DURATION, FIELD_NAME, NAME, PLAIN, SETTING_TYPES
 from syncd.http.coding import KINDS
+from syncd.http.discoverwords import DISCOVER
 from syncd.http.hookwords import HOOKS
 from syncd.http.logins import AUTH
+from syncd.http.marks import MARK
 from syncd.http.requests import (
     ARCHIVE,
     CALL,
@@ -174,13 +176,6 @@ FIELD: Final = Keys(
         "consent": Key(shape=CONSENT, help="this is consent: how it is written; never by create or update"),
     }
 )
-GONE: Final = Keys(
-    keys={
-        "path": Key(shape=PATH, help="the member that tells", required=True),
-        "is": Key(shape=ListOf(item=Scalar(), least=1, hint="[true]"), help="gone where it says one of these"),
-        "unless": Key(shape=ListOf(item=Scalar(), least=1, hint="[person]"), help="gone where it says none of these"),
-    }
-)
 RECORD: Final = Keys(
     keys={
         "id": Key(shape=PATH, help="where a record has its id", required=True),
@@ -193,7 +188,7 @@ RECORD: Final = Keys(
             shape=Word(("opaque", "ordered")), help="ordered: a later one is greater, as text", default="opaque"
         ),
         "gone": Key(
-            shape=ListOf(item=GONE, hint="[{path: deleted, is: [true]}]"),
+            shape=ListOf(item=MARK, hint="[{path: deleted, is: [true]}]"),
             help="records that say of themselves that they are deleted, or none of ours",
             default=[],
         ),
@@ -248,6 +243,7 @@ MANIFEST: Final = Keys(
             help="asked before each conditional write, where only the answer about one record tells {version}",
         ),
         "find": Key(shape=FIND, help="look records up by a field"),
+        "discover": Key(shape=DISCOVER, help="ask what fields the account has (custom fields)"),
         "create": Key(shape=CREATE, help="make a record"),
         "update": Key(shape=UPDATE, help="change fields of a record; `{version}` in it makes it conditional"),
         "archive": Key(shape=ARCHIVE, help="put a record away"),

@@ -52,6 +52,7 @@ def card_of(folder: Path, *, look: bool = False) -> dict[str, Any]:
         "secrets": [_setting(each) for each in spec.secrets],
         "fields": {name: _field(where) for name, where in spec.fields.items()},
         "any_path": spec.any_path,
+        "discovers": spec.discovers,
         "capabilities": {name: getattr(spec, name) for name in CAPABILITIES},
         "in_doubt": {"rung": spec.rung, "means": RUNGS[spec.rung]},
         "lost_update": {"class": spec.lost_update, "means": LOST_UPDATES[spec.lost_update]},

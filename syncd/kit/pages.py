@@ -22,7 +22,9 @@ def page(card: Card, *, level: int = 1) -> str:
     if card["fields"]:
         rows = [(f"`{name}`", f"`{each['path']}`", _travels(each)) for name, each in card["fields"].items()]
         parts.append(table(("field", "where it lies", "direction"), rows))
-    if card["any_path"]:
+    if card["discovers"]:
+        parts.append("The account tells what fields it has (`syncd fields APP`): they may be mapped by their `label`.")
+    elif card["any_path"]:
         parts.append("Fields may lie anywhere; those named like a field of syncd map by themselves.")
     parts.append(table(("capability", "value"), [(name, said(value)) for name, value in card["capabilities"].items()]))
     return "\n\n".join(parts)

@@ -52,6 +52,8 @@ class AppWorld:
     """Text fields that can be read and written, at least four; `email` first."""
     refused: Mapping[str, Raw] = {"company": HALF_A_PAIR}
     """Values that the app refuses in an update; {} where it takes everything."""
+    labels: Mapping[str, str] = {}
+    """A text field that no manifest knows -> what people there call it, where the account tells of its fields."""
     mapped: Mapping[str, FieldMap] = {}
     """What the operator says of fields, where the connector does not know them by itself."""
     secrets: Mapping[str, str] = {}
@@ -174,7 +176,7 @@ class ApiWorld(AppWorld, Generic[S]):
         return {"url": f"{url}{self.path}", **self.settings}
 
     def open(self) -> App:
-        """Open it. Opening sends nothing, so that it cannot fail where the server is gone: `check` is what tells."""
+        """Open it. Where opening sends nothing it cannot fail though the server is gone: `check` is what tells."""
         app = self._at(self.server.url, self.sandbox, "app")
         if self._broken:
             app.check()

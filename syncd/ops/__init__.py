@@ -6,6 +6,7 @@
     history   runs and the journal
     inbox     what waits for a person
     check     do the apps answer, and can they hold what they are meant to hold?
+    offered   what fields an account has
 
 Must not know the engine or terminals. Hard rule: no report loads all contacts at once.
 """

@@ -21,6 +21,7 @@ from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.transforms import make_lens
 from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
+from syncd.ops import offered
 from syncd.ops.sample import Sample
 from syncd.store.keeper import StoreKeeper
 from syncd.store.store import Store
@@ -136,7 +137,10 @@ def _online(config: Config, app: AppConfig, connector: Connector, store: Store |
         opened = connector.open(opening(config, app, keeper))
         checked.spec = opened.spec
         checked.findings += opened.check()
-        checked.findings += misfits(config, app, opened.fields, complete=True)
+        told = offered.findings(config, app, opened)
+        better = {finding.field for finding in told}
+        unfit = misfits(config, app, opened.fields, complete=True)
+        checked.findings += [*(each for each in unfit if each.field is None or each.field not in better), *told]
         checked.findings += _rights(app, opened.spec)
         if not opened.spec.network:
             checked.findings += shared_keys(config, opened, partial(_decided, store, app.name))
