@@ -134,6 +134,7 @@ def _around(scribe: Scribe, tmp_path: Path) -> None:
     scribe.run("db", "upgrade")
     (tmp_path / "README.md").write_text("# nothing\n")
     scribe.run("docs", "--check")
+    scribe.run("fields", "crm")
     scribe.run("connectors", "list")
     scribe.run("connectors", "show", "hubspot")
     scribe.run("connectors", "new", "shop", "--into", str(tmp_path))

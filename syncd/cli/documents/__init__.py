@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from syncd.cli.documents.around import (
+    AccountFields,
     Card,
     Cards,
     Checked,
@@ -36,6 +37,7 @@ DOCUMENTS: Final[dict[str, type[Doc]]] = {
     "db upgrade": Upgraded,
     "docs": Docs,
     "explain": Explained,
+    "fields": AccountFields,
     "history": History,
     "inbox list": Inbox,
     "inbox resolve": Resolved,

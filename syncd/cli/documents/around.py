@@ -41,6 +41,26 @@ class Checked(Doc):
     findings: Annotated[list[HubFinding], says("what is to be said of the whole")]
 
 
+class AccountField(Doc):
+    """A field that an account has, or one that is in effect in an app that does not tell."""
+
+    label: Annotated[str, says("what people there call it; empty where the app does not tell")]
+    path: Annotated[str, says("where it lies")]
+    type: Annotated[str, says("the vendor's word for its type; empty where the app does not tell")]
+    read_only: Annotated[bool, says("nothing is ever written to it")]
+    options: Annotated[list[str], says("what it may hold, as people see it; empty: anything")]
+    field: Annotated[str | None, says("the field of syncd that lies there; null: none")]
+
+
+class AccountFields(Doc):
+    """The fields of one app's account."""
+
+    app: Annotated[str, says("the app")]
+    connector: Annotated[str, says("its kind")]
+    tells: Annotated[bool, says("the account tells what it has; else only what is in effect is listed")]
+    fields: Annotated[list[AccountField], says("its fields")]
+
+
 class Made(Doc):
     """Where the configuration lies."""
 
@@ -116,6 +136,7 @@ class Card(Doc):
     secrets: Annotated[list[Setting], says("its secrets, by reference")]
     fields: Annotated[dict[str, MappedField], says("field -> where the app keeps it")]
     any_path: Annotated[bool, says("whether it takes fields that it does not list")]
+    discovers: Annotated[bool, says("whether an account tells which fields it has")]
     capabilities: Annotated[dict[str, Value], says("capability -> what it states (docs/writing-a-connector.md)")]
     in_doubt: Annotated[InDoubt, says("a create without an answer")]
     lost_update: Annotated[LostUpdate, says("an edit between look and write")]
