@@ -7,7 +7,6 @@ import io
 import os
 import sqlite3
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -17,8 +16,8 @@ from typing import Any
 
 import orjson
 
-ROOT = Path(__file__).parent.parent
-COMMAND = (sys.executable, "-m", "syncd")
+from tests.commands import COMMAND, ROOT, ended
+
 DEADLINE_SECONDS = 60.0
 COLUMNS = ("id", "email", "first_name", "last_name", "company", "phone", "email_consent")
 
@@ -106,16 +105,14 @@ class Hub:
 
     def run(self, *words: str, stdin: str = "", env: Mapping[str, str] | None = None) -> Said:
         """Run a command to its end."""
-        done = subprocess.run(
-            [*COMMAND, *words, *self._config(words)],
-            input=stdin.encode(),
-            capture_output=True,
-            cwd=self.folder,
+        done = ended(
+            [*words, *self._config(words)],
+            stdin=stdin.encode(),
+            folder=self.folder,
             env=environment(env),
-            timeout=DEADLINE_SECONDS,
-            check=False,
+            seconds=DEADLINE_SECONDS,
         )
-        return Said(code=done.returncode, out=done.stdout.decode(), err=done.stderr.decode())
+        return Said(code=done.code, out=done.out.decode(), err=done.err.decode())
 
     def start(self, *words: str, env: Mapping[str, str] | None = None, name: str = "") -> subprocess.Popen[bytes]:
         """Start a command; what it says goes into files `out` and `err` of the folder, with a name before if there is one."""

@@ -19,7 +19,8 @@ from connectors.quickbooks.sandbox import Sandbox as QuickBooks
 from connectors.xero.sandbox import Sandbox as Xero
 from connectors.zendesk.sandbox import Sandbox as Zendesk
 from syncd.http.sandbox import Sandbox, Server, serving
-from tests.hubs import COMMAND, Hub, environment, until
+from tests.commands import COMMAND
+from tests.hubs import Hub, environment, until
 
 VENDORS: dict[str, tuple[type[Any], dict[str, str]]] = {
     "hubspot": (HubSpot, {"url": "", "authorize_url": "/oauth/authorize"}),

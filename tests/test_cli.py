@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import COMMAND, Hub, environment, person
+from tests.commands import COMMAND
+from tests.hubs import Hub, environment, person
 
 COUNTS = {"read", "created", "updated", "cleared", "archived", "consents", "parked", "failed"}
 

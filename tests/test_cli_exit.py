@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import COMMAND, Hub, environment, odd, person, until
+from tests.commands import COMMAND
+from tests.hubs import Hub, environment, odd, person, until
 from tests.radicale import Server
 
 CANARY = "Canary-7319"

@@ -9,7 +9,8 @@ import pytest
 from syncd import docs, registry
 from syncd.errors import ConfigError
 from syncd.kit.card import card_of
-from tests.hubs import ROOT, Hub
+from tests.commands import ROOT
+from tests.hubs import Hub
 
 OPEN, CLOSE = "<!-- syncd docs: {} -->\n", "<!-- end -->\n"
 BLOCKS = (

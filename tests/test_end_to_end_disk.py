@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import ROOT, Hub, person
+from tests.commands import ROOT
+from tests.hubs import Hub, person
 
 PEOPLE = 60
 MORE = """

@@ -15,7 +15,8 @@ import pytest
 from syncd import registry
 from syncd.config import Config, load_config, process_settings
 from syncd.errors import ConfigError
-from tests.hubs import ROOT, Hub, person
+from tests.commands import ROOT
+from tests.hubs import Hub, person
 
 KEY = bytes(range(190, 222))
 A = "version: 1\napps: {a: {connector: csv, settings: {path: a.csv, key: id}}}\n"

@@ -14,7 +14,8 @@ import pytest
 
 from syncd import registry
 from syncd.kit.asking import ask_all
-from tests.hubs import ROOT, Said
+from tests.commands import ROOT
+from tests.hubs import Said
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from syncd.http.sandbox import Said
-from tests.hubs import COMMAND, environment, person, until
+from tests.commands import COMMAND
+from tests.hubs import environment, person, until
 from tests.logins import VENDORS, Account, account, agree, fetched
 
 
