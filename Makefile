@@ -66,14 +66,15 @@ soak: setup
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS_EACH)
 	$(BIN)/python -m tests.sim --seeds $(SEEDS)
 
-# The named ones, searched for in full; then mutmut, which takes hours and goes on where it stopped (SAMPLE=n: so many, drawn by
-# SAMPLE_SEED).
-SAMPLE ?=
+# The named ones, searched for in full; then mutmut's, as many as SAMPLE says, drawn by SAMPLE_SEED (SAMPLE=: all of them, for
+# hours; a kill is not tried again as long as its function stays as it is).
+SAMPLE ?= 1000
 SAMPLE_SEED ?= 1
 mutants: setup
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutants.txt
 	$(BIN)/python -m tests.mutants --full --sound --json docs/proof/mutants.json
-	$(BIN)/python -m tests.mutants.generic --sample '$(SAMPLE)' --seed $(SAMPLE_SEED)
+	$(BIN)/python -m tests.mutants.generic --sample '$(SAMPLE)' --seed $(SAMPLE_SEED) --json docs/proof/generic.json
+	$(BIN)/python -m tests.reliability
 
 # Universal: one lock for Python 3.11-3.13 on Linux and macOS, without any index address in it.
 # The tool lives in a folder of its own; an unchanged pyproject.toml keeps the pinned versions (UPGRADE=--upgrade moves them).

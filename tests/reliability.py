@@ -45,7 +45,7 @@ A run of the simulator counts such cases by name ("unknowable") apart from failu
 
 def page() -> str:
     """Make the page."""
-    parts = [HEAD, *_simulator(), *_small(), *_crashes(), *_mutants(), *_faults(), LIMITS]
+    parts = [HEAD, *_simulator(), *_small(), *_crashes(), *_mutants(), *_generic(), *_faults(), LIMITS]
     return "\n".join(parts)
 
 
@@ -156,6 +156,30 @@ def _mutants() -> Iterator[str]:
         return
     yield _table(tuple(found["columns"]), [tuple(map(str, row)) for row in found["rows"]])
     yield "\n".join(found.get("notes", ())) + "\n"
+
+
+def _generic() -> Iterator[str]:
+    yield (
+        "## Generic mutants\n\n`make mutants SAMPLE=n`: mutmut changes a comparison, a constant, an argument; each mutant is tried by the"
+        " tests that run the engine in their own process (`[tool.mutmut]`) and 20 histories. What no test could mind is explained"
+        " one by one in tests/mutants/survivors.yaml, and counts as not noticed.\n"
+    )
+    found = figures_of("generic")
+    if not found:
+        yield "Not measured yet.\n"
+        return
+    drawn = "all of them" if found["seed"] is None else f"drawn by seed {found['seed']} out of {found['mutants']:,}"
+    yield f"Commit {found['commit']}; {found['all']['judged']:,} mutants, {drawn}.\n"
+    parts = [(f"**{part}**", found[part]) for part in ("all", "core", "engine")]
+    rows = [
+        (
+            name,
+            *(f"{one[kind]:,}" for kind in ("judged", "noticed", "explained", "alive")),
+            f"{one['percent']} % ({one['low']} to {one['high']} %)",
+        )
+        for name, one in (*parts, *found["files"].items())
+    ]
+    yield _table(("", "mutants", "noticed", "explained", "open", "noticed (95 % interval)"), rows)
 
 
 def _faults() -> Iterator[str]:

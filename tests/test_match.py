@@ -44,6 +44,11 @@ class Matched:
     def undecided(self) -> set[tuple[int, str]]:
         return {record for record, decision in self.decisions.items() if decision.kind == "review"}
 
+    def told(self, *record: object) -> tuple[str, str]:
+        """Give what was decided about a record, and why."""
+        decision = self.decisions[record]  # type: ignore[index]
+        return decision.kind, decision.reason
+
     def seen(self) -> tuple[frozenset[frozenset[tuple[int, str]]], frozenset[tuple[int, str]]]:
         return frozenset(self.groups()), frozenset(self.undecided())
 
@@ -99,6 +104,90 @@ def test_behaviour_20_the_same_key_twice_in_one_app_is_one_person_and_one_questi
 def test_a_second_record_of_one_app_waits_whatever_its_id() -> None:
     found = match({(1, "b"): person("x@x.org"), (1, "a"): person("x@x.org")}, match_rules(), known={(1, "b"): 1})
     assert found.undecided() == {(1, "a")}
+
+
+OWN_TWICE = "several records of this app have the same key"
+CASES: list[tuple[str, Records, tuple[int, str], tuple[str, str]]] = [
+    ("nobody else has a key", {A: person("x@x.org")}, A, ("new", "")),
+    ("nobody has any", {A: person(), B: person()}, B, ("new", "")),
+    ("who comes first", {A: person("x@x.org"), B: person("x@x.org")}, A, ("new", "")),
+    ("who comes next", {A: person("x@x.org"), B: person("x@x.org")}, B, ("link", "")),
+    (
+        "twice, in one app alone",
+        {A: person("x@x.org"), (1, "a2"): person("x@x.org")},
+        (1, "a2"),
+        ("review", "another record of this app has the same key"),
+    ),
+    ("twice, and elsewhere", {A: person("x@x.org"), (1, "a2"): person("x@x.org"), B: person("x@x.org")}, A, ("review", OWN_TWICE)),
+    (
+        "twice in another app",
+        {A: person("x@x.org"), B: person("x@x.org"), (2, "b2"): person("x@x.org")},
+        A,
+        ("review", "several records of another app have this key"),
+    ),
+    (
+        "an address says otherwise",
+        {A: person("x@x.org", PHONE), B: person("y@x.org", PHONE)},
+        B,
+        ("review", "a stronger key says otherwise"),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("records", "record", "told"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_what_is_decided_is_told_with_its_reason(
+    records: Records, record: tuple[int, str], told: tuple[str, str]
+) -> None:
+    assert match(records, match_rules()).told(*record) == told
+
+
+def test_a_question_names_those_whom_it_is_about() -> None:
+    found = match({A: person("x@x.org"), (1, "a2"): person("x@x.org"), B: person("x@x.org")}, match_rules())
+    assert {(h.app, h.record) for h in found.decisions[A].candidates} == {(1, "a2"), B}
+    found = match({A: person("x@x.org"), (1, "a2"): person("x@x.org")}, match_rules())
+    assert [(h.app, h.record, h.contact) for h in found.decisions[1, "a2"].candidates] == [(1, "a", 1)]
+    found = match({A: person("x@x.org", PHONE), B: person("y@x.org", PHONE)}, match_rules())
+    assert [(h.app, h.record) for h in found.decisions[B].candidates] == [A]
+
+
+def test_the_reasons_of_a_place_that_is_taken() -> None:
+    records = {A: person("x@x.org"), B: person("x@x.org"), (1, "new"): person("x@x.org")}
+    found = match(records, match_rules(), known={A: 1, B: 1})
+    assert found.told(1, "new") == ("review", OWN_TWICE)
+    aliases = {address_hash("old@x.org"): 1}
+    known = {A: 1}
+    found = match(
+        {A: person("new@x.org"), (1, "new"): person("old@x.org")}, match_rules(), known=known, aliases=aliases
+    )
+    assert found.told(1, "new") == ("review", "that contact has a record in this app already")
+    records = {A: person("new@x.org"), (1, "a2"): person("old@x.org"), B: person("old@x.org")}
+    found = match(records, match_rules(), (2,), known={A: 1, (1, "a2"): 9}, aliases=aliases)
+    assert found.told(*B) == ("review", "several contacts have this key")
+    holders = {address_hash("x@x.org"): [Holder(2, "b", 1), Holder(3, "c", None)]}
+    rules = match_rules()
+    keys = record_keys(person("x@x.org"), rules.apps[1], rules)
+    found_one = decide_match(rules.apps[1], "a", keys, holders, {1: {2, 3}}, {}, rules, 0)
+    assert (found_one.kind, found_one.reason) == (
+        "review",
+        "another record with this key may be that contact's as well",
+    )
+
+
+def test_an_app_that_is_not_trusted_is_told_so() -> None:
+    found = match({A: person("x@x.org"), B: person("x@x.org")}, match_rules(untrusted=[2]))
+    assert found.told(*B) == ("review", "this app is not trusted to match by itself")
+    assert found.told(*A) == ("new", "")
+
+
+def test_who_has_only_a_weaker_key_waits_until_it_is_its_turn() -> None:
+    rules, phone = match_rules(), person(phone=PHONE)
+    keys = record_keys(phone, rules.apps[1], rules)
+    assert keys[1] is not None
+    holders = {keys[1]: [Holder(1, "a", None), Holder(2, "b", 7)]}
+    first = decide_match(rules.apps[1], "a", keys, holders, {7: {2}}, {}, rules, 0)
+    assert (first.kind, first.contact) == ("wait", None)
+    then = decide_match(rules.apps[1], "a", keys, holders, {7: {2}}, {}, rules, 1)
+    assert (then.kind, then.contact) == ("link", 7)
 
 
 def test_behaviour_23_letter_case_of_an_address_is_one_identity() -> None:

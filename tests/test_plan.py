@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from syncd.core.plan import (
     why_not_created,
 )
 from syncd.core.settle import refuse
-from syncd.core.state import NOBODY, Contact, Intent, Link, Stamp
+from syncd.core.state import NOBODY, Change, Contact, Intent, Link, Stamp
 from syncd.model import OPERATOR, Raw
 from tests.core_world import World, agreed, app_rule, contact, linked, rule, rules_of, simple
 
@@ -174,12 +175,50 @@ def test_a_set_can_be_cleared() -> None:
 
 def test_the_reason_names_the_source() -> None:
     rules = simple("company")
-    for source, words in ((1, "latest, from app1"), (OPERATOR, "operator"), (NOBODY, "an app that is gone")):
+    for source, words in ((1, "app1"), (OPERATOR, "operator"), (NOBODY, "an app that is gone")):
         person = contact(company="New")
         person.stamps["company"] = Stamp(source, 0, 1)
-        intent = update_intent(person, linked(2, company="Old"), rules.apps[2], rules)
-        assert intent is not None
-        assert words in intent.fields["company"].reason
+        for raw, what in (("Old", "latest"), (None, "fills a blank")):
+            intent = update_intent(person, linked(2, company=raw), rules.apps[2], rules)
+            assert intent is not None
+            assert intent.fields["company"].reason == f"{what}, from {words}"
+
+
+def test_an_update_says_whose_record_it_is_and_which_state_of_it_was_seen() -> None:
+    rules = rules_of([app_rule(2, ("company", "city"))], [rule("company", blank="propagate"), rule("city")])
+    link = linked(2, company="Old", city="Rome")
+    link.version = "v7"
+    person = contact(company="New", city="Rome")
+    assert update_intent(person, link, rules.apps[2], rules) == Intent(
+        app=2,
+        kind="update",
+        contact=1,
+        record="r2",
+        fields={"company": Change(old="Old", new="New", reason="latest, from an app that is gone")},
+        version="v7",
+    )
+    person.golden |= {"company": None, "city": "Oslo"}
+    intent = update_intent(person, link, rules.apps[2], rules)
+    assert intent is not None
+    assert (intent.clears, intent.fields["company"].reason) == (True, "cleared")
+    assert intent.fields["city"].new == "Oslo", "clearing one field keeps no other back"
+
+
+def test_a_create_says_what_the_record_will_hold_and_why() -> None:
+    filler = {"required": True, "options": {"placeholder": "n.n."}}
+    rules = simple("company", "city", maps={2: {"company": filler}})
+    assert create_intent(contact(email=MAIL, city="Rome"), rules.apps[2], rules) == Intent(
+        app=2,
+        kind="create",
+        contact=1,
+        record="",
+        fields={
+            "email": Change(old=None, new=MAIL, reason="fills a blank, from app1"),
+            "company": Change(old=None, new="n.n.", reason="required; placeholder"),
+            "city": Change(old=None, new="Rome", reason="fills a blank, from app1"),
+        },
+    )
+    assert create_intent(contact(city="Rome"), rules.apps[2], rules) is None, "no match key"
 
 
 # -- creates
@@ -245,6 +284,28 @@ def test_nothing_is_created_twice_after_a_removal_or_a_refusal_or_while_undecide
 def test_a_value_that_a_new_record_cannot_hold_is_left_out() -> None:
     rules = simple("company", maps={2: {"company": {"max_length": 3}}})
     assert new_record(contact(email=MAIL, company="Annabel"), rules.apps[2], rules) == {"email": MAIL}
+
+
+@pytest.mark.parametrize(
+    ("fields", "golden", "why"),
+    [
+        (("email",), {"city": "Rome"}, "no match key: a second record could not be told from a first"),
+        (("city",), {"email": MAIL}, "nothing that this app could hold"),
+        (("email",), {"email": MAIL}, None),
+    ],
+)
+def test_why_nothing_is_created(fields: tuple[str, ...], golden: dict[str, str], why: str | None) -> None:
+    rules = rules_of([app_rule(2, fields)], [rule("email"), rule("city")])
+    assert why_not_created(contact(**golden), rules.apps[2], rules) == why
+    outside = replace(rules.apps[2], scope=lambda golden: golden.get("city") == "Oslo")
+    assert why_not_created(contact(**golden), outside, rules) == (
+        why if why and why.startswith("no match key") else "out of this app's scope"
+    )
+
+
+def test_an_app_that_only_shows_what_is_known_could_hold_nothing() -> None:
+    rules = rules_of([app_rule(2, ("email",), maps={"email": {"direction": "in"}})], [rule("email")])
+    assert why_not_created(contact(email=MAIL), rules.apps[2], rules) == "nothing that this app could hold"
 
 
 # -- guards

@@ -268,5 +268,92 @@ def test_a_set_compares_elements_as_its_type_does() -> None:
     assert (verdict.winner.key, verdict.winner.value) == (golden.key, golden.value)
 
 
+def one(app: int, value: Any, *, lo: int = 0, hi: int = 0, **more: Any) -> Candidate:
+    return Candidate(app=app, rank=app, value=value, key=value, stamp=Stamp(app, lo, hi), **more)
+
+
+def told(kind: PolicyKind, golden: Candidate | None, *candidates: Candidate, shown: bool = True) -> tuple[Any, ...]:
+    """Give what wins (None: golden stays), why, and what is lost and why, in the order of the apps."""
+    standing = {c.app: c for c in candidates if c.key is not None} if shown else {}
+    verdict = decide(atom_of(kind), golden, candidates, standing)
+    losses = {(loss.candidate.app, loss.reason) for loss in verdict.lost}
+    return verdict.winner and verdict.winner.value, verdict.reason, losses
+
+
+def test_latest_says_why() -> None:
+    order = "concurrent with another app's value; order of the apps"
+    assert told("latest", None, one(1, "x")) == ("x", "changed", set())
+    assert told("latest", None, one(1, "x"), one(2, "x")) == ("x", "changed", set())
+    assert told("latest", None, one(2, "y"), one(1, "x")) == ("x", order, {(2, order)})
+    late = "later than the other app's value"
+    assert told("latest", None, one(1, "x", hi=5), one(2, "y", lo=5, hi=9)) == ("y", late, {(1, late)})
+    assumed = "its country was assumed (region); the other app's is written"
+    parts = one(1, "x", certainty="assumed"), one(2, "y", certainty="written")
+    assert told("latest", None, *parts) == ("y", assumed, {(1, assumed)})
+    assert told("latest", None, *parts, one(3, "z")) == ("y", order, {(1, assumed), (3, order)})
+
+
+def test_a_blank_that_lost_is_no_loss() -> None:
+    assert told("latest", None, one(1, "x"), one(2, None))[2] == set()
+
+
+def test_an_owner_says_why() -> None:
+    owned = "owned by this app"
+    golden = incumbent("g", "g", Stamp(9, 0, 1), 9)
+    assert told("owner", golden, one(1, "x"), one(7, "y")) == ("x", owned, {(7, owned)})
+    nobody = told("owner", golden, one(7, "y", hi=1), shown=False)
+    assert nobody == ("y", "concurrent with another app's value; order of the apps", set()), "no owner has an opinion"
+    cleared, other = one(1, None, has_base=True), one(7, None, has_base=True)
+    assert told("owner", golden, other, cleared) == (None, owned, set())
+    verdict = decide(atom_of("owner"), golden, [other, cleared], {})
+    assert verdict.winner is cleared, "an owner cleared it, not whoever cleared it first"
+
+
+def test_what_an_operator_decided_stands_until_an_owner_changes_it() -> None:
+    golden = incumbent("g", "g", Stamp(OPERATOR, 5, 5), 9)
+    assert told("owner", golden, one(7, "y")) == (None, "decided by an operator", {(7, "decided by an operator")})
+    later_owner = one(2, "x", lo=6, hi=9)
+    assert told("owner", golden, later_owner, one(7, "y")) == ("x", "owned by this app", {(7, "owned by this app")})
+    earlier = one(2, "x", lo=1, hi=4)
+    assert told("owner", golden, earlier) == (None, "decided by an operator", {(2, "decided by an operator")})
+
+
+def test_the_other_policies_say_why() -> None:
+    golden = incumbent("g", "g", Stamp(9, 0, 1), 9)
+    assert told("lock", golden, one(1, "x")) == (None, "locked", {(1, "locked")})
+    assert told("lock", None, one(1, "x")) == ("x", "changed", set())
+    assert told("non_blank", golden, one(1, None)) == (None, "a blank never wins", set())
+    seen = one(1, "x", lo=2, hi=3, causal=True)
+    assert told("non_blank", golden, one(2, None), seen) == ("x", "changed", set())
+    assert told("non_blank", incumbent(None, None, Stamp(9, 0, 1), 9), one(1, "x")) == ("x", "changed", set())
+    assert told("ask", golden, one(1, "x")) == (None, "apps disagree; a person decides", set())
+    assert told("ask", golden, seen) == ("x", "changed", set())
+    assert told("ask", None, one(2, "x"), one(1, "x")) == ("x", "changed", set())
+
+
+def test_a_set_says_who_changed_it_and_when() -> None:
+    atom = atom_of("set")
+    golden = incumbent(["a"], key_of(atom, ["a"]), Stamp(9, 0, 1), 9)
+    changed = [
+        replace(one(app, value, lo=2, hi=3, base=["a"], has_base=True, record=f"r{app}"), key=key_of(atom, value))
+        for app, value in ((2, ["a", "b"]), (1, ["a", "c"]))
+    ]
+    verdict = decide(atom, golden, changed, {})
+    winner = verdict.winner
+    assert winner is not None
+    assert (winner.value, winner.key) == (["a", "b", "c"], key_of(atom, ["a", "b", "c"]))
+    assert (winner.app, winner.rank, winner.record, winner.stamp) == (1, 1, "r1", Stamp(1, 2, 3))
+    assert (verdict.reason, verdict.lost) == ("added and removed elements of all apps", ())
+    emptied = decide(atom, golden, [replace(changed[0], value=None, key=None)], {}).winner
+    assert emptied is not None
+    assert (emptied.value, emptied.key) == (None, None)
+
+
+def test_what_an_operator_set_outranks_every_app() -> None:
+    assert incumbent("g", "g", Stamp(OPERATOR, 0, 1), 9).rank == -1
+    golden = incumbent("g", "k", Stamp(3, 0, 1), 9)
+    assert (golden.app, golden.rank, golden.value, golden.key, golden.stamp) == (3, 9, "g", "k", Stamp(3, 0, 1))
+
+
 def test_restrictive_is_no_policy_of_ordinary_fields() -> None:
     assert set(POLICIES) == set(KINDS)

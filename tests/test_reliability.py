@@ -13,7 +13,7 @@ def test_the_page_is_made_of_the_figures() -> None:
     assert reliability.main(["--check"]) == 0, "run `python -m tests.reliability`"
 
 
-@pytest.mark.parametrize("name", ["sim", "small", "crash", "mutants"])
+@pytest.mark.parametrize("name", ["sim", "small", "crash", "mutants", "generic"])
 def test_what_was_not_measured_is_said(name: str) -> None:
     found = (reliability.PROOF / f"{name}.json").exists()
     assert found or "Not measured yet." in reliability.page()

@@ -8,7 +8,7 @@ import pytest
 
 from syncd.core.merge import merge
 from syncd.core.settle import degraded, refuse, settle, settle_all
-from syncd.core.state import Seen, Sent, Stamp
+from syncd.core.state import Entry, Seen, Sent, Stamp
 from syncd.model import Raw
 from syncd.store import codec
 from tests.core_world import (
@@ -92,6 +92,11 @@ def test_an_owners_cut_spelling_is_not_what_it_owns() -> None:
         ("Annabel", "ANNABEL", True),
         ("A & B", "A &amp; B", True),
         ("+49 171 23456", "0049/17123456"[2:], True),
+        ("Annabel", "Anna bel", True),
+        ("caf\u00e9", "CAFE\u0301", True),
+        ("12-34", "12 34", True),
+        ("12-3", "12 3", False),
+        ("1234", "1235", False),
         ("Annabel", " ", False),
         ("Annabel", "", False),
         ("Annabel", "Bell", False),
@@ -127,7 +132,8 @@ def test_settle_of_a_reply_takes_whatever_is_stored_as_the_spelling() -> None:
     rules = simple("company")
     link = linked(2, seen={"company": "SENT LTD"}, company="Old")
     [note] = settle(link, sent(2, company=("Sent", "'Sent'")), rules.apps[2], rules, authored=True)
-    assert (note.kind, note.old, note.new) == ("note", "Sent", "SENT LTD")
+    why = "the app keeps its own spelling"
+    assert note == Entry(kind="note", app=2, record="r2", field="company", old="Sent", new="SENT LTD", reason=why)
     assert (link.base, link.acks) == ({"company": "SENT LTD"}, {"company": ["'Sent'", "SENT LTD"]})
 
 
@@ -154,6 +160,46 @@ def test_an_update_to_an_app_on_this_machine_has_happened_or_never_will() -> Non
     link = linked(2, seen={"company": "Old"}, company="Old")
     settle_all(link, [sent(2, company=("Sent", "'Sent'"))], rules.apps[2], rules, 100)
     assert link.late == []
+
+
+def test_settle_of_what_is_shown_takes_a_poorer_spelling_for_ours_and_keeps_it() -> None:
+    rules = simple("company")
+    link = linked(2, seen={"company": "ANNA"}, company="Old")
+    link.flaws = {"company": "too long"}
+    [note] = settle(link, sent(2, company=("Annabel", "'Annabel'")), rules.apps[2], rules, authored=False)
+    assert (note.old, note.new) == ("Annabel", "ANNA")
+    assert (link.base, link.acks) == ({"company": "ANNA"}, {"company": ["'Annabel'", "ANNA"]})
+    assert link.flaws == {}, "it is there now"
+
+
+def test_settle_of_what_was_stored_as_it_was_sent_needs_no_spelling() -> None:
+    rules = simple("company", "city")
+    link = linked(2, seen={"company": "Sent", "city": "Rome"}, company="Old", city="Oslo")
+    link.acks = {"company": ["'Other'", "Old"]}
+    written = sent(2, company=("Sent", "'Sent'"), gone=("x", "'x'"))
+    assert settle(link, written, rules.apps[2], rules, authored=False) == []
+    assert (link.base, link.acks) == ({"company": "Sent", "city": "Oslo"}, {}), "another field was not ours"
+
+
+def test_what_an_undo_gave_back_and_the_app_keeps_is_marked_as_given_back() -> None:
+    """An undo writes the app's own value, which is not the contact's: no spelling of it."""
+    rules = simple("company")
+    link = linked(2, seen={"company": "Its own"}, company="Ours")
+    assert settle(link, sent(2, company=("Its own", "'Ours'")), rules.apps[2], rules, authored=True) == []
+    assert link.acks == {"company": ["'Ours'", "Its own", "given back"]}
+    cut_short = simple("company", maps={2: {"company": {"max_length": 3, "options": {"overflow": "truncate"}}}})
+    link = linked(2, seen={"company": "Our"}, company="Old")
+    assert settle(link, sent(2, company=("Our", "'Ours'")), cut_short.apps[2], cut_short, authored=True) == []
+    assert link.acks == {"company": ["'Ours'", "Our"]}, "where the app holds a part only, that is its spelling"
+
+
+def test_a_refusal_is_noted_with_the_value_that_the_app_keeps() -> None:
+    link = linked(2, company="Old", city="Oslo")
+    refuse(link, sent(2, company=("New", "'New'"), city=("Rome", "'Rome'")), ["company"], "no such option")
+    assert (link.flaws, link.acks) == ({"company": "no such option"}, {"company": ["'New'", "Old", "refused"]})
+    link = linked(2)
+    refuse(link, sent(2, company=("New", "'New'")), ["company"], "no such option")
+    assert (link.flaws, link.acks) == ({"company": "no such option"}, {}), "nobody knows what it keeps"
 
 
 def test_a_poorer_spelling_that_was_there_before_is_no_echo() -> None:

@@ -34,9 +34,7 @@ def value_key(rules: Rules, name: str, value: Value) -> Any:
 def digest_key(key: Any) -> str:
     """Spell a key as text, for storing: keys may be tuples, which JSON would turn into lists, and long."""
     text = repr(key)
-    return (
-        text if len(text) <= DIGEST_CHARS_MAX else blake2b(text.encode("utf-8", "replace"), digest_size=12).hexdigest()
-    )
+    return text if len(text) <= DIGEST_CHARS_MAX else blake2b(text.encode(), digest_size=12).hexdigest()
 
 
 def atom_value(contact: Contact, atom: Atom) -> Value:

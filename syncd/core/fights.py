@@ -41,7 +41,7 @@ def insists(contact: Contact, atom: Atom, shown: Any, app: int, rules: Rules, no
 
 def _mark(key: Any) -> str:
     """Tell values apart without keeping them."""
-    return blake2b(repr(key).encode("utf-8", "replace"), digest_size=8).hexdigest()
+    return blake2b(repr(key).encode(), digest_size=8).hexdigest()
 
 
 def _forget_old(contact: Contact, rules: Rules, now_ms: int) -> None:

@@ -42,7 +42,7 @@ class Decision:
 
 def key_hash(rule: Sequence[str], parts: Sequence[Any]) -> bytes:
     """Make the 12-byte identity key of one match rule: enough that 10^9 keys never meet by accident."""
-    return blake2b(repr((tuple(rule), tuple(parts))).encode("utf-8", "replace"), digest_size=12).digest()
+    return blake2b(repr((tuple(rule), tuple(parts))).encode(), digest_size=12).digest()
 
 
 def id_key(app: int, record: str) -> bytes:

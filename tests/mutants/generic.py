@@ -1,63 +1,137 @@
-"""`python -m tests.mutants.generic`: mutmut over core/ and engine/, all of it or a drawn sample, and the score.
+"""`python -m tests.mutants.generic`: mutmut's mutants of core/ and engine/, all of them or a drawn sample, and the score.
 
-Runs for hours; what was judged before is not judged again. Survivors are named one by one: each is killed by a real test or
-explained in docs/mutants.md.
+Every mutant is killed by a test, or explained in survivors.yaml, or told of by name with what it changes. A kill stands until the
+function changes (mutants/verdicts.jsonl); what lived is tried again every time, as there may be a test for it now.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import Sequence
+import tomllib
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-ROOT: Final = Path(__file__).parent.parent.parent
-JUDGED: Final = ROOT / "mutants" / "syncd"
-NOTHING: Final = "nothing.at.all"
-SURVIVED, UNTESTED = 0, 33
-"""Exit codes that mutmut notes: no test failed, no test reaches it. Everything else that is noted is a kill."""
+from tests.mutants import made
+from tests.mutants.explained import Reason, reasons, told
+from tests.sim.commit import commit
 
-
-def codes() -> dict[str, int | None]:
-    """Read what became of every mutant; None where it was not run yet."""
-    found: dict[str, int | None] = {}
-    for path in sorted(JUDGED.rglob("*.meta")):
-        found |= json.loads(path.read_text("utf-8")).get("exit_code_by_key", {})
-    return found
+VERDICTS: Final = made.COPY / "verdicts.jsonl"
+NOTICED: Final = ("killed", "hung")
+SURE: Final = 1.96
+"""95 % of the normal distribution lie within so many deviations."""
 
 
-def mutmut(*words: str) -> str:
-    """Run mutmut in the root of the project."""
-    command = [sys.executable, "-m", "mutmut", *words]
-    return subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True).stdout
+def interval(hits: int, of: int) -> tuple[float, float]:
+    """Wilson's interval for a share that a sample shows, in percent: 95 times in 100 the whole lies in it."""
+    if not of:
+        return 0.0, 100.0
+    share, square = hits / of, SURE**2
+    middle = share + square / (2 * of)
+    width = SURE * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
+    low, high = ((middle + sign * width) / (1 + square / of) for sign in (-1, 1))
+    return 100 * low, 100 * high
+
+
+def known() -> dict[str, dict[str, Any]]:
+    """Read the verdicts there are; of several about one mutant, the last."""
+    lines = VERDICTS.read_text("utf-8").splitlines() if VERDICTS.exists() else []
+    return {doc["name"]: doc for doc in map(json.loads, lines)}
+
+
+def judged(names: Mapping[str, str], *, seconds: float, again: bool) -> dict[str, dict[str, Any]]:
+    """Get the verdict about each of them (name and digest of its function)."""
+    before = {} if again else known()
+    stands = {
+        name: before[name]
+        for name, digest in names.items()
+        if name in before and before[name]["digest"] == digest and before[name]["verdict"] in NOTICED
+    }
+    left = {name: digest for name, digest in names.items() if name not in stands}
+    if not left:
+        return stands
+    asked = made.COPY / "asked.json"
+    paths = {"reached": str(made.COPY / "reached.json"), "verdicts": str(VERDICTS)}
+    asked.write_text(json.dumps({"names": left, "seconds": seconds, **paths}), "utf-8")
+    chosen = tomllib.loads((made.ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
+    tests = chosen["pytest_add_cli_args_test_selection"]
+    plain = ["-q", "-p", "no:cacheprovider", "--tb=native", "--assert=plain"]  # nobody reads how a mutant fails
+    command = [sys.executable, "-m", "pytest", *plain, "-p", "tests.mutants.judge", "--judge", str(asked)]
+    subprocess.run([*command, *tests], cwd=made.COPY, check=True, stdout=subprocess.DEVNULL)
+    after = known()
+    return {name: after[name] for name in names}
+
+
+def figures(
+    verdicts: Mapping[str, Mapping[str, Any]], of: int, seed: int | None, why: Sequence[Reason]
+) -> dict[str, Any]:
+    """Count, by file and in all; what lives and is not explained is told in full."""
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    alive: list[dict[str, str]] = []
+    for name, doc in sorted(verdicts.items()):
+        kind = "noticed" if doc["verdict"] in NOTICED else "alive"
+        if kind == "alive":
+            change = made.change(name)
+            reason = told(change, why)
+            kind = "explained" if reason else "alive"
+            if not reason:
+                how = "no test reaches it" if doc["verdict"] == "untested" else ""
+                alive.append(
+                    {"in": f"{change.file}: {change.function}", "was": change.was, "now": change.now, "how": how}
+                )
+        files[made.file_of(name)][kind] += 1
+    parts = {"all": "", "core": "core/", "engine": "engine/"}
+    return {
+        "commit": commit(),
+        "mutants": of,
+        "seed": seed,
+        **{part: score(counts for file, counts in files.items() if file.startswith(at)) for part, at in parts.items()},
+        "files": {file: score([files[file]]) for file in sorted(files)},
+        "alive": alive,
+    }
+
+
+def score(files: Iterable[Mapping[str, int]]) -> dict[str, Any]:
+    """Sum up some files: how many, how many were noticed, the share of them, and between what the share of all of them lies."""
+    total: Counter[str] = Counter()
+    for counts in files:
+        total.update(counts)
+    of = sum(total.values())
+    low, high = interval(total["noticed"], of)
+    share = 100 * total["noticed"] / of if of else 0.0
+    kinds = {kind: total[kind] for kind in ("noticed", "explained", "alive")}
+    return {"judged": of, **kinds, "percent": round(share, 1), "low": round(low, 1), "high": round(high, 1)}
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run, count, and show every survivor."""
+    """Make, judge, count, and show what lives; 1 where something lives that nobody has explained, or an explanation is stale."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutants.generic", description=__doc__)
     parser.add_argument("--sample", type=lambda text: int(text or 0), default=0, metavar="N", help="so many of them")
     parser.add_argument("--seed", type=int, default=1, help="draws the sample")
+    parser.add_argument("--only", default="", metavar="FILE", help="those of one file or folder: core/merge, engine")
+    parser.add_argument("--seconds", type=float, default=20.0, help="CPU for one that no test minds")
+    parser.add_argument("--again", action="store_true", help="believe no verdict from before")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file")
     asked = parser.parse_args(words)
-    chosen: list[str] = []
-    if asked.sample:
-        if not codes():
-            mutmut("run", "--max-children", "1", NOTHING)  # makes the mutants, and finds out which test reaches which
-        names = sorted(codes())
-        chosen = sorted(random.Random(asked.seed).sample(names, min(asked.sample, len(names))))
-    mutmut("run", "--max-children", "1", *chosen)
-    done = {name: code for name, code in codes().items() if code is not None and (not chosen or name in chosen)}
-    alive = sorted(name for name, code in done.items() if code in (SURVIVED, UNTESTED))
-    for name in alive:
-        sys.stdout.write(mutmut("show", name))
-    sums = Counter("survived" if c == SURVIVED else "untested" if c == UNTESTED else "killed" for c in done.values())
-    score = 100 * sums["killed"] / len(done) if done else 0.0
-    sys.stdout.write(f"{len(done)} of {len(codes())} mutants, {dict(sums)}: {score:.1f} % killed\n")
-    return 0 if done else 1
+    made.make()
+    names = made.names()
+    pool = [name for name in names if made.file_of(name).startswith(asked.only)]
+    chosen = sorted(random.Random(asked.seed).sample(pool, min(asked.sample, len(pool)))) if asked.sample else pool
+    verdicts = judged({name: names[name] for name in chosen}, seconds=asked.seconds, again=asked.again)
+    found = figures(verdicts, len(pool), asked.seed if asked.sample else None, reasons())
+    for one in found["alive"]:
+        sys.stdout.write(f"{one['in']} {one['how']}\n  - {one['was']}\n  + {one['now']}\n")
+    for part in ("core", "engine", "all"):
+        sys.stdout.write(f"{part}: {found[part]}\n")
+    if asked.json:
+        asked.json.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
+    return bool(found["alive"])
 
 
 if __name__ == "__main__":

@@ -1,0 +1,211 @@
+"""A pytest plugin that judges generic mutants: the tests are collected once, and each mutant is tried in a fork of that process.
+
+A mutant gets the tests that reach its function, the fastest first, until one fails or `seconds` of them (CPU, as they take with
+the sound code) are over: what lives on is counted as alive, so a small number makes the score worse, never better. Which test
+reaches what is measured beforehand, in a fork as well, so that nothing is in a cache when a mutant is tried. One test may take
+three times what it took, and a little more; then the mutant hangs, and is noticed.
+
+`python -m pytest -p tests.mutants.judge --judge FILE TEST...` in the folder of the mutants; generic.py writes FILE.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import resource
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import pytest
+from hypothesis import Phase, settings
+
+from tests.mutants.made import function_of
+
+UNTOUCHED: Final = ""
+ROOM_BYTES: Final = 6 * 1024**3
+"""A mutant that fills the memory is stopped here."""
+
+settings.register_profile(
+    "judge", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.target]
+)
+settings.load_profile("judge")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--judge", metavar="FILE", help="what generic.py asks for")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    asked = config.getoption("judge")
+    if asked and not config.option.collectonly:
+        config.pluginmanager.register(Judge(json.loads(Path(asked).read_text("utf-8"))))
+
+
+class Judge:
+    """Runs the loop of the session: measures, tries each mutant, writes a line for each."""
+
+    def __init__(self, asked: Mapping[str, Any]) -> None:
+        self._names: Mapping[str, str] = asked["names"]
+        self._seconds: float = asked["seconds"]
+        self._reached, self._verdicts = Path(asked["reached"]), Path(asked["verdicts"])
+        self._failed: list[str] = []
+
+    @pytest.hookimpl
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self._failed.append(report.nodeid)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        if session.testsfailed:
+            raise session.Interrupted("what is broken cannot judge")
+        items = {item.nodeid: item for item in session.items}
+        reached = self._measured(items)
+        by_function: dict[str, list[str]] = {}
+        for test in sorted(reached, key=lambda test: (reached[test]["seconds"], test)):
+            for function in reached[test]["functions"]:
+                by_function.setdefault(function, []).append(test)
+        with self._verdicts.open("a", encoding="utf-8") as file:
+            for name, digest in self._names.items():
+                tests = list(self._affordable(by_function.get(function_of(name), ()), reached))
+                verdict = self._tried(name, [items[test] for test in tests], reached)
+                file.write(json.dumps({"name": name, "digest": digest, "tests": len(tests), **verdict}) + "\n")
+                file.flush()
+        return True
+
+    def _affordable(self, tests: Sequence[str], reached: Mapping[str, Any]) -> Iterator[str]:
+        spent = 0.0
+        for test in tests:
+            spent += reached[test]["seconds"]
+            if spent > self._seconds and test != tests[0]:
+                return
+            yield test
+
+    def _tried(self, name: str, items: Sequence[pytest.Item], reached: Mapping[str, Any]) -> dict[str, Any]:
+        if not items:
+            return {"verdict": "untested", "test": "", "seconds": 0.0}
+
+        def trial(say: Callable[[str], None]) -> bool:
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                _at_most(3 * reached[item.nodeid]["seconds"] + 2)
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+                if self._failed:
+                    say(self._failed[0])
+                    return False
+            return True
+
+        begun = time.monotonic()
+        status, said = _forked(name, trial)
+        spent = round(time.monotonic() - begun, 2)
+        if os.WIFSIGNALED(status):
+            hung = os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
+            return {"verdict": "hung" if hung else "killed", "test": "", "seconds": spent}
+        alive = os.waitstatus_to_exitcode(status) == 0
+        return {"verdict": "alive" if alive else "killed", "test": said.strip(), "seconds": spent}
+
+    def _measured(self, items: Mapping[str, pytest.Item]) -> dict[str, Any]:
+        """Which functions each test reaches, and how long it takes; a test is measured again when its file or one of them changed."""
+        known = json.loads(self._reached.read_text("utf-8")) if self._reached.exists() else {}
+        now = _functions()
+        fresh = {}
+        for test, item in items.items():
+            one = known.get(test)
+            digest = _digest(item.path)
+            if (
+                one
+                and one["digest"] == digest
+                and all(now.get(key) == value for key, value in one["functions"].items())
+            ):
+                fresh[test] = one
+        missing = [item for test, item in items.items() if test not in fresh]
+        if missing:
+            sys.stderr.write(f"measuring {len(missing)} of {len(items)} tests\n")
+            status, said = _forked("stats", lambda say: self._measure(missing, now, say))
+            assert status == 0, f"measuring ended with {status}, after {said.splitlines()[-1:]}"
+            docs = [json.loads(line) for line in said.splitlines()]
+            for doc in docs:
+                if doc["failed"]:
+                    sys.stderr.write(f"{doc['test']} fails with the sound code, in the copy: it judges nothing\n")
+            fresh |= {doc["test"]: doc for doc in docs if not doc["failed"]}
+            self._reached.write_text(json.dumps(fresh), "utf-8")
+        return fresh
+
+    def _measure(self, items: Sequence[pytest.Item], now: Mapping[str, str], say: Callable[[str], None]) -> bool:
+        from mutmut.state import state
+
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            state()._stats.clear()
+            begun = time.process_time()
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            functions = {name: now.get(name, UNTOUCHED) for name in sorted(state()._stats)}
+            seconds = round(time.process_time() - begun, 4)
+            doc = {"test": item.nodeid, "digest": _digest(item.path), "seconds": seconds, "functions": functions}
+            say(json.dumps({**doc, "failed": bool(self._failed)}))
+            self._failed.clear()
+        return True
+
+
+def _forked(mutant: str, trial: Callable[[Callable[[str], None]], bool]) -> tuple[int, str]:
+    """Run a trial in a fork with that mutant in force; its status, and what it said."""
+    room = tempfile.mkdtemp(prefix="mutant-")
+    out, into = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(out)
+        _live_as(mutant, trial, room, into)
+    os.close(into)
+    with os.fdopen(out, encoding="utf-8") as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    shutil.rmtree(room, ignore_errors=True)
+    return status, said
+
+
+def _live_as(mutant: str, trial: Callable[[Callable[[str], None]], bool], room: str, into: int) -> NoReturn:
+    """Be the fork: silent, with that mutant in force, and gone after the trial, whatever came of it."""
+    status = 1
+    try:
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):
+            os.dup2(nowhere, number)
+        os.environ["PYTEST_DEBUG_TEMPROOT"] = room  # where `tmp_path` of this fork lies
+        os.environ["MUTANT_UNDER_TEST"] = mutant  # what mutmut's trampolines go by
+        resource.setrlimit(resource.RLIMIT_AS, (ROOM_BYTES, ROOM_BYTES))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        status = 0 if trial(lambda text: _say(into, text)) else 1
+    finally:
+        os._exit(status)
+
+
+def _say(into: int, text: str) -> None:
+    rest = (text + "\n").encode()
+    while rest:
+        rest = rest[os.write(into, rest) :]
+
+
+def _at_most(seconds: float) -> None:
+    """Stop this process after so many seconds of CPU, or, where it sleeps, after very many by the clock."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    signal.alarm(math.ceil(60 * seconds))
+
+
+def _functions() -> dict[str, str]:
+    """The digest of every function that has mutants."""
+    found: dict[str, str] = {}
+    for path in sorted(Path("syncd").rglob("*.meta")):
+        module = ".".join(path.with_suffix("").with_suffix("").parts)
+        hashes = json.loads(path.read_text("utf-8"))["hash_by_function_name"]
+        found |= {f"{module}.{name}": digest for name, digest in hashes.items()}
+    return found
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]

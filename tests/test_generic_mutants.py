@@ -1,0 +1,99 @@
+"""Generic mutants: what judges them, what counts them, and that no explanation is about code of the past."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import explained, generic, made
+from tests.mutants.explained import Reason
+from tests.mutants.made import Change
+
+TESTS = """
+import os, time
+MUTANT = os.environ.get
+def test_quick(): assert MUTANT("MUTANT_UNDER_TEST") != "syncd.core.a.x_one__mutmut_1"
+def test_that_waits_for_ever():
+    while MUTANT("MUTANT_UNDER_TEST") == "syncd.core.a.x_one__mutmut_2": pass
+def test_slow(): assert MUTANT("MUTANT_UNDER_TEST") != "syncd.core.a.x_one__mutmut_3"
+"""
+
+
+def judged(folder: Path, *, seconds: float) -> dict[str, dict[str, str]]:
+    file = folder / "test_it.py"
+    file.write_text(TESTS, "utf-8")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    took = {"test_it.py::test_quick": 0.1, "test_it.py::test_that_waits_for_ever": 0.2, "test_it.py::test_slow": 9.0}
+    reached = {
+        test: {"digest": digest, "seconds": spent, "functions": {"syncd.core.a.x_one": "h"}}
+        for test, spent in took.items()
+    }
+    meta = folder / "syncd" / "core" / "a.py.meta"
+    meta.parent.mkdir(parents=True)
+    meta.write_text(json.dumps({"hash_by_function_name": {"x_one": "h"}}), "utf-8")
+    (folder / "reached.json").write_text(json.dumps(reached), "utf-8")
+    names = {f"syncd.core.a.x_one__mutmut_{number}": "d" for number in (1, 2, 3)} | {
+        "syncd.core.a.x_two__mutmut_1": "d"
+    }
+    asked = {"names": names, "seconds": seconds, "reached": "reached.json", "verdicts": "verdicts.jsonl"}
+    (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.judge"]
+    subprocess.run(
+        [*command, "--rootdir", str(folder), "--judge", "asked.json", "test_it.py"],
+        cwd=folder,
+        env={"PYTHONPATH": str(made.ROOT), "PATH": ""},
+        check=True,
+        capture_output=True,
+    )
+    lines = (folder / "verdicts.jsonl").read_text("utf-8").splitlines()
+    return {doc["name"].removeprefix("syncd.core.a.x_"): doc for doc in map(json.loads, lines)}
+
+
+def test_a_mutant_is_killed_or_hangs_or_lives(tmp_path: Path) -> None:
+    found = judged(tmp_path, seconds=20)
+    assert {name: doc["verdict"] for name, doc in found.items()} == {
+        "one__mutmut_1": "killed",
+        "one__mutmut_2": "hung",
+        "one__mutmut_3": "killed",
+        "two__mutmut_1": "untested",
+    }
+    assert found["one__mutmut_3"]["test"] == "test_it.py::test_slow"
+
+
+def test_what_there_was_no_time_for_counts_as_alive(tmp_path: Path) -> None:
+    assert judged(tmp_path, seconds=5)["one__mutmut_3"]["verdict"] == "alive"
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [(0, 0, 0, 100), (0, 10, 0, 27.8), (10, 10, 72.2, 100), (90, 100, 82.6, 94.5), (900, 1000, 88.0, 91.7)],
+)
+def test_the_interval_is_wilsons(hits: int, of: int, low: float, high: float) -> None:
+    assert generic.interval(hits, of) == pytest.approx((low, high), abs=0.06)
+
+
+def test_a_survivor_is_explained_by_its_place_and_its_change() -> None:
+    why = [Reason(at="core/merge.py: _Merge.*", was="x = 1", now="x = None", why="never read")]
+    change = Change(file="core/merge.py", function="_Merge.take", was="self.x = 1", now="self.x = None")
+    assert explained.told(change, why) is why[0]
+    other = Change(file="core/merge.py", function="take", was="self.x = 1", now="self.x = None")
+    assert explained.told(other, why) is None
+    other = Change(file="core/merge.py", function="_Merge.take", was="self.x = 1", now="self.x = 2")
+    assert explained.told(other, why) is None
+
+
+def test_no_explanation_is_about_code_that_is_gone() -> None:
+    assert explained.stale(explained.reasons()) == []
+    gone = Reason(at="core/merge.py: merge", was="no such line", now="", why="")
+    assert explained.stale([gone]) == [gone]
+    gone = Reason(at="core/merge.py: no_such_function", was="", now="", why="")
+    assert explained.stale([gone]) == [gone]
+
+
+def test_every_explanation_gives_a_reason() -> None:
+    assert all(reason.was.strip() and len(reason.why) > 10 for reason in explained.reasons())
