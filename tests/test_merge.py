@@ -265,7 +265,12 @@ def test_a_loss_names_its_app_and_record_and_what_won() -> None:
 def test_what_lost_to_nobody_says_so() -> None:
     world = agreed(World(rules=simple("company", policy="ask")), email=MAIL, company="A")
     world.edit(1, company="one").edit(2, company="two")
-    asked = {"kind": "lost", "field": "company", "new": "A", "reason": "apps disagree; a person decides"}
+    asked: dict[str, Any] = {
+        "kind": "lost",
+        "field": "company",
+        "new": "A",
+        "reason": "apps disagree; a person decides",
+    }
     assert entries(world) == [
         Entry(app=1, record="r1", old="one", **asked),
         Entry(app=2, record="r2", old="two", **asked),
