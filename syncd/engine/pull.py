@@ -39,8 +39,6 @@ class Reading:
     started_ms: int
     listing: bool
     """It may turn out to be a complete listing: ids are noted."""
-    full: bool
-    """A sweep: what records hold is compared, whatever their versions say. Not every change makes a new one."""
     hooked: bool = False
     """What it finds should have been announced by webhooks: those that never come are counted."""
     ids_digest: int = 0
@@ -57,9 +55,9 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) ->
     try:
         state, missed = hub.world.transact("app", lambda tx: (tx.apps()[app.name], tx.any_missed(app.index)))
         cursor = None if full or missed or not state.covered else state.cursor  # missed: look a second time
-        reading = _read(hub, app, state, cursor, full=full, hinted=hinted)
+        reading = _read(hub, app, state, cursor, hinted=hinted)
         if reading is None:
-            reading = _read(hub, app, state, None, full=full, hinted=hinted)
+            reading = _read(hub, app, state, None, hinted=hinted)
             assert reading is not None, "a read without a cursor cannot expire"
         started_ms = reading.started_ms
 
@@ -74,11 +72,11 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) ->
         hub.fail(app, error)
 
 
-def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, full: bool, hinted: bool) -> Reading | None:
+def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, hinted: bool) -> Reading | None:
     """Store every page of one read; None when the cursor turned out to be no longer good."""
     assert app.app is not None
     listing = cursor is None or not app.rule.spec.incremental
-    reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing, full=full)
+    reading = Reading(app=app, state=state, started_ms=hub.world.now_ms(), listing=listing)
     reading.hooked = app.hooked and bool(state.covered) and not hinted
     if isinstance(app.app, SparesDownloads):
         app.app.known_versions = lambda ids: hub.world.transact("versions", _versions, app, ids)
@@ -127,8 +125,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             unread = reading.unread if reading.listing else None
             read_ms = reading.state.read_ms
             old: list[Record] = []
-            full = reading.full
-            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, full=full, unread=unread, replaced=old)
+            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, unread=unread, replaced=old)
             hear_replaced(tx, hub, app.rule, old)
             hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
             if reading.hooked:
@@ -236,15 +233,14 @@ def observe(
     now_ms: int,
     read_ms: int,
     *,
-    full: bool = False,
     unread: dict[str, dict[str, object]] | None = None,
     replaced: list[Record] | None = None,
 ) -> list[str]:
     """Store what is new in these records as unconsumed observations; names the records that differ.
 
-    `full`: the same version does not mean the same content. `unread`: where linked records go that could be read before
-    and cannot now; without it they are parked at once. `replaced`: takes the readings that nobody has merged and that
-    these take the place of.
+    The same version does not mean the same content: not every change makes a new one, and fields are shown again.
+    `unread`: where linked records go that could be read before and cannot now; without it they are parked at once.
+    `replaced`: takes the readings that nobody has merged and that these take the place of.
     """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))
@@ -256,8 +252,6 @@ def observe(
         mark = marks.get(id_)
         if unread:
             unread.pop(id_, None)
-        if mark is not None and not full and _is_known(record, mark):
-            continue
         if mark is not None and (_is_stale(app, record, mark) or _is_shadow(record, mark)):
             continue
         digest = codec.digest(record.fields, record.problem)
@@ -306,16 +300,6 @@ def _storable(records: dict[str, Record]) -> dict[str, Record]:
 def _is_shadow(record: Record, mark: Mark) -> bool:
     """Say whether a record is parked under an id that a sound record has (see `_storable`)."""
     return record.problem == NUL_IN_ID and mark.problem is None
-
-
-def _is_known(record: Record, mark: Mark) -> bool:
-    """Say whether the app shows the very state that was read before; a reading that was forgotten knows none."""
-    return (
-        record.version is not None
-        and record.version == mark.version
-        and bool(mark.digest)
-        and not (record.problem or mark.problem)
-    )
 
 
 def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
