@@ -32,6 +32,13 @@ LIMITS: Final = """\
   shows what was written over what we had read, not what we never saw.
 - **The same person made twice at one moment**, by us and by somebody in the app, where the app has no unique key. The pair is found
   and asked about; records are never merged by syncd.
+- **An address given a moment ago.** Where an app's listing lags, somebody's record there may have an address that nobody shows yet;
+  who turns up with it elsewhere gets a record beside it. Both are found, and asked about, when it is shown.
+- **An id is no name.** Apps use ids again. A record that comes back with another address waits for a person, consent and all; a feed
+  that tells of one after the app has said that it is gone is not believed about its address; one that is removed and made anew under its
+  id between two looks is an edit; and records that people merge into another one with an address that was never shown are somebody new.
+- **An opt-in against an opt-out within an error of the clock.** An opt-out counts from the moment at which it was read, by the clock of
+  this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes.
 - **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look: it may be made once more.
 - **Between two polls** only the last value is seen.
 - **Exactly once** does not exist on an interface without it: what holds is at most one record after recovery.

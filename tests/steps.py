@@ -185,9 +185,11 @@ def _seen(c: Chance) -> Seen:
 
 def _of_listings(c: Chance) -> dict[str, Ask]:
     app, ids, count, run, strikes, shown = c.app(), c.some(c.id), c.count(), c.run(), c.one(1, 2), c.one(True, False)
+    since = c.moment() // 2
     return {
         "begin_listing": lambda tx: tx.begin_listing(app),
         "list_ids": lambda tx: tx.list_ids(app, ids),
+        "confirmed": lambda tx: tx.confirmed(app, since, since + 5),
         "end_listing": lambda tx: tx.end_listing(app),
         "forget_strangers": lambda tx: tx.forget_strangers(app, shown=shown),
         "count_misses": lambda tx: tx.count_misses(app, run),
@@ -237,6 +239,7 @@ def _of_contacts(c: Chance) -> dict[str, Ask]:
         "review_contacts": lambda tx: tx.review_contacts(after, count),
         "refused_count": lambda tx: tx.refused_count(),
         "contacts_since": lambda tx: tx.contacts_since(since),
+        "dirty_of": lambda tx: sorted(tx.dirty_of(contacts)),
         "dirty_contacts": lambda tx: tx.dirty_contacts(apps, after, count),
         "aliases": lambda tx: list(tx.aliases(contacts).items()),
         "holders": lambda tx: list(tx.holders(keys).items()),  # in an order, too

@@ -153,6 +153,7 @@ UNORDERED: Final = {
     r"SELECT record\.id, record\.version FROM record WHERE": "versions: looked up by id",
     r"SELECT record\.id, record\.version, record\.digest, .* FROM record WHERE": "marks: looked up by id",
     r"SELECT record\.contact, record\.app FROM record WHERE": "link_apps: gives sets",
+    r"SELECT dirty\.contact FROM dirty WHERE dirty\.contact IN": "dirty_of: gives a set",
     r"SELECT contact\.id, contact\.secret FROM contact WHERE": "seals: looked up by id",
 }
 """A SELECT that gives many rows in no order -> why that does no harm."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,63 @@ def test_who_shares_an_address_by_the_match_rule_is_created_without_a_case(tmp_p
     story["news"].put("2", email_consent="opted_out")
     story.settle()
     assert {row.get("email_consent") for row in story["crm"].rows().values()} == {"opted_out"}
+
+
+def crossed(folder: Path) -> Story:
+    """Ada and Eve are known in both apps; then Ada's record in crm is given Eve's address."""
+    story = given(folder, {"crm": "memory", "news": "memory"})
+    story["news"].put("1", **ADA)
+    story["news"].put("2", email=NEW, first_name="Eve")
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put(story["crm"].id_of("ada@x.org"), email=NEW)
+    story.settle()
+    return story
+
+
+def test_who_is_given_the_address_of_somebody_else_is_asked_about(tmp_path: Path) -> None:
+    """Seed 26202: two contacts had one address everywhere, and nobody was asked (ONE-ENTITY)."""
+    story = crossed(tmp_path)
+    [case] = story.cases()
+    mine, other = story.contact("news", "1"), story.contact("news", "2")
+    assert (case["kind"], case["contact"]) == ("match", f"c{max(mine, other)}")
+    assert {contact for _, _, contact in case["candidates"]} == {min(mine, other)}
+    story.resolve(case["id"], new=True)
+    story.settle()
+    assert story.cases() == []
+    assert [sorted(row["first_name"] for row in rows) for rows in story.holds().values()] == [["Ada", "Eve"]] * 2
+
+
+@pytest.mark.parametrize("record", ["1", "2"])
+def test_nobody_is_asked_any_more_once_either_has_another_address(tmp_path: Path, record: str) -> None:
+    story = crossed(tmp_path)
+    story["news"].put(record, email="third@x.org")
+    story.settle()
+    assert story.cases() == []
+
+
+@pytest.mark.parametrize("record", ["1", "2"])
+def test_nobody_is_asked_any_more_once_one_of_them_is_gone(tmp_path: Path, record: str) -> None:
+    story = crossed(tmp_path)
+    name = story["news"].rows()[record]["first_name"]
+    for app in ("crm", "news"):
+        story[app].remove(next(id_ for id_, row in story[app].rows().items() if row["first_name"] == name))
+    story.sync()
+    story.settle()
+    assert story.cases() == []
+
+
+def test_an_address_that_an_answer_shows_counts_before_the_next_create(tmp_path: Path) -> None:
+    """Seed 310289: the answer to our update showed it, and a second record was created beside it in the same pass."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    ours = story["news"].id_of("ada@x.org")
+    story["crm"].put("1", first_name="Adele")
+    story["crm"].put("2", email=NEW, first_name="Eve")
+    with story.when("news", "write", partial(story["news"].put, ours, email=NEW)):
+        story.sync()
+    assert [write.kind for write in story.log("news")].count("create") == 1, "of the first person"
+    story.settle()
+    assert len(story["news"].rows()) == 1

@@ -302,6 +302,7 @@ def test_postgresqls_codes_are_reactions(state: str, kind: type[SyncdError], tex
 
 HOT = {
     "dirty_contacts": lambda tx: tx.dirty_contacts([7], 1, 9),
+    "dirty_of": lambda tx: tx.dirty_of([1]),
     "unlinked": lambda tx: tx.unlinked(1, "", 9),
     "struck": lambda tx: tx.struck(1, 2, 9),
     "any_missed": lambda tx: tx.any_missed(1),

@@ -1,30 +1,32 @@
 """Fights: something else writes a field after every write of ours (SYNC-MODEL 1.16, ping-pong).
 
-Counts how often one contact's field went back to where it had just been: either the contact's value alternates between
-what two apps say, or an app leaves the contact's value, again and again, for one that may not win. Edits of one app alone
+Counts how often one contact's field went back to where it had just been: either the contact's value goes round
+between what apps say, or an app leaves the contact's value, again and again, for one that may not win. Edits of one app alone
 are no fight, however often. Hard rule: what is counted lives with the contact, so that a restart forgets nothing.
 """
 
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Final
 
 from syncd.core.rules import Atom, Rules
 from syncd.core.state import Contact
 
-WHY = "the value goes back and forth: something else writes this field after every write of ours"
+ROUND: Final = 4
+"""So many values of before are kept in mind: two apps, and what each of them makes of the other's value."""
+WHY: Final = "the value goes back and forth: something else writes this field after every write of ours"
 
 
 def alternates(contact: Contact, atom: Atom, old: Any, new: Any, app: int, rules: Rules, now_ms: int) -> bool:
-    """Count a change of the contact's value from key `old` to `new` by `app`; true when it is ping-pong."""
+    """Count a change of the contact's value from key `old` to `new` by `app`; true when it is ping-pong, or goes round."""
     _forget_old(contact, rules, now_ms)
-    count, previous, first_ms, author = contact.flips.get(atom.name, [0, None, now_ms, app])
-    if previous == _mark(new) and author != app:
+    count, before, first_ms, author = contact.flips.get(atom.name, [0, "", now_ms, app])
+    if _mark(new) in before.split() and author != app:
         count += 1
     else:
         count, first_ms = 0, now_ms
-    contact.flips[atom.name] = [count, _mark(old), first_ms, app]
+    contact.flips[atom.name] = [count, " ".join([*before.split(), _mark(old)][-ROUND:]), first_ms, app]
     return bool(count >= rules.flips_max)
 
 

@@ -19,6 +19,7 @@ from syncd.engine.decide import observed
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import identity_keys
+from syncd.engine.meetings import ask_who
 from syncd.model import OPERATOR, Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
@@ -146,6 +147,8 @@ class Done:
         self.digests: list[dict[str, object]] = []
         self.keys: list[dict[str, object]] = []
         self.old_keys: list[dict[str, Any]] = []
+        self.rekeyed: list[int] = []
+        """Contacts of which a record has other keys now, by our own write."""
         self.dirty: set[int] = set()
         self.changed: dict[int, Contact] = {}
         self.missing: list[str] = []
@@ -183,6 +186,7 @@ class Done:
                 link.base[name] = raw  # blank in a record that we made: no opinion, nothing to merge
         if any(link.base.get(name, MISSING) != raw for name, raw in record.fields.items()):
             self.dirty.add(contact.id)
+            self._index(link, record)
         else:
             link.version, link.at_ms, link.seen = record.version, self.now_ms, None
         self._keep(link, record, known=known)
@@ -220,6 +224,14 @@ class Done:
                 self.old_keys.append({"k_key": key, "k_app": link.app, "k_record": link.id})
                 self.keys.append({"key": key, "app": ALIAS, "record": str(contact.id)})
         self.keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
+        self.rekeyed.append(contact.id)
+
+    def _index(self, link: Link, record: Record) -> None:
+        """Let a record be found at once by keys that somebody gave it meanwhile: nobody is created beside it."""
+        rule, rules = self.app.rule, self.hub.rules
+        old = identity_keys(link.base, rule, rules)
+        new = identity_keys({**link.base, **record.fields}, rule, rules)
+        self.keys += [{"key": key, "app": link.app, "record": link.id} for key in new if key not in old]
 
     def _keep(self, link: Link, record: Record, *, known: bool) -> None:
         digest = self._digest(record)
@@ -251,6 +263,7 @@ class Done:
         elif link is not None:
             record = self.hub.partly(record)
             observed(link, record.fields, record.version, self.now_ms)
+            self._index(link, record)
             self.saved.append(link)
             self.digests.append({"k_app": link.app, "k_id": link.id, "digest": self._digest(record)})
         self.dirty.add(sent.contact)
@@ -316,7 +329,8 @@ class Done:
         tx.add_keys(self.keys)
         tx.save_contacts(self.changed.values())
         freed = tx.holders(sorted({row["k_key"] for row in self.old_keys})) if self.old_keys else {}
-        self.dirty.update(h.contact for held in freed.values() for h in held if h.contact is not None and h.app >= 0)
+        left_behind = {h.contact for held in freed.values() for h in held if h.contact is not None and h.app >= 0}
+        self.dirty.update(left_behind)
         for kind in KINDS:
             number = KIND_NUMBER[kind]
             tx.drop_intents(app, number, [s.contact for s in self.settled if s.kind == kind])
@@ -330,6 +344,7 @@ class Done:
             self.app.struck = not self.hub.narrowed
         tx.mark_dirty(sorted(self.dirty))
         tx.write_journal(self.hub.run, self.now_ms, self.journal)
+        ask_who(tx, self.hub, sorted({*self.rekeyed, *left_behind}), self.now_ms)
 
 
 def written(sent: Sent, record: str, base: Mapping[str, Raw], why: str | None = None) -> list[Entry]:

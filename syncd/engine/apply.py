@@ -73,13 +73,16 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
         contacts, links = tx.contacts(ids), {} if create else tx.links_of(ids)
         apps = tx.link_apps(ids) if create else {}
         unheard = _unheard(tx, hub, contacts) if KINDS[kind] in ("create", "consent") else set()
+        changing = (
+            tx.dirty_of(ids) if create and not hub.narrowed else set()
+        )  # an answer showed another address, perhaps
         maybe_back = _maybe_back(tx, hub, app, contacts.values()) if KINDS[kind] == "archive" else set()
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
             if contact is None or contact.id in maybe_back:
                 continue
-            if create and contact.id in unheard:
+            if create and (contact.id in unheard or contact.id in changing):
                 planned = None
             elif create:
                 planned = _new_record(hub, app, contact, apps.get(contact.id, ()), row.record, now_ms)

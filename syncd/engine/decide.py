@@ -19,6 +19,7 @@ from syncd.core.state import Contact, Entry, Intent, Link, Seen, Sent
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subjects_of
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.keys import identity_keys
+from syncd.engine.meetings import ask_who
 from syncd.model import Raw
 from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
@@ -63,6 +64,8 @@ class Outcome:
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
     parted: list[tuple[Contact, int]] = field(default_factory=list)
     """(contact, app): waited there for a decision that is no longer needed."""
+    rekeyed: list[int] = field(default_factory=list)
+    """Contacts of which a record shows other keys now."""
     fresh: set[int] = field(default_factory=set)
     """Contacts that are inserted by the caller."""
 
@@ -195,12 +198,13 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
         tx.open_case("conflict", contact, hub.run, out.now_ms, doc, field=conflict.field)
     released = {row["k_key"] for row in out.old_keys}
     if released:
-        reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms)
+        left_behind = reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms)
+        ask_who(tx, hub, sorted({*out.rekeyed, *left_behind}), out.now_ms)
 
 
-def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> None:
+def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> list[int]:
     """Match undecided records again once what made them undecided has changed: `keys` that somebody no longer holds, or
-    `contacts` whose own keys changed.
+    `contacts` whose own keys changed. Names the decided contacts that hold these keys still.
     """
     holders = [h for held in tx.holders(sorted(keys)).values() for h in held]
     ids = {h.contact for h in holders if h.contact is not None} | set(contacts)
@@ -215,6 +219,7 @@ def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: i
         tx.save_links(links[contact.id])
         tx.close_cases(contact.id, now_ms)
         tx.delete_contact(contact.id)
+    return [c.id for c in found.values() if not c.review]
 
 
 def unmerged(link: Link, now_ms: int) -> None:
@@ -235,6 +240,7 @@ def _rekey(contact: Contact, link: Link, base: Mapping[str, Raw], rules: Rules, 
     names = {"email", *(name for rule in rules.match for name in rule)}
     if all(base.get(name) == link.base.get(name) for name in names):
         return
+    out.rekeyed.append(contact.id)
     old, new = identity_keys(dict(base), app, rules), identity_keys(link.base, app, rules)
     for key in old:
         if key not in new:

@@ -15,6 +15,7 @@ from syncd.engine.decide import reconsider
 from syncd.engine.hearing import hear
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.keys import identity_keys
+from syncd.engine.meetings import ask_who
 from syncd.engine.pull import STRIKES, observe
 from syncd.engine.returning import gone_rows, inherit
 from syncd.errors import SyncdError
@@ -159,7 +160,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             if link.id not in merged:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
-            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in keys])
+            last = identity_keys(link.seen.fields, app.rule, hub.rules) if link.seen is not None else []
+            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])
         else:  # nobody is left: whoever is added with these keys one day is somebody new
             tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
         contact.tombs[app.index] = now_ms
@@ -182,7 +184,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
-    reconsider(tx, freed, (), now_ms)
+    ask_who(tx, hub, reconsider(tx, freed, (), now_ms), now_ms)
     decided = {number for number, contact in contacts.items() if not contact.review}
     _inherited(tx, hub, app, [link for link in links if link.id in merged and link.contact in decided])
     return len(journal)

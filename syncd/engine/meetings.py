@@ -1,7 +1,8 @@
 """Meetings: right before a record is created, whoever else may be that record in the app is looked at.
 
 Where another contact has a record with the same match key there, or had one that somebody removed, nothing is created until a
-person has said who is who (NO-DUPLICATE-CREATE, NO-RESURRECTION, ONE-ENTITY). What was decided stays so: `Contact.apart`.
+person has said who is who (NO-DUPLICATE-CREATE, NO-RESURRECTION, ONE-ENTITY); one is asked as well where a record is given the
+key of another contact. What was decided stays so: `Contact.apart`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 WHY: Final = "another contact has, or had, a record with the same key here; nothing is created"
+SHARED: Final = "this record shows the key of another contact now; both stay as they are until somebody says who is who"
 
 
 def in_the_way(
@@ -93,6 +95,9 @@ def undecided(tx: Tx, hub: Hub, app: OpenApp, new: Mapping[int, Collection[bytes
 def wait(tx: Tx, hub: Hub, app: OpenApp, contact: Contact, met: Collection[Holder], fields: Mapping[str, Raw]) -> None:
     """Ask a person who is who, and remember that this contact gets no record in this app until then."""
     contact.waits.add(app.index)
+    others = tx.contacts(sorted({h.contact for h in met if h.contact is not None}))
+    for other in sorted(number for number, other in others.items() if not (other.review or other.waits)):
+        tx.close_cases(other, hub.world.now_ms(), kind="match")  # the same question, asked from the other side
     tx.save_contacts([contact])
     candidates = [[hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact] for h in met]
     doc = {
@@ -108,3 +113,51 @@ def part(tx: Tx, contact: Contact, app: int, now_ms: int) -> None:
     """Nobody stands in the way (any more): close the case."""
     contact.waits.discard(app)
     tx.close_cases(contact.id, now_ms, kind="match", app=app)
+
+
+def ask_who(tx: Tx, hub: Hub, numbers: Collection[int], now_ms: int) -> None:
+    """Ask a person about decided contacts that show the key of another one now (ONE-ENTITY), and no longer about those that
+    do not. Only the strongest key counts, for people may share a name; of two contacts the later one is asked about.
+    """
+    if not numbers:
+        return
+    near = {*numbers, *_met_by(tx.holders(sorted({key for key, _, _ in _strongest(tx, hub, numbers)})))}
+    keys = _strongest(tx, hub, sorted(near))
+    holders = tx.holders(sorted({key for key, _, _ in keys}))
+    known = tx.contacts(sorted({*near, *_met_by(holders)}))
+    contacts = {number: each for number, each in known.items() if not each.review}
+    asked = set()
+    for (key, app, record), number in keys.items():
+        if number not in contacts:
+            continue
+        mine = contacts[number]
+        others = [
+            [hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact]
+            for h in holders.get(key, ())
+            if h.app >= 0 and h.contact is not None and h.contact < number
+            and (other := contacts.get(h.contact)) is not None
+            and not other.waits and key.hex() not in mine.apart | other.apart
+        ]  # fmt: skip
+        if others and number not in asked and not mine.waits:  # else somebody is asked about the two already
+            asked.add(number)
+            doc = {"record": record, "candidates": others, "reason": SHARED, "keys": [key.hex()]}
+            tx.open_case("match", mine, hub.run, now_ms, doc, app=app)
+    for number in sorted(near & contacts.keys() - asked):
+        if not contacts[number].waits:
+            tx.close_cases(number, now_ms, kind="match")
+
+
+def _met_by(holders: Mapping[bytes, Collection[Holder]]) -> set[int]:
+    """Name the contacts whose records hold these keys."""
+    return {h.contact for held in holders.values() for h in held if h.app >= 0 and h.contact is not None}
+
+
+def _strongest(tx: Tx, hub: Hub, numbers: Collection[int]) -> dict[tuple[bytes, int, str], int]:
+    """Give the strongest key of every record of these contacts: (key, app, record) -> contact."""
+    return {
+        (key, link.app, link.id): number
+        for number, links in tx.links_of(numbers).items()
+        for link in links
+        if (rule := hub.rules.app(link.app)) is not None
+        and (key := record_keys(link.base, rule, hub.rules)[0]) is not None
+    }

@@ -187,6 +187,8 @@ def _doubtful(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:
     """Judge a complete listing: how much is missing, what is covered now, and whether the cursor may move."""
     app, state = reading.app, reading.state
+    if lag_ms := int(app.rule.spec.lag_seconds * 1000):  # what we wrote a moment ago may not be listed yet
+        tx.list_ids(app.index, tx.confirmed(app.index, now_ms - lag_ms, now_ms))
     missing = tx.missing_count(app.index)
     linked = tx.linked_count(app.index)  # strangers in the same listing prove nothing about those that are missing
     held = _disbelieved(hub, app.name, missing, len(reading.unread), linked)

@@ -41,6 +41,7 @@ _SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bin
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
 _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
 _MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
+_DIRTY_OF = Keyed(select(s.dirty.c.contact), s.dirty.c.contact)
 _CLEAR_DIRTY = Keyed(sa.delete(s.dirty), s.dirty.c.contact)
 _D = s.identity.c
 _HOLDERS = Keyed(
@@ -126,6 +127,10 @@ class Contacts(Base):
         if len(seen) == rows_max:
             marked = [contact for contact in marked if contact <= seen[-1]]
         return sorted({*seen, *marked})[:count_max]
+
+    def dirty_of(self, contacts: Iterable[int]) -> set[int]:
+        """Tell which of these contacts are marked to be merged."""
+        return {row[0] for row in _DIRTY_OF.find(self._c, list(contacts))}
 
     def mark_dirty(self, contacts: Iterable[int]) -> None:
         _MARK_DIRTY.run(self._c, [{"contact": contact} for contact in contacts])

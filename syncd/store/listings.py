@@ -24,6 +24,14 @@ class Listings(Base):
     def list_ids(self, app: int, ids: Iterable[str]) -> None:
         _LIST_ID.run(self._c, [{"app": app, "id": id_} for id_ in ids])
 
+    def confirmed(self, app: int, since_ms: int, until_ms: int) -> list[str]:
+        """List linked records that were confirmed between these times and that no listing has missed."""
+        r = s.record.c
+        query = select(r.id).where(
+            r.app == app, r.contact.is_not(None), r.misses == 0, r.at_ms.between(since_ms, until_ms)
+        )
+        return [row[0] for row in self._c.execute(query.order_by(r.id))]
+
     def end_listing(self, app: int) -> None:
         self._c.execute(sa.delete(s.listed).where(s.listed.c.app == app))
 

@@ -59,6 +59,8 @@ class Ghost:
     """Consent as people expressed it."""
     outs: dict[tuple[int, str], int] = field(default_factory=dict)
     """Record -> when somebody last opted out there, of what syncd got to see."""
+    heard: dict[tuple[int, str], int] = field(default_factory=dict)
+    """The same records -> what the hub's clock showed when syncd stored that."""
     same: dict[Node, Node] = field(default_factory=dict)
     """Records that syncd has linked, sometime."""
     emails: dict[Node, str] = field(default_factory=dict)
@@ -105,6 +107,15 @@ class Ghost:
         if a != b:
             self.same[max(a, b, key=repr)] = min(a, b, key=repr)
 
+    def anew(self, node: Node) -> None:
+        """Forget whose a record was: its id was used again for another one that syncd has just made."""
+        mine = sorted((n for n in {*self.same, *self.same.values()} if self.root(n) == self.root(node)), key=repr)
+        for each in mine:
+            self.same.pop(each, None)
+        rest = [each for each in mine if each != node]
+        for each in rest[1:]:
+            self.join(rest[0], each)
+
     def group(self, node: Node) -> set[Node]:
         """Name all records that are one person's with this one: linked by syncd, or of one address now."""
         found, waiting = {node}, [node]
@@ -126,12 +137,18 @@ class Ghost:
         self.pending = [each for each in self.pending if each[0] != app or each[1].id not in asked]
         self.pending += [(app, record) for record in records]
 
-    def commit(self, what: str, now_ms: int) -> None:
-        """Take what was shown as known, now that it is stored."""
+    def commit(self, what: str, now_ms: int, wrong_ms: int = 0) -> None:
+        """Take what was shown as known, now that it is stored. `wrong_ms`: how far the hub's clock is off."""
         if what not in STORING:
             return
+        newest: dict[tuple[int, str], str] = {}
         for app, record in self.pending:
-            self._know(app, record, now_ms)
+            newest[app, record.id] = max(record.version or "", newest.get((app, record.id), ""))
+        for app, record in self.pending:
+            if not self._ordered(app) or (record.version or "") == newest[app, record.id]:
+                self._know(
+                    app, record, now_ms, wrong_ms
+                )  # of what one page names twice the later state is the one that is read
         self.pending.clear()
         for app, ids in self.listing:
             self.lists.setdefault(app, []).append(ids)
@@ -142,7 +159,7 @@ class Ghost:
         self.pending.clear()
         self.listing.clear()
 
-    def _know(self, app: int, record: Record, now_ms: int) -> None:
+    def _know(self, app: int, record: Record, now_ms: int, wrong_ms: int) -> None:
         known = self.known.setdefault((app, record.id), Known(first_ms=now_ms))
         older = record.version is not None and record.version < known.version and self._ordered(app)
         if older:
@@ -152,12 +169,14 @@ class Ghost:
             mine = known.values.setdefault(name, [])
             if raw not in mine:
                 mine.append(raw)
-        if record.fields.get("email"):
+        late = self.absent[app, record.id] and not self.vendors[app].people[record.id].live
+        if record.fields.get("email") and not late:  # told after the app had said that it is gone: an id proves nothing
             self.emails[app, record.id] = str(record.fields["email"]).casefold()
         if record.fields.get("email_consent") == OUT:
             said = [s.at_ms for s in self.said if s.state == OUT and (s.app, s.id) == (app, record.id)]
-            if said:
+            if said and self.outs.get((app, record.id)) != max(said):
                 self.outs[app, record.id] = max(said)
+                self.heard[app, record.id] = now_ms + wrong_ms
 
     def _ordered(self, app: int) -> bool:
         return self.vendors[app].quirks.versions == "ordered"
@@ -208,6 +227,15 @@ class Ghost:
         outs = [at_ms for record, at_ms in self.outs.items() if record in mine]
         ins = [s.at_ms for s in self.said if s.state == IN and (s.app, s.id) in mine]
         return bool(outs) and not any(at_ms > max(outs) for at_ms in ins)
+
+    def misled(self, node: Node) -> bool:
+        """Say whether the hub's clock, set back, made an opt-out that was read seem earlier than the evidence of an opt-in that
+        was typed before it, or within the same second.
+        """
+        mine = self.group(node)
+        heard = [at_ms for record, at_ms in self.heard.items() if record in mine]
+        ins = [s.at_ms for s in self.said if s.state == IN and (s.app, s.id) in mine]
+        return bool(heard and ins) and max(ins) > max(heard)
 
     def agreed(self, person: int) -> bool:
         """Say whether a person ever opted in with evidence."""

@@ -55,6 +55,8 @@ def _change(action: Action, vendor: Vendor, there: Person, ghost: Ghost, clock: 
             return f"{start} {_edit(vendor, there, evidence)}"
         case "opt_in_bare":
             return f"{start} {_edit(vendor, there, {'email_consent': IN})}"
+        case "hide" if there.id in vendor.out_of_sight:
+            return f"{start} is out of sight still"
         case "hide":
             vendor.out_of_sight.add(there.id)
             ghost.hide(action.app, there.id)

@@ -91,6 +91,9 @@ class ModelContacts(ModelBase, Contacts):
             marked = [contact for contact in marked if contact <= seen[-1]]
         return sorted({*seen, *marked})[:count_max]
 
+    def dirty_of(self, contacts: Iterable[int]) -> set[int]:
+        return {contact for contact in contacts if contact in self._t.dirty}
+
     def mark_dirty(self, contacts: Iterable[int]) -> None:
         for contact in contacts:
             if contact not in self._t.dirty:

@@ -255,6 +255,10 @@ class ModelListings(ModelBase, Listings):
             if id_ not in listed:
                 self._t.put(listed, id_, None)
 
+    def confirmed(self, app: int, since_ms: int, until_ms: int) -> list[str]:
+        rows = [(i, row) for i, row in self._t.record[app].items() if row.contact is not None and not row.misses]
+        return sorted(i for i, row in rows if since_ms <= row.at_ms <= until_ms)
+
     def end_listing(self, app: int) -> None:
         self._t.clear(self._t.listed[app])
 

@@ -23,6 +23,7 @@ from tests.sim.vendor import Person, Vendor
 T = TypeVar("T")
 CONSENT: Final = ("email_consent", "consent_at", "consent_source")
 HORIZON_MS: Final = 30_000
+MISLED: Final = "the hub's clock was set back: an opt-out seemed earlier than the evidence of an opt-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,8 @@ class Monitors:
     """Writes that changed nothing because the app spells the value so: (app, id, field) -> (sent, stored)."""
     writes: Counter[tuple[int, int, str]] = field(default_factory=Counter)
     """(app, person, field) -> how often syncd wrote it."""
+    out: set[Node] = field(default_factory=set)
+    """Records out of sight that are gone, as far as anybody can know."""
     doubts: list[Doubt] = field(default_factory=list)
     indexes: dict[int, int] = field(default_factory=dict)
 
@@ -100,7 +103,9 @@ class Monitors:
             self.seen[f"refused: {result.why}"] += 1
             if write.id in self.vendors[app].out_of_sight:
                 self.ghost.refused.add((app, write.id))
-        elif isinstance(result, Applied) and write.kind != "archive" and write.id:
+        elif isinstance(result, Applied) and write.kind == "create" and result.record is not None:
+            self.ghost.anew((app, result.record.id))
+        if isinstance(result, Applied) and write.kind != "archive" and write.id:
             person = self.vendors[app].people[write.id]
             for name, new in write.fields.items():
                 self.writes[app, person.person, name] += 1
@@ -156,7 +161,7 @@ class Monitors:
         known = self.ghost.knows(app, other.id) and (app, other.id) in self.ghost.group(node)
         same = squashed(other.props.get("email")) == squashed(write.fields.get("email"))
         where = f"{write.fields.get('email')} in {APPS[app]}"
-        if other.live and (known or (other.by == "syncd" and same)):
+        if other.live and (known or (other.by == "syncd" and same and not self._readdressed(app, write, other))):
             self.blame("NO-DUPLICATE-CREATE", f"{where} has record {other.id} already")
         elif other.live:
             self.ghost.unknowable["another record of the same person that could not be known of"] += 1
@@ -168,10 +173,18 @@ class Monitors:
             elif not any(p.born_ms > since and p.by == "people" for p in mine):
                 self.blame("NO-RESURRECTION", f"{where} was deleted by somebody ({other.id})")
 
+    def _readdressed(self, app: int, write: Write, other: Person) -> bool:
+        """Say whether somebody gave that record of ours this address, and syncd has not been shown it yet."""
+        email = squashed(write.fields.get("email"))
+        deeds = [
+            deed for deed in self.vendors[app].deeds if (deed.id, deed.field, deed.by) == (other.id, "email", "people")
+        ]
+        return any(squashed(deed.raw) == email for deed in deeds) and self.ghost.emails.get((app, other.id)) != email
+
     def _known_before(self, node: Node, at_ms: int) -> bool:
         """Say whether syncd knew a record of this person at that time that is still there: else the person ended then."""
         mine = [known for other in self.ghost.group(node) if (known := self.ghost.known.get(other)) is not None
-                and self.vendors[other[0]].people[other[1]].live]  # fmt: skip
+                and self.vendors[other[0]].people[other[1]].live and other not in self.out]  # fmt: skip
         return any(known.first_ms <= at_ms for known in mine)
 
     def _covered(self, app: int) -> None:
@@ -264,7 +277,17 @@ class Monitors:
 
     def _clears(self, app: int, there: Person, name: str) -> None:
         cleared = any(deed.raw is None for deed in self.ghost.deeds(there.person, name))
-        if self.scenario.blank != "propagate" or not cleared:
+        anew = [
+            p
+            for v in self.vendors
+            for p in v.people.values()
+            if p.again and p.by == "people" and p.person == there.person
+        ]
+        if self.scenario.blank == "propagate" and any(name not in person.props for person in anew) and not cleared:
+            self.ghost.unknowable[
+                "removed and made anew under its id between two looks: what is not there was cleared"
+            ] += 1
+        elif self.scenario.blank != "propagate" or not cleared:
             self.blame(
                 "UNKNOWN-NOT-BLANK", f"{name} of {there.id} in {APPS[app]} was cleared, and nobody had cleared it"
             )
@@ -274,8 +297,23 @@ class Monitors:
         if name == "email":
             texts = {text.casefold() for text in texts}
             new = str(new).casefold()
-        if plain(new) not in texts:
+        if plain(new) not in texts and self._merged_unseen(who, name, new):
+            self.ghost.unknowable["records became another one, with an address that syncd saw in none of them"] += 1
+        elif plain(new) not in texts:
             self.blame("NO-ECHO", f"{name} of p{who} in {APPS[app]} became {new!r}, which nobody typed")
+
+    def _merged_unseen(self, who: int, name: str, new: Any) -> bool:
+        """Say whether this is what a record copied that people merged others into, under an address that syncd had not been
+        shown in any of those: nobody can tell it from somebody new.
+        """
+        for vendor in self.vendors if any(vendor.quirks.merges_new for vendor in self.vendors) else ():
+            for old, into in vendor.moved.items():
+                heir = vendor.people[into]
+                before = self.ghost.emails.get((vendor.index, old))
+                unseen = before is not None and before != squashed(heir.props.get("email"))
+                if unseen and self.ghost.person(heir.person) == who and plain(heir.props.get(name)) == plain(new):
+                    return True
+        return False
 
     # -- consent
 
@@ -291,7 +329,9 @@ class Monitors:
         where = f"p{who} in {APPS[app]}"
         if not self.ghost.agreed(who):
             self.blame("NEVER-SUBSCRIBE", f"{where} was opted in, and never agreed to it")
-        if self.ghost.must_be_out(node):
+        if self.ghost.must_be_out(node) and self.ghost.misled(node):
+            self.ghost.unknowable[MISLED] += 1
+        elif self.ghost.must_be_out(node):
             self.blame("OPT-OUT-WINS", f"{where} was opted in after an opt-out that syncd had stored")
         email = write.fields.get("email") or self.vendors[app].people[write.id].props.get("email")
         subject = address_hash(str(email).casefold())
@@ -320,6 +360,7 @@ class Monitors:
             there = self.vendors[app].people.get(id_)
             if there is not None and id_ in self.vendors[app].out_of_sight and self._seems_gone(app, id_):
                 self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1
+                self.out.add((app, id_))
             elif there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")
 

@@ -308,7 +308,7 @@ class Play:
             self.monitors.unlinks(APPS.index(args[1].name), args[2])
 
     def committed(self, what: str, args: tuple[Any, ...]) -> None:
-        self.ghost.commit(what, self.clock.true_ms)
+        self.ghost.commit(what, self.clock.true_ms, self.clock.wrong_ms)
         self.watch.committed(what)
         self.monitors.seen[f"transaction: {what}"] += 1
 

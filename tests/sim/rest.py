@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.core.state import Contact, Link
+from syncd.engine.returning import CAME_BACK
 from syncd.store.tx import Tx
 from tests.sim.ghost import IN, OUT, plain, squashed
+from tests.sim.monitors import MISLED
 from tests.sim.scenario import APPS
 from tests.sim.vendor import FIELDS, Person
 
@@ -206,11 +208,26 @@ def _opted_out(play: Play, rest: Rest) -> None:
                 continue
             word = there.props.get("email_consent")
             if word == IN and play.ghost.must_be_out((place, id_)):
-                play.monitors.blame("OPT-OUT-EVERYWHERE", f"p{there.person} ({id_}) is still opted in in {APPS[place]}")
+                if play.ghost.misled((place, id_)):
+                    play.ghost.unknowable[MISLED] += 1
+                elif _maybe_somebody_else(rest, place, id_):
+                    play.ghost.unknowable["an id came back with another address: a person is asked who it is"] += 1
+                else:
+                    play.monitors.blame(
+                        "OPT-OUT-EVERYWHERE", f"p{there.person} ({id_}) is still opted in in {APPS[place]}"
+                    )
             if word == IN and not _may_be_in(play, place, there):
                 play.monitors.blame(
                     "NEVER-SUBSCRIBE", f"p{there.person} ({id_}) is opted in in {APPS[place]} by nobody"
                 )
+
+
+def _maybe_somebody_else(rest: Rest, place: int, id_: str) -> bool:
+    """Say whether a person is asked who a record is that came back with another address: some apps use an id again."""
+    link = rest.links.get((place, id_))
+    return link is not None and any(
+        case["contact"] == f"c{link.contact}" and case.get("reason") == CAME_BACK for case in rest.cases
+    )
 
 
 def _may_be_in(play: Play, place: int, there: Person) -> bool:

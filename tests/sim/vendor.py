@@ -37,6 +37,8 @@ class Person:
     stamp_ms: int = 0
     born_ms: int = 0
     live: bool = True
+    again: bool = False
+    """Its id was that of a record that was removed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,7 +241,10 @@ class Vendor:
         """Make an empty record; one that had this id before it counts on."""
         self.moved.pop(id_, None)
         version = self.people[id_].version if id_ in self.people else 0
-        self.people[id_] = Person(id=id_, props={}, person=person, by=by, version=version, born_ms=self.now_ms())
+        again = id_ in self.people
+        self.people[id_] = Person(
+            id=id_, props={}, person=person, by=by, version=version, born_ms=self.now_ms(), again=again
+        )
 
     # -- time
 
