@@ -185,6 +185,8 @@ def test_values_are_the_same(kind: str, one: object, other: object) -> None:
         ("name", "MacDonald", "Macdonald"),
         ("notes", "a\nb", "a b"),
         ("url", "x.com/a", "x.com/A"),
+        ("url", "x.com/aX", "x.com/a"),
+        ("url", "x.com/a?b", "x.com/a"),
         ("url", "http://x.com", "https://x.com"),
         ("email", "bob+news@x.com", "bob@x.com"),
         ("email", "b.ob@x.com", "bob@x.com"),

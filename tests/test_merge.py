@@ -318,6 +318,22 @@ def test_a_persons_choice_lists_every_app_with_what_it_shows() -> None:
     assert world.conflicts[-1].reason == "apps disagree; a person decides", "it still waits for the same"
 
 
+def test_a_cell_that_cannot_be_read_keeps_no_other_back() -> None:
+    world = agreed(World(rules=simple("birthday", "company")), email=MAIL, birthday="1980-01-02", company="A")
+    world.edit(1, birthday="soon", company="B").sync()
+    assert world.shows("company") == {1: "B", 2: "B"}
+    assert (world.links[1].unread, world.value("birthday")) == ({"birthday"}, "1980-01-02")
+    world.edit(1, birthday="1980-01-03").sync()
+    assert (world.links[1].unread, world.value("birthday")) == (frozenset(), "1980-01-03")
+
+
+def test_what_an_owner_shows_is_stamped_as_its_own() -> None:
+    person = contact(company="A")
+    links = [linked(1, company="B", since=70), linked(2, seen={"company": "C"}, company="A", at=90)]
+    merge(person, links, simple("company", policy="owner", owners=(1,)), 100)
+    assert (person.golden["company"], person.stamps["company"]) == ("B", Stamp(1, 0, 70))
+
+
 # -- values that have no say
 
 

@@ -153,6 +153,74 @@ def test_an_unreadable_placeholder_does_not_make_everything_unreadable_blank() -
     assert isinstance(lens.parse("what?"), Invalid)
 
 
+@pytest.mark.parametrize(
+    ("name", "placeholder", "raw"),
+    [("date", "1.1.1900", "1900-01-01"), ("phone", "+49 171 0000000", "+491710000000"), ("number", 0, "0.0")],
+)
+def test_a_placeholder_is_blank_in_every_spelling_of_its_type(name: str, placeholder: Any, raw: str) -> None:
+    lens = lens_of(field_type(name), placeholder=placeholder)
+    assert lens.parse(placeholder) is None
+    assert lens.parse(raw) is None
+
+
+def test_a_placeholder_is_cut_as_the_app_cuts_it() -> None:
+    lens = lens_of(field_type("text"), placeholder="not given", max_length=4, overflow="truncate")
+    assert lens.parse("not") is None, "the blank at the end goes as well"
+    assert lens.parse("no") == "no"
+    assert lens.parse("not  given") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "raw"),
+    [
+        ("boolean", True, "true"),
+        ("boolean", False, "false"),
+        ("text", "a", "a"),
+        ("set", ["a", "b"], "a; b"),
+        ("map", {"b": "ü", "a": "1"}, '{"a": "1", "b": "ü"}'),
+    ],
+)
+def test_a_flat_app_holds_everything_as_one_text(name: str, value: Any, raw: str) -> None:
+    assert lens_of(field_type(name), flat=True).render(value) == raw
+
+
+def test_a_number_of_the_apps_own_words_is_spelled_as_text_in_a_flat_app() -> None:
+    assert lens_of(field_type("choice"), values={"Trade": 7}, flat=True).render("Trade") == "7"
+
+
+def test_a_lens_says_what_one_may_expect_of_it() -> None:
+    text, words = field_type("text"), {"IT": "COMPUTER"}
+    as_it_is = lens_of(text)
+    assert (as_it_is.plain, as_it_is.lossy, as_it_is.truncate, as_it_is.field) == (True, False, False, "f")
+    assert (as_it_is.required, as_it_is.placeholder, as_it_is.max_length) == (False, None, None)
+    assert not lens_of(text, values=words).plain
+    filled = lens_of(text, placeholder="n.n.")
+    assert (filled.plain, filled.placeholder, filled.required) == (False, "n.n.", True)
+    cut = lens_of(text, max_length=3, overflow="truncate")
+    assert (cut.lossy, cut.truncate, cut.max_length) == (True, True, 3)
+    assert not lens_of(text, max_length=3).truncate
+    assert not lens_of(field_type("phone"), max_length=3, overflow="truncate").lossy
+    assert (lens_of(field_type("set"), flat=True).lossy, lens_of(field_type("set")).lossy) == (True, False)
+    assert not lens_of(text, flat=True).lossy
+
+
+@pytest.mark.parametrize(
+    ("direction", "reads", "writes"),
+    [("in", True, False), ("out", False, True), ("both", True, True), ("none", False, False)],
+)
+def test_a_lens_travels_in_the_directions_that_are_said(direction: Any, *, reads: bool, writes: bool) -> None:
+    lens = make_lens("f", FieldMap(path="f", direction=direction, defaulted=True), field_type("text"), flat=False)
+    assert (lens.reads, lens.writes, lens.defaulted) == (reads, writes, True)
+
+
+def test_a_text_may_be_as_long_as_the_app_holds() -> None:
+    lens = lens_of(field_type("text"), max_length=3)
+    assert lens.blocked("abc") is None
+    assert lens.blocked("abcd") == "longer than the 3 characters that the app holds"
+    assert lens.blocked(None) is None
+    assert lens_of(field_type("text")).blocked("x" * 999) is None
+
+
 def test_blank_lists_and_maps_can_be_written() -> None:
     """Fault: clearing a set raised."""
     for name in ("set", "emails", "map"):

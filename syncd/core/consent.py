@@ -216,7 +216,7 @@ def _settle_golden(contact: Contact, found: Consented) -> None:
         in_ms, evidence, author = max(proofs, key=lambda proof: (proof[0], proof[1].source))
         for name, value in zip(EVIDENCE, (evidence.at, evidence.source), strict=True):
             _set(contact, name, value, Stamp(author, 0, in_ms))
-    elif "consent_at" in contact.golden or "consent_source" in contact.golden:
+    else:
         for name in EVIDENCE:
             contact.golden.pop(name, None)
             contact.stamps.pop(name, None)

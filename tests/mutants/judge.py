@@ -29,7 +29,6 @@ from hypothesis import Phase, settings
 
 from tests.mutants.made import function_of
 
-UNTOUCHED: Final = ""
 ROOM_BYTES: Final = 6 * 1024**3
 """A mutant that fills the memory is stopped here."""
 
@@ -112,23 +111,16 @@ class Judge:
         return {"verdict": "alive" if alive else "killed", "test": said.strip(), "seconds": spent}
 
     def _measured(self, items: Mapping[str, pytest.Item]) -> dict[str, Any]:
-        """Which functions each test reaches, and how long it takes; a test is measured again when its file or one of them changed."""
+        """Which functions each test reaches, and how long it takes; a test is measured again when its file changed. What it did
+        not reach then and reaches now, it does not judge: without the folder of the mutants all are measured afresh.
+        """
         known = json.loads(self._reached.read_text("utf-8")) if self._reached.exists() else {}
-        now = _functions()
-        fresh = {}
-        for test, item in items.items():
-            one = known.get(test)
-            digest = _digest(item.path)
-            if (
-                one
-                and one["digest"] == digest
-                and all(now.get(key) == value for key, value in one["functions"].items())
-            ):
-                fresh[test] = one
+        digests = {test: _digest(item.path) for test, item in items.items()}
+        fresh = {test: known[test] for test in items if test in known and known[test]["digest"] == digests[test]}
         missing = [item for test, item in items.items() if test not in fresh]
         if missing:
             sys.stderr.write(f"measuring {len(missing)} of {len(items)} tests\n")
-            status, said = _forked("stats", lambda say: self._measure(missing, now, say))
+            status, said = _forked("stats", lambda say: self._measure(missing, digests, say))
             assert status == 0, f"measuring ended with {status}, after {said.splitlines()[-1:]}"
             docs = [json.loads(line) for line in said.splitlines()]
             for doc in docs:
@@ -138,16 +130,15 @@ class Judge:
             self._reached.write_text(json.dumps(fresh), "utf-8")
         return fresh
 
-    def _measure(self, items: Sequence[pytest.Item], now: Mapping[str, str], say: Callable[[str], None]) -> bool:
+    def _measure(self, items: Sequence[pytest.Item], digests: Mapping[str, str], say: Callable[[str], None]) -> bool:
         from mutmut.state import state
 
         for item, following in zip(items, [*items[1:], None], strict=True):
             state()._stats.clear()
             begun = time.process_time()
             item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            functions = {name: now.get(name, UNTOUCHED) for name in sorted(state()._stats)}
-            seconds = round(time.process_time() - begun, 4)
-            doc = {"test": item.nodeid, "digest": _digest(item.path), "seconds": seconds, "functions": functions}
+            seconds, functions = round(time.process_time() - begun, 4), sorted(state()._stats)
+            doc = {"test": item.nodeid, "digest": digests[item.nodeid], "seconds": seconds, "functions": functions}
             say(json.dumps({**doc, "failed": bool(self._failed)}))
             self._failed.clear()
         return True
@@ -195,16 +186,6 @@ def _at_most(seconds: float) -> None:
     """Stop this process after so many seconds of CPU, or, where it sleeps, after very many by the clock."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.alarm(math.ceil(60 * seconds))
-
-
-def _functions() -> dict[str, str]:
-    """The digest of every function that has mutants."""
-    found: dict[str, str] = {}
-    for path in sorted(Path("syncd").rglob("*.meta")):
-        module = ".".join(path.with_suffix("").with_suffix("").parts)
-        hashes = json.loads(path.read_text("utf-8"))["hash_by_function_name"]
-        found |= {f"{module}.{name}": digest for name, digest in hashes.items()}
-    return found
 
 
 def _digest(path: Path) -> str:
