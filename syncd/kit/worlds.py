@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ def opening(connector: Connector, settings: Mapping[str, Any], **more: Any) -> O
     return Opening(settings={**defaults, **settings}, **given)
 
 
-class AppWorld:
+class AppWorld(ABC):
     """One empty account, and what people do in it behind the connector's back. Fields go by syncd's names.
 
     It is opened by the connector whose folder the module of the class lies in, or by one that is given.
@@ -76,13 +77,13 @@ class AppWorld:
         self.stack.callback(app.close)
         return app
 
+    @abstractmethod
     def open(self) -> App:
         """Open the account; TransientError where it is out of reach."""
-        raise NotImplementedError
 
+    @abstractmethod
     def open_other(self) -> App:
         """Open another account of the same kind."""
-        raise NotImplementedError
 
     def add(self, **fields: Raw) -> str:
         """Somebody makes a record; give its id."""
@@ -92,9 +93,9 @@ class AppWorld:
         """Somebody makes many at once. A world has one of both."""
         return [self.add(**fields) for fields in people]
 
+    @abstractmethod
     def edit(self, id_: str, **fields: Raw) -> None:
         """Somebody changes fields of a record; None clears one."""
-        raise NotImplementedError
 
     def edit_all(self, ids: Iterable[str], **fields: Raw) -> None:
         """Somebody changes fields of many records in the same way."""
@@ -105,33 +106,33 @@ class AppWorld:
         """What happens in this block happens in one second, as far as that can be said of the app."""
         return contextlib.nullcontext()
 
+    @abstractmethod
     def delete(self, id_: str) -> None:
         """Somebody deletes a record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def untouched(self, id_: str) -> object:
         """Give all that no write to this record may change: what is not mapped in it, and every other record."""
-        raise NotImplementedError
 
+    @abstractmethod
     def everything(self) -> object:
         """Give a copy of all that the app holds, as it holds it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def break_off(self) -> None:
         """Make the app unreachable."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_there(self) -> bool:
         """Say whether there is anything at its address."""
-        raise NotImplementedError
 
     def merge(self, kept: str, lost: str) -> None:
         """Somebody merges two records in the app; only where the app knows such a thing."""
-        raise NotImplementedError
+        raise AssertionError("asked of a world in which nobody merges")
 
     def opt_out(self, id_: str) -> None:
         """Somebody opts out; only where the app knows consent."""
-        raise NotImplementedError
+        raise AssertionError("asked of a world without consent")
 
     def can(self, what: str) -> bool:
         """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `opt_out`)."""
@@ -167,9 +168,9 @@ class ApiWorld(AppWorld, Generic[S]):
             contextlib.closing(open_store(f"sqlite:///{self.folder}/syncd.db", self.folder))
         )
 
+    @abstractmethod
     def make(self, number: int) -> S:
         """Make the sandbox of this account (0) or of another one (1)."""
-        raise NotImplementedError
 
     def settings_at(self, url: str) -> Mapping[str, Any]:
         """Give the settings of an account whose server is there."""

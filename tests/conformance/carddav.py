@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from xml.etree import ElementTree as ET
 
@@ -85,14 +86,13 @@ class CardDavWorld(AppWorld):
     def everything(self) -> object:
         return self.held()
 
+    @abstractmethod
     def held(self) -> dict[str, str]:
-        raise NotImplementedError
+        """Give all cards by their ids."""
 
+    @abstractmethod
     def store(self, id_: str, text: str) -> None:
-        raise NotImplementedError
-
-    def is_there(self) -> bool:
-        raise NotImplementedError
+        """Put a card there."""
 
 
 class RadicaleWorld(CardDavWorld):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -36,11 +37,13 @@ class PeerWorld(AppWorld):
     def open_other(self) -> App:
         return self.opened(self.other_settings(), time=AT_ONCE)
 
+    @abstractmethod
     def settings(self) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """Give the settings of the account."""
 
+    @abstractmethod
     def other_settings(self) -> Mapping[str, Any]:
-        raise NotImplementedError
+        """Give those of another one."""
 
 
 ROUNDUP = {"email": "address", "first_name": "realname", "phone": "phone", "company": "organisation"}
