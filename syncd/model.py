@@ -117,6 +117,8 @@ class FieldMap:
     max_length: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the field type for this app (region, order, separator)."""
+    fold: Mapping[str, str] | None = None
+    """It lies in no record but is folded out of a stream: its name, what to take (count, sum, min, max), of which field, where."""
     label: str = ""
     """What people call it in the app, where that is said instead of a path: the app knows where it lies when it is open."""
 
@@ -165,6 +167,8 @@ class Spec:
     """Fields may lie anywhere (columns, properties); those named like a known field map by themselves."""
     discovers: bool = False
     """An account tells what fields it has (`offered`), and an operator may name them as people there do (`label`)."""
+    streams: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """What records have many of, only read (tickets, invoices): name -> its fields -> number, time or text."""
     flat: bool = False
     """The app holds single texts only: lists are joined, booleans and numbers are written as text."""
     create: bool = False

@@ -157,6 +157,33 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "discover: {call: GET /fields, items: fields, name: key, type: t, types: {int: integer}}\nget: {call",
         "discover.types.int: expected one of",
     ),
+    "a stream that is written": (
+        "get: {call",
+        "streams: {tickets: {list: {call: POST /tickets, items: t}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        "streams.tickets.list.call: a stream is only read: GET",
+    ),
+    "a stream of which nothing can be asked": (
+        "get: {call",
+        "streams: {tickets: {list: {call: GET /t, items: t}, record: user, fields: {}}}\nget: {call",
+        "streams.tickets.fields: needs at least 1 entry",
+    ),
+    "a stream in the singular": (
+        "get: {call",
+        "streams: {ticket: {list: {call: GET /t, items: t}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        "streams.ticket: expected a name in the plural, such as tickets",
+    ),
+    "a stream that tells what changed and not what is": (
+        "get: {call",
+        "streams: {tickets: {list: {call: GET /t, items: t}, changes: {call: GET /t, query: {s: '{since}'}, items: t, "
+        "since: {stamp: at, overlap: 5s}}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        "streams.tickets: `changes` tells which records to look at and `of` what they have: say both, or none",
+    ),
+    "a stream of one record that does not say of which": (
+        "get: {call",
+        "streams: {tickets: {list: {call: GET /t, items: t}, changes: {call: GET /t, query: {s: '{since}'}, items: t, "
+        "since: {stamp: at, overlap: 5s}}, of: {call: GET /t, items: t}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        "streams.tickets.of: does not say of which record: use {id} in it",
+    ),
     "a mark that says nothing": (
         "get: {call",
         "discover: {call: GET /fields, items: fields, name: key, leave_out: [{path: old}]}\nget: {call",

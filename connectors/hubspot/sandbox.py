@@ -64,6 +64,8 @@ class Sandbox:
     """So much time passes with each request."""
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Name -> definition of a property that the account made."""
+    deals: dict[int, tuple[dict[str, str], tuple[str, ...]]] = field(default_factory=dict)
+    """Deal -> its properties, and the contacts that it belongs to."""
     contacts: dict[int, Contact] = field(default_factory=dict)
     by_email: dict[str, int] = field(default_factory=dict)
     opted_out: set[str] = field(default_factory=set)
@@ -103,6 +105,11 @@ class Sandbox:
 
     def edit(self, id_: str, properties: dict[str, str]) -> None:
         self._set(self.contacts[int(id_)], properties)
+
+    def deal(self, *contacts: str, **properties: str) -> None:
+        """Somebody makes a deal with these contacts."""
+        self.last += 51
+        self.deals[self.last] = ({"createdate": iso(self.clock.tick()), **properties}, contacts)
 
     def define(self, name: str, label: str, type_: str = "string", shown_as: str = "text", **more: Any) -> None:
         """Make a property. `options`: value -> label; `read_only`; `calculated`."""
@@ -224,6 +231,8 @@ class Sandbox:
                     property_of(name, name.title(), "string", "text", read_only=True) for name in sorted(READ_ONLY)
                 ]
                 return Said(doc={"results": [*usual, *fixed, *self.own.values()]})
+            case "GET", ["crm", "v3", "objects", "deals"]:
+                return self._deals(asked.query)
             case method, ["crm", "v3", "objects", "contacts", *rest]:
                 return self._objects(method, rest, asked)
         raise Refused(404, "OBJECT_NOT_FOUND")
@@ -252,6 +261,21 @@ class Sandbox:
                 self.archive(str(self._by(id_, "").id))
                 return Said(status=204)
         raise Refused(405, "METHOD_NOT_ALLOWED")
+
+    def _deals(self, query: Mapping[str, str]) -> Said:
+        """Properties and associations are shown where they are asked for."""
+        limit, after = int(query.get("limit", 10)), int(query.get("after", 0))
+        wanted, ids = named(query.get("properties", "")), [id_ for id_ in sorted(self.deals) if id_ > after]
+        rows = []
+        for id_ in ids[:limit]:
+            properties, contacts = self.deals[id_]
+            there = {"contacts": {"results": [{"id": each, "type": "deal_to_contact"} for each in contacts]}}
+            shown = {"associations": there} if contacts and query.get("associations") == "contacts" else {}
+            rows.append(
+                {"id": str(id_), "properties": {n: properties.get(n) for n in wanted}, "archived": False, **shown}
+            )
+        more = {"paging": {"next": {"after": str(ids[limit - 1])}}} if len(ids) > limit else {}
+        return Said(doc={"results": rows, **more})
 
     def _list(self, asked: Asked) -> Said:
         limit = int(asked.query.get("limit", 10))

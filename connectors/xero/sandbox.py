@@ -49,6 +49,9 @@ class Sandbox:
     step_seconds: float = 0.0
     contacts: dict[str, dict[str, Any]] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
+    invoices: dict[str, dict[str, Any]] = field(default_factory=dict)
+    billed: dict[str, int] = field(default_factory=dict)
+    """Invoice -> when it changed."""
     keys: dict[str, Said] = field(default_factory=dict)
     sent: list[int] = field(default_factory=list)
     last: int = 0
@@ -89,6 +92,21 @@ class Sandbox:
             else:
                 contact[name] = value
         self.changed[id_] = self.clock.tick()
+
+    def bill(self, contact: str, total: float, **fields: Any) -> str:
+        """Somebody writes an invoice."""
+        self.last += 1
+        id_ = str(uuid.UUID(int=self.last))
+        own = {"InvoiceID": id_, "Type": "ACCREC", "Status": "AUTHORISED", "Contact": {"ContactID": contact}, "Total": total,
+               "AmountDue": total, "CurrencyCode": "EUR", "InvoiceNumber": f"INV-{self.last}"}  # fmt: skip
+        self.invoices[id_] = {**own, "Date": f"/Date({self.clock.now_us // 1000}+0000)/"}
+        self.rebill(id_, **fields)
+        return id_
+
+    def rebill(self, invoice: str, **fields: Any) -> None:
+        """An invoice is paid, voided, changed."""
+        self.invoices[invoice] |= fields
+        self.billed[invoice] = self.clock.tick()
 
     def merge(self, winner: str, loser: str) -> None:
         self.edit(loser, {"ContactStatus": "ARCHIVED", "MergedToContactID": winner})
@@ -149,6 +167,8 @@ class Sandbox:
                 return Said(doc={"Organisations": [{"OrganisationID": f"org-{self.tenant}"}]})
             case "GET", ["Contacts"]:
                 return self._list(asked)
+            case "GET", ["Invoices"]:
+                return self._bills(asked)
             case "GET", ["Contacts", id_] if id_ in self.contacts:
                 return Said(doc={"Contacts": [self._shown(id_)]})
             case (("PUT" | "POST"), ["Contacts"]):
@@ -158,9 +178,19 @@ class Sandbox:
                 return self.keys[key]
         raise Refused(404, {"Title": "Not Found", "Status": 404})
 
+    def _bills(self, asked: Asked) -> Said:
+        query, second = asked.query, since_of(asked)
+        whose = set(query["ContactIDs"].split(",")) if "ContactIDs" in query else None
+        found = [
+            {**each, "UpdatedDateUTC": f"/Date({self.billed[id_] // 1000}+0000)/"}
+            for id_, each in self.invoices.items()
+            if (whose is None or each["Contact"]["ContactID"] in whose) and self.billed[id_] // 1_000_000 > second
+        ]
+        size, page = min(int(query.get("pageSize", 100)), 1000), int(query["page"])
+        return Said(doc={"Invoices": found[(page - 1) * size : page * size]})
+
     def _list(self, asked: Asked) -> Said:
-        query, since = asked.query, asked.headers.get("if-modified-since")
-        second = 0 if since is None else int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp())
+        query, second = asked.query, since_of(asked)
         ids = set(query["IDs"].split(",")) if "IDs" in query else None
         term = query.get("searchTerm", "").lower()
         found = [
@@ -168,7 +198,7 @@ class Sandbox:
             for id_, contact in self.contacts.items()
             if (ids is None or id_ in ids)
             and (contact["ContactStatus"] == "ACTIVE" or query.get("includeArchived") == "true" or ids is not None)
-            and self.changed[id_] // 1_000_000 > second - (since is None)
+            and self.changed[id_] // 1_000_000 > second
             and (not term or any(term in str(contact.get(name, "")).lower() for name in LENGTHS))
         ]
         size, page = min(int(query.get("pageSize", 100)), 1000), int(query["page"])
@@ -214,6 +244,12 @@ class Sandbox:
     def _shown(self, id_: str) -> dict[str, Any]:
         ms = self.changed[id_] // 1000
         return {**self.contacts[id_], "UpdatedDateUTC": f"/Date({ms}+0000)/", "HasValidationErrors": False}
+
+
+def since_of(asked: Asked) -> int:
+    """Read the second after which it has to have changed."""
+    since = asked.headers.get("if-modified-since")
+    return -1 if since is None else int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp())
 
 
 def _phone(kind: str) -> dict[str, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -51,6 +52,9 @@ class Sandbox:
     changed: dict[int, int] = field(default_factory=dict)
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> user field."""
+    tickets: dict[int, dict[str, Any]] = field(default_factory=dict)
+    asked_about: dict[int, int] = field(default_factory=dict)
+    """Ticket -> when it changed."""
     identities: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     last: int = 1000
     sent: list[int] = field(default_factory=list)
@@ -91,6 +95,19 @@ class Sandbox:
             self._identify(id_, email, primary=True)
         self.edit(str(id_), {name: value for name, value in fields.items() if name != "email"})
         return str(id_)
+
+    def ask(self, user: str, **fields: Any) -> int:
+        """Somebody opens a ticket."""
+        self.last += 1
+        own = {"id": self.last, "requester_id": int(user), "status": "open", "priority": "normal", "type": None}
+        self.tickets[self.last] = {**own, "created_at": self._second(self.clock.now_us)}
+        self.change(self.last, **fields)
+        return self.last
+
+    def change(self, ticket: int, **fields: Any) -> None:
+        """An agent works on a ticket."""
+        self.tickets[ticket] |= fields
+        self.asked_about[ticket] = self.clock.tick()
 
     def define(self, title: str, type_: str = "text", options: tuple[str, ...] = (), *, active: bool = True) -> str:
         """Make a user field; give its key. An option is known by its tag, which is made of its name."""
@@ -220,7 +237,11 @@ class Sandbox:
             case "GET", ["users", "search"]:
                 return self._search(asked.query["query"])
             case "GET", ["incremental", "users", "cursor"]:
-                return self._export(asked)
+                return self._export(asked, "users", self.changed, self._shown)
+            case "GET", ["incremental", "tickets", "cursor"]:
+                return self._export(asked, "tickets", self.asked_about, self._ticket)
+            case "GET", ["users", id_, "tickets", "requested"]:
+                return self._requested(self._there(id_), asked)
             case "PUT", ["users", id_]:
                 return Said(doc={"user": self._update(self._there(id_), asked.json()["user"])})
             case method, ["users", id_, "identities", *rest]:
@@ -247,7 +268,16 @@ class Sandbox:
         cursor = str(ids[size - 1]) if more else None
         return Said(doc={"users": page, "meta": {"has_more": more, "after_cursor": cursor, "before_cursor": None}})
 
-    def _export(self, asked: Asked) -> Said:
+    def _requested(self, id_: int, asked: Asked) -> Said:
+        size, after = int(asked.query["page[size]"]), int(asked.query.get("page[after]", 0))
+        if not 0 < size <= PAGE_MAX:
+            raise Refused(400, "InvalidPaginationParameter")
+        ids = [n for n, each in self.tickets.items() if n > after and each["requester_id"] == id_]
+        more = len(ids) > size
+        meta = {"has_more": more, "after_cursor": str(ids[size - 1]) if more else None, "before_cursor": None}
+        return Said(doc={"tickets": [self._ticket(n) for n in ids[:size]], "meta": meta})
+
+    def _export(self, asked: Asked, what: str, changed: dict[int, int], show: Callable[[int], dict[str, Any]]) -> Said:
         token = asked.query.get("cursor")
         if token is None:
             begin = (int(asked.query["start_time"]) * 1_000_000, 0)
@@ -258,13 +288,13 @@ class Sandbox:
             begin = (int(first), int(second))
         size = min(int(asked.query.get("per_page", EXPORT_MAX)), EXPORT_MAX)
         visible = self.clock.now_us - MINUTE_US
-        rows = sorted((at, id_) for id_, at in self.changed.items() if begin < (at, id_) and at <= visible)
+        rows = sorted((at, id_) for id_, at in changed.items() if begin < (at, id_) and at <= visible)
         page = rows[:size]
         last = page[-1] if page else begin
         mark = base64.b64encode(f"{last[0]}|{last[1]}".encode()).decode()
-        url = f"{self.url}/api/v2/incremental/users/cursor?cursor={mark}"
-        users = [self._shown(id_) for _, id_ in page]
-        return Said(doc={"users": users, "after_cursor": mark, "after_url": url, "end_of_stream": len(rows) <= size})
+        url = f"{self.url}/api/v2/incremental/{what}/cursor?cursor={mark}"
+        rows_shown = [show(id_) for _, id_ in page]
+        return Said(doc={what: rows_shown, "after_cursor": mark, "after_url": url, "end_of_stream": len(rows) <= size})
 
     def _search(self, query: str) -> Said:
         wanted = query.removeprefix("email:").strip('"').lower()
@@ -326,8 +356,13 @@ class Sandbox:
         raise Refused(404, "RecordNotFound")
 
     def _shown(self, id_: int) -> dict[str, Any]:
-        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=self.changed[id_] // 1_000_000)
-        return {**self.users[id_], "updated_at": f"{at:%Y-%m-%dT%H:%M:%S}Z"}
+        return {**self.users[id_], "updated_at": self._second(self.changed[id_])}
+
+    def _ticket(self, id_: int) -> dict[str, Any]:
+        return {**self.tickets[id_], "updated_at": self._second(self.asked_about[id_])}
+
+    def _second(self, us: int) -> str:
+        return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=us // 1_000_000):%Y-%m-%dT%H:%M:%S}Z"
 
 
 def held_by(own: dict[str, Any], value: Any) -> bool:

@@ -67,7 +67,7 @@ def read_app(name: str, spot: Spot, around: Surroundings) -> AppConfig | None:
         **WRITES.filled(values["writes"]),
         scope=scope,
         **{key: values[key] for key in ("on_leave", "on_delete", "trust", "network", "hooks")},
-        fields=_fields(spot, spec, around),
+        fields=_fields(spot, spec, around) | _folds(name, spot, around),
     )
 
 
@@ -83,6 +83,15 @@ def _connector(spot: Spot, around: Surroundings) -> tuple[str, Spec | None]:
     except ConfigError as error:
         child.problem(str(error))
         return at, None
+
+
+def streams_of(spots: Mapping[str, Spot], around: Surroundings) -> dict[str, Mapping[str, Mapping[str, str]]]:
+    """List the streams of each app; none of one whose connector is not known, which `read_app` reports."""
+    found = {}
+    for name, spot in spots.items():
+        _, spec = _connector(Spot(spot.node, spot.path, spot.place, []), around)
+        found[name] = spec.streams if spec is not None else {}
+    return found
 
 
 def _belongs(spec: Spec | None) -> dict[str, str]:
@@ -208,6 +217,21 @@ def _fields(spot: Spot, spec: Spec, around: Surroundings) -> dict[str, FieldMap]
         fields[name] = where
     # A path that the operator gave to a field is taken from the field that has it by default.
     return {name: where for name, where in fields.items() if moved.get(where.path, name) == name or name in given}
+
+
+def _folds(app: str, spot: Spot, around: Surroundings) -> dict[str, FieldMap]:
+    """Return the map of what is folded out of this app's streams; note what would lie elsewhere as well."""
+    found = {}
+    given = spot.child_or_empty("fields")
+    rollups = {name: field.rollup for name, field in around.fields.items() if field.rollup is not None}
+    for name, rollup in rollups.items():
+        if rollup.app != app:
+            continue
+        if given.child(name) is not None:
+            given.key_problem(name, f"is folded out of {app}.{rollup.stream}; it lies nowhere else in this app")
+        fold = {key: getattr(rollup, key) for key in ("stream", "take", "of", "where")}
+        found[name] = FieldMap(path=rollup.stream, direction="in", fold=fold)
+    return found
 
 
 def _field(name: str, changes: Mapping[str, Any], spec: Spec, at: Spot) -> FieldMap | None:

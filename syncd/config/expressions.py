@@ -14,8 +14,8 @@ from syncd.config.near import did_you_mean
 CHARS_MAX: Final = 2_000
 
 
-def problem(expression: str, fields: Iterable[str]) -> str | None:
-    """Say what is wrong with a yes/no expression over `contact`; None if nothing is."""
+def problem(expression: str, fields: Iterable[str], *, name: str = "contact") -> str | None:
+    """Say what is wrong with a yes/no expression over a contact, or what else is called `name`; None if nothing is."""
     try:
         from cel_expr_python import cel
     except ImportError:
@@ -23,13 +23,13 @@ def problem(expression: str, fields: Iterable[str]) -> str | None:
     if len(expression) > CHARS_MAX:
         return f"an expression has at most {CHARS_MAX} characters"
     names = set(fields)
-    for name in re.findall(
-        r"\bcontact\.([A-Za-z_][A-Za-z0-9_]*)\b(?!\s*\()", re.sub(r"'[^']*'|\"[^\"]*\"", "''", expression)
+    for each in re.findall(
+        rf"\b{name}\.([A-Za-z_][A-Za-z0-9_]*)\b(?!\s*\()", re.sub(r"'[^']*'|\"[^\"]*\"", "''", expression)
     ):
-        if name not in names:
-            return f"contact has no such field{did_you_mean(name, names)}"
+        if each not in names:
+            return f"{name} has no such field{did_you_mean(each, names)}"
     try:
-        compiled = cel.NewEnv(variables={"contact": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}).compile(expression)
+        compiled = cel.NewEnv(variables={name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}).compile(expression)
     except RuntimeError as error:
         return _said(str(error))
     if compiled.return_type().name() not in ("BOOL", "DYN"):
@@ -37,19 +37,19 @@ def problem(expression: str, fields: Iterable[str]) -> str | None:
     return None
 
 
-def predicate(expression: str, fields: Iterable[str]) -> Callable[[Mapping[str, Any]], bool]:
-    """Compile a checked expression to a question about a contact's values; blank and unknown fields are null.
+def predicate(expression: str, fields: Iterable[str], *, name: str = "contact") -> Callable[[Mapping[str, Any]], bool]:
+    """Compile a checked expression to a question about a contact's values (or those of a `name`); blank and unknown fields are null.
 
     An expression that fails for some contact (a comparison with null) says no.
     """
     from cel_expr_python import cel
 
     names = tuple(fields)
-    compiled = cel.NewEnv(variables={"contact": cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}).compile(expression)
+    compiled = cel.NewEnv(variables={name: cel.Type.Map(cel.Type.STRING, cel.Type.DYN)}).compile(expression)
 
     def ask(values: Mapping[str, Any]) -> bool:
         try:
-            answer = compiled.eval(data={"contact": {name: values.get(name) for name in names}})
+            answer = compiled.eval(data={name: {each: values.get(each) for each in names}})
         except RuntimeError:
             return False
         return answer.value() is True

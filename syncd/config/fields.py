@@ -7,9 +7,11 @@ a name that is not known becomes a field of its own only if its type is given, s
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from syncd.config.near import choose_from, did_you_mean
+from syncd.config.rollups import Streams, read_rollup
 from syncd.config.settings import FieldConfig, Policy
 from syncd.config.shapes import INVALID, Spot
 from syncd.config.vocabulary import FIELD, FIELD_OPTIONS
@@ -27,9 +29,12 @@ Entries = Mapping[str, Mapping[str, Any]]
 
 
 def read_fields(
-    spots: Mapping[str, Spot], apps: Collection[str], settle_seconds: float
+    spots: Mapping[str, Spot], apps: Collection[str], settle_seconds: float, streams: Streams
 ) -> tuple[dict[str, FieldConfig], Groups]:
-    """Check the section's entries; return all fields by name (the standard ones first), and the groups."""
+    """Check the section's entries; return all fields by name (the standard ones first), and the groups.
+
+    `streams`: app -> the streams that it has.
+    """
     read = {name: FIELD.read(spot) for name, spot in spots.items()}
     entries: Entries = {name: values for name, values in read.items() if values is not INVALID}
     own = [name for name in entries if name not in STANDARD and name not in GROUPS and "group" not in entries[name]]
@@ -40,6 +45,7 @@ def read_fields(
         _check_keys(name, values, spots[name], group_of.get(name), is_group=name not in names)
         _check_policy_apps(values, spots[name], apps)
     fields = {name: _field(name, group_of.get(name), entries, settle_seconds) for name in names}
+    fields |= _folded(fields, entries, spots, streams)
     for name in names:
         if name in entries:
             _check_type(fields[name], entries[name], spots[name])
@@ -81,6 +87,26 @@ def _field(name: str, group: str | None, entries: Entries, settle_seconds: float
         options={option: own[option] for option in FIELD_OPTIONS if option in own},
         settle_seconds=shared.get("settle", settle_seconds),
     )
+
+
+def _folded(
+    fields: Mapping[str, FieldConfig], entries: Entries, spots: Mapping[str, Spot], streams: Streams
+) -> dict[str, FieldConfig]:
+    """Return the fields that are folded out of a stream; it gives them their type, where none is written."""
+    found = {}
+    for name, values in entries.items():
+        if name not in fields or (made := read_rollup(values, spots[name], streams)) is None:
+            continue
+        rollup, kind = made
+        if name in EVIDENCE or fields[name].type == "consent" or fields[name].group is not None:
+            spots[name].down("from").problem("this field is no number, time or text of its own; take another name")
+        found[name] = replace(
+            fields[name],
+            type=fields[name].type if "type" in values or name in STANDARD else kind,
+            policy=Policy(kind="owner", apps=(rollup.app,)),
+            rollup=rollup,
+        )
+    return found
 
 
 def _policy(given: Any, kind: str) -> Policy:
@@ -131,7 +157,7 @@ def _check_policy_apps(values: Mapping[str, Any], spot: Spot, apps: Collection[s
 def _check_type(field: FieldConfig, values: Mapping[str, Any], spot: Spot) -> None:
     """Note a missing or unknown type, options that the type does not have, and policies that it cannot follow."""
     kind = values.get("type")
-    if kind is None and field.name not in STANDARD and spot.child("type") is None:
+    if kind is None and field.name not in STANDARD and "from" not in values and spot.child("type") is None:
         near = did_you_mean(field.name, [*STANDARD, *GROUPS], cutoff=0.75)
         spot.problem(f"no such field{f'{near} If not,' if near else ';'} a field of your own needs its type:")
         return

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from syncd.config import stores
-from syncd.config.apps import Specs, Surroundings, read_app, reveal
+from syncd.config.apps import Specs, Surroundings, read_app, reveal, streams_of
 from syncd.config.fields import read_fields
 from syncd.config.near import did_you_mean, shown
 from syncd.config.process import DEFAULT, Process
@@ -56,8 +56,9 @@ def _config(path: Path, top: Spot, around: Surroundings, process: Process) -> Co
     """Check everything; what is returned counts only if no problem was noted."""
     values = CONFIG.filled(CONFIG.read(top))
     spots: dict[str, Spot] = values.get("apps", {})
-    fields, groups = read_fields(values["fields"], spots.keys(), values["settle"])
-    around = replace(around, connector_folders=_folders(top, values, around.folder), fields=fields)
+    around = replace(around, connector_folders=_folders(top, values, around.folder))
+    fields, groups = read_fields(values["fields"], spots.keys(), values["settle"], streams_of(spots, around))
+    around = replace(around, fields=fields)
     apps = [read_app(name, spot, around) for name, spot in spots.items()]
     store, data_dir = _store(top, values, around, process)
     return Config(

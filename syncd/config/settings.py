@@ -26,6 +26,18 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rollup:
+    """How a field is folded out of a stream of an app: `take` count, sum, min or max of the field `of`, where `where` holds."""
+
+    app: str
+    stream: str
+    take: str
+    of: str = ""
+    where: str = ""
+    """A CEL expression that compiles; "": all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FieldConfig:
     """One field of the contact."""
 
@@ -38,6 +50,7 @@ class FieldConfig:
     options: Mapping[str, Any] = field(default_factory=dict)
     """Options of the field type (choices, region ...)."""
     settle_seconds: float = 0.0
+    rollup: Rollup | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

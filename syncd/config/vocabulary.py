@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Final, get_args
 
 from syncd.config import notations
+from syncd.config.rollups import KEYS as ROLLUP
 from syncd.config.secrets import NEVER_INLINE, reference
 from syncd.config.shapes import (
     Anything,
@@ -120,10 +121,11 @@ FIELD: Final = Keys(
             shape=ListOf(item=FIELD_NAME, hint="[street, city]"), help="fields that are merged as one, under this name"
         ),
         "settle": Key(shape=DURATION, help="how long a change must stand before it travels", default="0s"),
+        **ROLLUP,
         **FIELD_OPTIONS,
     },
     elsewhere={
-        **dict.fromkeys(("from", "take", "where", "of", "formula"), _COMPUTED),
+        "formula": _COMPUTED,
         **dict.fromkeys(
             ("path", "label", "direction", "values", "required", "max_length"),
             "belongs to a field of one app: apps: <app>: fields: <field>:",

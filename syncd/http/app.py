@@ -26,6 +26,7 @@ from syncd.http.marks import marked
 from syncd.http.pages import items_of
 from syncd.http.paths import Path, find, reader, shown
 from syncd.http.session import Session
+from syncd.http.streams import Streams
 from syncd.http.terms import Call, GetBatch, Manifest
 from syncd.http.texts import fill
 from syncd.http.writing import Writer
@@ -44,12 +45,14 @@ class HttpApp:
         own = self.login(opening)
         self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock, own=own)
         self._told: tuple[Told, ...] | None = None
+        folds = {name: where for name, where in opening.fields.items() if where.fold is not None}
         try:
             self.known = fields_in_effect(manifest, opening, self.told)
+            self.streams = Streams(self, folds)
         except BaseException:
             self.session.close()
             raise
-        self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()}
+        self.fields: Mapping[str, FieldMap] = {name: known.map for name, known in self.known.items()} | folds
         self.session.values["names"] = list(dict.fromkeys(known.field.path.top for known in self.known.values()))
         self._under = reader(manifest.shape.under)
         self._id = reader(manifest.shape.id)
@@ -70,6 +73,7 @@ class HttpApp:
         answer = self.session.read(self.manifest.check, {})
         if answer.status not in self.manifest.check.empty and not answer.is_json:
             raise TransientError(f"{self.session.app}: the check got no JSON; a login page or a proxy in between?")
+        self.streams.prove()
         return self._unfit()
 
     def _unfit(self) -> list[Finding]:
@@ -108,7 +112,10 @@ class HttpApp:
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
         found = self.items(ids)
         self._looked = (self._clock(), frozenset(ids), found)
-        return {id_: self.record(item) for id_, item in found.items()}
+        records = {id_: self.record(item) for id_, item in found.items()}
+        for id_, record in records.items():
+            record.fields |= self.streams.told(id_)
+        return records
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
         try:

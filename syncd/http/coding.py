@@ -119,6 +119,8 @@ def _time(spelled: str) -> Kind:
     return Kind(read=read, make=make)
 
 
+TIME: Final = _time("rfc3339")
+"""A point in time as ISO 8601, or as some vendors spell one in JSON."""
 KINDS: Final[dict[str, Kind]] = {
     "text": Kind(read=_read_text, make=_sound),
     "line": Kind(read=_read_text, make=_line),

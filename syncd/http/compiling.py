@@ -7,6 +7,7 @@ that creates or changes a record never holds the word that opts somebody in.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as File
 from typing import Any, Final, Literal
 
@@ -24,6 +25,7 @@ from syncd.http.logins import read_auth
 from syncd.http.marks import read_marks
 from syncd.http.paths import REMOVED, Item
 from syncd.http.paths import shown as spelled
+from syncd.http.streamwords import means, read_streams
 from syncd.http.terms import Consent, Field, Manifest, Rule, Shape, Texts, Writing
 from syncd.http.texts import Template, compile_text, constants_in
 from syncd.http.vocabulary import (
@@ -92,10 +94,11 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
     made = operations.read_operations(values, scope)
     _check_consent(top, values, fields)
     _check_outside(top, fields, made)
+    streams = read_streams(values["streams"], scope)
     rules = tuple(_rule(spot, scope) for spot in top.down("errors").items())
     return Manifest(
         name=name,
-        spec=_spec(name, values, settings, record, fields, made),
+        spec=replace(_spec(name, values, settings, record, fields, made), streams=means(streams)),
         address=address,
         headers=_texts(top.down("headers"), values["headers"], scope),
         auth=read_auth(values.get("auth", {}), frozenset(values["secrets"]), scope),
@@ -111,6 +114,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         rules=(*rules, *DEFAULT_RULES),
         limits=read_limits(top.child_or_empty("limits"), values["limits"]),
         hooks=read_hooks(values.get("hooks"), scope, frozenset(values["secrets"])),
+        streams=streams,
         discover=read_discover(values.get("discover"), scope, any_path=record["any_path"]),
         **made,
     )

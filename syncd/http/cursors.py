@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import orjson
@@ -28,14 +29,17 @@ class Cursor:
     deleted_at_us: int = 0
     at_us: int = 0
     """The vendor's clock when it was made."""
+    streams: Mapping[str, Mark] = field(default_factory=dict)
 
     def text(self) -> str:
-        doc = {
+        doc: dict[str, Any] = {
             "v": VERSION,
             "c": [self.changes.since_us, self.changes.token],
             "d": [self.deleted.since_us, self.deleted.token, self.deleted_at_us],
             "at": self.at_us,
         }
+        if self.streams:
+            doc["s"] = {name: [mark.since_us, mark.token] for name, mark in self.streams.items()}
         return orjson.dumps(doc).decode()
 
 
@@ -53,7 +57,11 @@ def read_cursor(text: str) -> Cursor | None:
     deleted: Any = doc.get("d")
     if not (_is_mark(changes, 2) and _is_mark(deleted, 3) and _is_time(deleted[2])):
         return None
+    streams = doc.get("s", {})
+    if not isinstance(streams, dict) or not all(_is_mark(each, 2) for each in streams.values()):
+        return None
     return Cursor(
+        streams={name: Mark(since_us=each[0], token=each[1]) for name, each in streams.items()},
         changes=Mark(since_us=changes[0], token=changes[1]),
         deleted=Mark(since_us=deleted[0], token=deleted[1]),
         deleted_at_us=deleted[2],

@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from syncd.config.shapes import Key, Keys, ListOf, MapOf, Spot, Word
 from syncd.http import operations
+from syncd.http.besideterms import Discover, Options
 from syncd.http.coding import KINDS
 from syncd.http.marks import MARK, read_marks
 from syncd.http.paths import compile_field_path
 from syncd.http.requests import LISTING, PATH, TEMPLATE
-from syncd.http.terms import Discover, Options
 from syncd.http.texts import Template
 
 _MARKS: Final = ListOf(item=MARK, hint="[{path: calculated, is: [true]}]")

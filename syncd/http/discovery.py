@@ -12,11 +12,12 @@ from typing import Any
 
 from syncd.config.near import choose_from, did_you_mean
 from syncd.errors import ConfigError
+from syncd.http.besideterms import Discover, Options
 from syncd.http.coding import KINDS, chosen
 from syncd.http.marks import marked
 from syncd.http.paths import Path, compile_field_path, find, shown
 from syncd.http.session import Session
-from syncd.http.terms import Discover, Field, Options
+from syncd.http.terms import Field
 from syncd.model import FieldMap, Offered, Raw
 
 

@@ -6,10 +6,11 @@ vendor's own clock; only the last page of a listing is complete, and only where 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.errors import TransientError
+from syncd.http.besideterms import Stream
 from syncd.http.cursors import Cursor, Mark, read_cursor
 from syncd.http.pages import Sheet
 from syncd.http.paths import find, shown
@@ -32,11 +33,18 @@ class Feed:
         self._changes, self._deleted = app.manifest.changes, app.manifest.deleted
 
     def read(self, cursor: str | None) -> Iterator[Page]:
+        try:
+            yield from self._read(cursor)
+        finally:
+            self._app.streams.forget()
+
+    def _read(self, cursor: str | None) -> Iterator[Page]:
         if cursor is None or self._changes is None:
             yield from self._everything()
             return
         mark = read_cursor(cursor)
-        if mark is None or self._forgotten(self._changes.since, mark):
+        unread = mark is not None and any(each.name not in mark.streams for each in self._app.streams.followed)
+        if mark is None or unread or self._forgotten(self._changes.since, mark):
             yield EXPIRED
             return
         yield from self._since(self._changes, mark)
@@ -45,17 +53,21 @@ class Feed:
         began_us: int | None = None
         clocked = False
         first_us = last_us = 0
+        streams = self._app.streams.everything()
         for number, sheet in enumerate(self._app.session.pages(self._app.manifest.list, {})):
             if not clocked:
                 began_us, clocked = self._app.session.now_us(sheet.answer), True
             records, _ = self._split(sheet)
+            for record in records:
+                record.fields |= self._app.streams.told(record.id)
             cursor = None
             if self._changes is not None:
                 last_us = max(last_us, self._latest(self._changes.since, sheet.items))
                 first_us = last_us if number == 0 else first_us
                 since_us = self._reached(self._changes.since, began_us, last_us, first_us if number else last_us)
                 at_us = began_us or self._app.session.now_us() or 0
-                cursor = Cursor(changes=Mark(since_us=since_us), deleted=Mark(since_us=since_us), at_us=at_us).text()
+                mark = Mark(since_us=since_us)
+                cursor = Cursor(changes=mark, deleted=mark, at_us=at_us, streams=streams).text()
             yield Page(records=records, complete=sheet.last, cursor=cursor if sheet.last else None)
 
     def _reached(self, since: Since, began_us: int | None, last_us: int, first_us: int) -> int:
@@ -89,9 +101,32 @@ class Feed:
                     yield held
                 gone = [shown(find(item, self._deleted.id.steps)) for item in sheet.items]
                 held = Page(records=[], gone=tuple(gone))
-        cursor = self._cursor(mark, walk, gone_walk)
         assert held is not None, "a walk has a page"
+        streams = dict(mark.streams)
+        for stream in self._app.streams.followed:
+            assert stream.changes is not None
+            stream_walk = _Walk(self._app, stream.changes.since, mark.streams[stream.name])
+            for records in self._retold(stream, stream_walk):
+                yield held
+                held = Page(records=records)
+            streams[stream.name] = stream_walk.mark
+        cursor = self._cursor(mark, walk, gone_walk, streams)
         yield Page(records=held.records, gone=held.gone, cursor=cursor)
+
+    def _retold(self, stream: Stream, walk: _Walk) -> Iterator[list[Record]]:
+        """Read the records again of which something changed in a stream, with what they have there now."""
+        assert stream.changes is not None
+        seen: set[str] = set()
+        for sheet in walk.sheets(stream.changes.listing):
+            ids = [id_ for id_ in self._app.streams.touched(stream, sheet.items) if id_ not in seen]
+            seen |= set(ids)
+            for start in range(0, len(ids), IDS_AT_ONCE):
+                items = self._app.items(ids[start : start + IDS_AT_ONCE])
+                self._app.streams.ask(items)  # of nobody who is not there
+                records = [self._app.record(item) for item in items.values()]
+                for record in records:
+                    record.fields |= self._app.streams.told(record.id)
+                yield records
 
     def _gone_walk(self, mark: Cursor) -> _Walk | None:
         """Begin to ask what was deleted, where it is time to."""
@@ -102,13 +137,14 @@ class Feed:
             return None
         return _Walk(self._app, self._deleted.since, mark.deleted)
 
-    def _cursor(self, mark: Cursor, walk: _Walk, gone: _Walk | None) -> str:
+    def _cursor(self, mark: Cursor, walk: _Walk, gone: _Walk | None, streams: Mapping[str, Mark] | None = None) -> str:
         asked_us = self._app.session.now_us() or 0
         return Cursor(
             changes=walk.mark,
             deleted=mark.deleted if gone is None else gone.mark,
             deleted_at_us=mark.deleted_at_us if gone is None else asked_us,
             at_us=walk.began_us or asked_us,
+            streams=mark.streams if streams is None else streams,
         ).text()
 
     def _forgotten(self, since: Since, mark: Cursor) -> bool:

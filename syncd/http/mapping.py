@@ -34,7 +34,7 @@ def fields_in_effect(manifest: Manifest, opening: Opening, told: Callable[[], Se
 
     Raises ConfigError, or one of the reactions to what was asked.
     """
-    said = {name: where for name, where in opening.fields.items() if where.direction != "none"}
+    said = {name: where for name, where in opening.fields.items() if where.direction != "none" and where.fold is None}
     by_path = {field.path.text: field for field in manifest.fields.values()}
     catalogue = None
     if any(_is_told(manifest, where, by_path) for where in said.values()):

@@ -50,6 +50,7 @@ NAMED: Final = (
     "guard",
     "find",
     "discover",
+    "stream",
     "create",
     "update",
     "archive",
@@ -97,7 +98,7 @@ def read_operations(values: Mapping[str, Any], scope: Scope) -> dict[str, Any]:
         "check": call("check", values["check"], top.down("check"), scope, NOTHING),
         "account": account and (call("account", account, top.down("account"), scope, NOTHING), account["id"]),
         "list": listing("list", values["list"], top.down("list"), scope, PAGED),
-        "changes": _changes(values.get("changes"), scope),
+        "changes": changes("changes", values.get("changes"), top.down("changes"), scope),
         "deleted": _deleted(values.get("deleted"), scope),
         "get": _get(values["get"], scope),
         "guard": _guard(values.get("guard"), scope),
@@ -229,11 +230,11 @@ def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | No
     )
 
 
-def _changes(said: Mapping[str, Any] | None, scope: Scope) -> Changes | None:
+def changes(name: str, said: Mapping[str, Any] | None, spot: Spot, scope: Scope) -> Changes | None:
+    """Compile a request for what changed."""
     if said is None:
         return None
-    spot = scope.top.down("changes")
-    made = listing("changes", said, spot, scope, TIMED)
+    made = listing(name, said, spot, scope, TIMED)
     since = _since(said["since"], spot.down("since"), made.call)
     assert since is not None
     return Changes(listing=made, since=since, ids=said.get("ids"))

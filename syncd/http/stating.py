@@ -31,6 +31,11 @@ def reading(manifest: Manifest) -> str:
     if manifest.deleted is not None:
         every = manifest.deleted.every_us // SECOND_US
         parts.append(f"what is deleted in a listing of its own{f', every {_span(every)}' if every else ''}")
+    if manifest.streams:
+        told = [
+            f"`{name}`{'' if each.changes is not None else ' (by sweeps)'}" for name, each in manifest.streams.items()
+        ]
+        parts.append(f"beside records, where somebody folds it, {', '.join(told)}")
     return "; ".join(parts)
 
 

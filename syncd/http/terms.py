@@ -13,6 +13,7 @@ from syncd.http.texts import Body, Template
 from syncd.model import FieldMap, Spec
 
 if TYPE_CHECKING:
+    from syncd.http.besideterms import Discover, Stream
     from syncd.http.hookterms import Hooks
 
 Texts: TypeAlias = tuple[tuple[str, Template], ...]
@@ -123,38 +124,6 @@ class Find:
     listing: Listing
     answer: Path
     fields: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """Where the options of a field are told. `by_label`: syncd knows one by what people see, not by its word."""
-
-    items: Path
-    word: Path
-    label: Path
-    by_label: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Discover:
-    """How an account tells what fields it has."""
-
-    listing: Listing
-    leave_out: tuple[Mark, ...]
-    name: Path
-    path: Template
-    """Of {name}: where such a field lies, below where fields begin."""
-    label: Path
-    type: Path | None
-    types: Mapping[str, str]
-    """The vendor's word for a type -> ours; text where it is not here."""
-    read_only: tuple[Mark, ...]
-    options: Options | None
-
-    @property
-    def before(self) -> str:
-        """What all these paths begin with."""
-        return self.path.parts[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -382,4 +351,5 @@ class Manifest:
     archive: Writing | None
     rules: tuple[Rule, ...]
     limits: Limits
+    streams: Mapping[str, Stream]
     hooks: Hooks | None = None

@@ -44,6 +44,7 @@ from syncd.http.requests import (
     TEMPLATE,
     UPDATE,
 )
+from syncd.http.streamwords import STREAMS
 
 REACTIONS: Final = ("access", "busy", "later", "invalid", "exists", "moved", "gone", "readonly", "unknown")
 
@@ -243,6 +244,9 @@ MANIFEST: Final = Keys(
             help="asked before each conditional write, where only the answer about one record tells {version}",
         ),
         "find": Key(shape=FIND, help="look records up by a field"),
+        "streams": Key(
+            shape=STREAMS, help="what a record has many of (tickets, invoices), only read: name -> how", default={}
+        ),
         "discover": Key(shape=DISCOVER, help="ask what fields the account has (custom fields)"),
         "create": Key(shape=CREATE, help="make a record"),
         "update": Key(shape=UPDATE, help="change fields of a record; `{version}` in it makes it conditional"),
