@@ -81,6 +81,10 @@ def test_what_is_right_is_compiled_and_states_what_it_does(tmp_path: Path) -> No
     assert blind.lost_update == "blind"
 
 
+FOLLOWED = (
+    "list: {call: GET /t, items: t}, "
+    "changes: {call: GET /t, query: {s: '{since}'}, items: t, since: {stamp: at, overlap: 5s}}"
+)
 WRONG: dict[str, tuple[str, str, str]] = {
     "an unknown key": ("summary: a test", "sumary: a test", '2:1: sumary: unknown key, did you mean "summary"?'),
     "a key that is missing": ('address: "{url}/api"\n', "", '1:1: needs the key "address"'),
@@ -174,14 +178,12 @@ WRONG: dict[str, tuple[str, str, str]] = {
     ),
     "a stream that tells what changed and not what is": (
         "get: {call",
-        "streams: {tickets: {list: {call: GET /t, items: t}, changes: {call: GET /t, query: {s: '{since}'}, items: t, "
-        "since: {stamp: at, overlap: 5s}}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        f"streams: {{tickets: {{{FOLLOWED}, record: user, fields: {{s: {{path: s}}}}}}}}\nget: {{call",
         "streams.tickets: `changes` tells which records to look at and `of` what they have: say both, or none",
     ),
     "a stream of one record that does not say of which": (
         "get: {call",
-        "streams: {tickets: {list: {call: GET /t, items: t}, changes: {call: GET /t, query: {s: '{since}'}, items: t, "
-        "since: {stamp: at, overlap: 5s}}, of: {call: GET /t, items: t}, record: user, fields: {s: {path: s}}}}\nget: {call",
+        f"streams: {{tickets: {{{FOLLOWED}, of: {{call: GET /t, items: t}}, record: user, fields: {{s: {{path: s}}}}}}}}\nget: {{call",
         "streams.tickets.of: does not say of which record: use {id} in it",
     ),
     "a mark that says nothing": (

@@ -99,7 +99,7 @@ class Sandbox:
     def ask(self, user: str, **fields: Any) -> int:
         """Somebody opens a ticket."""
         self.last += 1
-        own = {"id": self.last, "requester_id": int(user), "status": "open", "priority": "normal", "type": None}
+        own = {"id": self.last, "requester_id": int(user), "status": "open", "priority": "normal", "type": "question"}
         self.tickets[self.last] = {**own, "created_at": self._second(self.clock.now_us)}
         self.change(self.last, **fields)
         return self.last
