@@ -155,7 +155,8 @@ def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms:
     lag_ms = int(app.rule.spec.lag_seconds * 1000)
     if not records or (reading.listing and not lag_ms):
         return records
-    ids = hub.world.transact("recent", _doubtful, app, records, now_ms - lag_ms if lag_ms else None)
+    since_ms = now_ms - lag_ms if lag_ms else None
+    ids = hub.world.transact("recent", _doubtful, app, records, since_ms, feed=not reading.listing)
     if not ids:
         return records
     assert app.app is not None
@@ -163,25 +164,26 @@ def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms:
     return {id_: there.get(id_, record) for id_, record in records.items() if id_ in there or not ids.get(id_)}
 
 
-def _doubtful(tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int | None) -> dict[str, bool]:
-    """Name the records whose base was confirmed since then and that are shown otherwise now (False), and those that are
-    shown although the app did not have them when it was asked last (True).
+def _doubtful(
+    tx: Tx, app: OpenApp, records: Mapping[str, Record], since_ms: int | None, *, feed: bool
+) -> dict[str, bool]:
+    """Name the records that are shown otherwise now, and whose base was confirmed since then, or which a `feed` tells under
+    the version that is known: it may be the state of before (False); and those that are shown although the app did not have
+    them when it was asked last (True).
     """
     sound = [id_ for id_ in records if not is_broken(id_)]
     marks = tx.marks(app.index, sound)
     fresh = {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
     found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
-    if since_ms is None:
-        return found
     ordered = app.rule.spec.versions == "ordered"
-    return found | {
-        id_: False
-        for id_, mark in marks.items()
-        if mark.contact is not None
-        and mark.at_ms >= since_ms
-        and (not ordered or records[id_].version == mark.version)  # not every field makes a new version
-        and mark.digest != codec.digest(records[id_].fields, records[id_].problem)
-    }
+    for id_, mark in marks.items():
+        same = records[id_].version == mark.version  # not every field makes a new one
+        recent = since_ms is not None and mark.at_ms >= since_ms and (same or not ordered)
+        if mark.contact is None or not (recent or (feed and same and mark.version is not None)):
+            continue
+        if mark.digest != codec.digest(records[id_].fields, records[id_].problem):
+            found[id_] = False
+    return found
 
 
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:
