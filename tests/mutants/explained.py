@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -18,43 +20,64 @@ FILE: Final = Path(__file__).with_name("survivors.yaml")
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """Why the mutants that make `now` out of `was`, in that place, are none that a test could mind."""
+    """Why mutants that change this text, in that place, are none that a test could mind."""
 
     at: str
     """`core/merge.py: _Merge.collect`; `*` stands for anything."""
     was: str
-    """Part of what is taken out."""
-    now: str
-    """Part of what is put in instead; empty: whatever it is."""
+    """A regular expression. What a mutant changes lies within what it finds, or within what its parentheses find."""
     why: str
+    now: str = ".*"
+    """What stands there instead, where only that is meant; a regular expression as well."""
+
+    def fits(self, change: Change) -> bool:
+        """Say whether this is about a change: all of it, and not something beside it."""
+        if not fnmatchcase(f"{change.file}: {change.function}", self.at):
+            return False
+        first, last, new = differing(change.was, change.now)
+        found = re.finditer(self.was, change.was)
+        spans = (match.span(1 if match.re.groups else 0) for match in found)
+        inside = any(start <= first and last <= end for start, end in spans)
+        return inside and re.fullmatch(self.now, new, re.DOTALL) is not None
+
+
+def differing(was: str, now: str) -> tuple[int, int, str]:
+    """Find the part in which two texts differ: where it begins and ends in the first, and what it is in the second."""
+    first = _alike(was, now)
+    back = _alike(was[first:][::-1], now[first:][::-1])
+    return first, len(was) - back, now[first : len(now) - back]
+
+
+def _alike(one: str, other: str) -> int:
+    """Count the characters with which both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
 
 
 def reasons() -> tuple[Reason, ...]:
     """Read them all."""
     docs = YAML(typ="safe").load(FILE.read_text("utf-8")) or []
-    return tuple(Reason(**{"now": "", **doc}) for doc in docs)
+    return tuple(Reason(**doc) for doc in docs)
 
 
 def told(change: Change, why: Sequence[Reason]) -> Reason | None:
     """Find the reason of a mutant that lives."""
-    place = f"{change.file}: {change.function}"
-    fits = (one for one in why if fnmatchcase(place, one.at) and one.was in change.was and one.now in change.now)
-    return next(fits, None)
+    return next((one for one in why if one.fits(change)), None)
 
 
 def stale(why: Sequence[Reason]) -> list[Reason]:
     """Those whose place or text is not in the sources any more."""
-    return [reason for reason in why if not any(reason.was in text for text in _places(reason.at))]
+    return [reason for reason in why if not any(re.search(reason.was, text) for text in _places(reason.at))]
 
 
 def _places(at: str) -> list[str]:
-    file, _, function = at.partition(": ")
+    """Read the functions that a place means."""
     found = []
-    for path in sorted((ROOT / "syncd").glob(file)):
+    for path in sorted(path for room in ("core", "engine") for path in (ROOT / "syncd" / room).glob("*.py")):
         text = path.read_text("utf-8")
         tree = ast.parse(text)
         inside = [(node.name, node) for node in tree.body if isinstance(node, ast.FunctionDef)]
         for klass in (node for node in tree.body if isinstance(node, ast.ClassDef)):
             inside += [(f"{klass.name}.{node.name}", node) for node in klass.body if isinstance(node, ast.FunctionDef)]
-        found += [ast.get_source_segment(text, node) or "" for name, node in inside if fnmatchcase(name, function)]
+        named = [node for name, node in inside if fnmatchcase(f"{path.parent.name}/{path.name}: {name}", at)]
+        found += [ast.get_source_segment(text, node) or "" for node in named]
     return ["\n".join(line.strip() for line in one.splitlines()) for one in found]
