@@ -29,14 +29,13 @@ def judged(folder: Path, *, seconds: float) -> dict[str, dict[str, str]]:
     file.write_text(TESTS, "utf-8")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
     took = {"test_it.py::test_quick": 0.1, "test_it.py::test_that_waits_for_ever": 0.2, "test_it.py::test_slow": 9.0}
-    reached = {
-        test: {"digest": digest, "seconds": spent, "functions": ["syncd.core.a.x_one"]} for test, spent in took.items()
-    }
-    (folder / "reached.json").write_text(json.dumps(reached), "utf-8")
+    known = {"digest": digest, "functions": ["syncd.core.a.x_one"], "failed": False}
+    lines = [json.dumps({"test": test, "seconds": spent, **known}) for test, spent in took.items()]
+    (folder / "reached.jsonl").write_text("\n".join(lines), "utf-8")
     names = {f"syncd.core.a.x_one__mutmut_{number}": "d" for number in (1, 2, 3)} | {
         "syncd.core.a.x_two__mutmut_1": "d"
     }
-    asked = {"names": names, "seconds": seconds, "reached": "reached.json", "verdicts": "verdicts.jsonl"}
+    asked = {"names": names, "seconds": seconds, "reached": "reached.jsonl", "verdicts": "verdicts.jsonl"}
     (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.judge"]
     subprocess.run(

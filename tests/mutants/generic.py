@@ -57,7 +57,7 @@ def judged(names: Mapping[str, str], *, seconds: float, again: bool) -> dict[str
     if not left:
         return stands
     asked = made.COPY / "asked.json"
-    paths = {"reached": str(made.COPY / "reached.json"), "verdicts": str(VERDICTS)}
+    paths = {"reached": str(made.COPY / "reached.jsonl"), "verdicts": str(VERDICTS)}
     asked.write_text(json.dumps({"names": left, "seconds": seconds, **paths}), "utf-8")
     chosen = tomllib.loads((made.ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
     tests = chosen["pytest_add_cli_args_test_selection"]

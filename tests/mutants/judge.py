@@ -114,33 +114,38 @@ class Judge:
         """Which functions each test reaches, and how long it takes; a test is measured again when its file changed. What it did
         not reach then and reaches now, it does not judge: without the folder of the mutants all are measured afresh.
         """
-        known = json.loads(self._reached.read_text("utf-8")) if self._reached.exists() else {}
         digests = {test: _digest(item.path) for test, item in items.items()}
-        fresh = {test: known[test] for test in items if test in known and known[test]["digest"] == digests[test]}
-        missing = [item for test, item in items.items() if test not in fresh]
+        known = self._known(digests)
+        missing = [item for test, item in items.items() if test not in known]
         if missing:
             sys.stderr.write(f"measuring {len(missing)} of {len(items)} tests\n")
-            status, said = _forked("stats", lambda say: self._measure(missing, digests, say))
-            assert status == 0, f"measuring ended with {status}, after {said.splitlines()[-1:]}"
-            docs = [json.loads(line) for line in said.splitlines()]
-            for doc in docs:
-                if doc["failed"]:
-                    sys.stderr.write(f"{doc['test']} fails with the sound code, in the copy: it judges nothing\n")
-            fresh |= {doc["test"]: doc for doc in docs if not doc["failed"]}
-            self._reached.write_text(json.dumps(fresh), "utf-8")
-        return fresh
+            status, _ = _forked("stats", lambda _: self._measure(missing, digests))
+            known = self._known(digests)
+            assert status == 0, f"measuring ended with {status}, after {len(known)} of {len(items)} tests"
+        for test in sorted(known):
+            if known[test]["failed"]:
+                sys.stderr.write(f"{test} fails with the sound code, in the copy: it judges nothing\n")
+        return {test: doc for test, doc in known.items() if not doc["failed"]}
 
-    def _measure(self, items: Sequence[pytest.Item], digests: Mapping[str, str], say: Callable[[str], None]) -> bool:
+    def _known(self, digests: Mapping[str, str]) -> dict[str, Any]:
+        lines = self._reached.read_text("utf-8").splitlines() if self._reached.exists() else []
+        docs = {doc["test"]: doc for doc in map(json.loads, lines)}
+        return {test: docs[test] for test in digests if test in docs and docs[test]["digest"] == digests[test]}
+
+    def _measure(self, items: Sequence[pytest.Item], digests: Mapping[str, str]) -> bool:
+        """Run tests one by one and write down at once what was found: whoever is stopped goes on there."""
         from mutmut.state import state
 
-        for item, following in zip(items, [*items[1:], None], strict=True):
-            state()._stats.clear()
-            begun = time.process_time()
-            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-            seconds, functions = round(time.process_time() - begun, 4), sorted(state()._stats)
-            doc = {"test": item.nodeid, "digest": digests[item.nodeid], "seconds": seconds, "functions": functions}
-            say(json.dumps({**doc, "failed": bool(self._failed)}))
-            self._failed.clear()
+        with self._reached.open("a", encoding="utf-8") as file:
+            for item, following in zip(items, [*items[1:], None], strict=True):
+                state()._stats.clear()
+                self._failed.clear()
+                begun = time.process_time()
+                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+                seconds, functions = round(time.process_time() - begun, 4), sorted(state()._stats)
+                doc = {"test": item.nodeid, "digest": digests[item.nodeid], "seconds": seconds, "functions": functions}
+                file.write(json.dumps({**doc, "failed": bool(self._failed)}) + "\n")
+                file.flush()
         return True
 
 
