@@ -81,6 +81,7 @@ def test_what_is_right_is_compiled_and_states_what_it_does(tmp_path: Path) -> No
     assert blind.lost_update == "blind"
 
 
+JOB = "body: {all: '{items}'}, results: {items: done}, job: {id: id, state: state, ended: [done]"
 FOLLOWED = (
     "list: {call: GET /t, items: t}, "
     "changes: {call: GET /t, query: {s: '{since}'}, items: t, since: {stamp: at, overlap: 5s}}"
@@ -160,6 +161,16 @@ WRONG: dict[str, tuple[str, str, str]] = {
         "get: {call",
         "discover: {call: GET /fields, items: fields, name: key, type: t, types: {int: integer}}\nget: {call",
         "discover.types.int: expected one of",
+    ),
+    "a job that is not asked for": (
+        "update: {call",
+        f"update: {{batch: {{call: PUT /people, item: {{id: '{{id}}', rev: '{{version}}'}}, {JOB}, call: GET /jobs}}}}, call",
+        "update.batch.job.call: a job is asked for by GET, with {job} in it",
+    ),
+    "a job that may outlive what the app claims": (
+        "update: {call",
+        f"update: {{batch: {{call: PUT /people, item: {{id: '{{id}}', rev: '{{version}}'}}, {JOB}, call: 'GET /jobs/{{job}}'}}}}, call",
+        "update.batch.job.most: a job that was lost sight of may work that long: `claims.lag` must cover it",
     ),
     "a stream that is written": (
         "get: {call",

@@ -18,7 +18,7 @@ import orjson
 from syncd.http.authority import Authority, bearer
 from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
 
-PAGE_MAX, EXPORT_MAX, SHOW_MAX = 100, 1000, 100
+PAGE_MAX, EXPORT_MAX, SHOW_MAX, JOBS_MAX = 100, 1000, 100, 30
 WRITABLE: Final = frozenset(
     "name email phone notes details user_fields role skip_verify_email external_id tags".split()
 )
@@ -52,6 +52,9 @@ class Sandbox:
     changed: dict[int, int] = field(default_factory=dict)
     own: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Key -> user field."""
+    jobs: dict[str, tuple[int, list[dict[str, Any]], list[dict[str, Any]] | None]] = field(default_factory=dict)
+    """Job -> when it is worked off, what it is to do, what came of it."""
+    job_seconds: float = 3.0
     tickets: dict[int, dict[str, Any]] = field(default_factory=dict)
     asked_about: dict[int, int] = field(default_factory=dict)
     """Ticket -> when it changed."""
@@ -195,6 +198,7 @@ class Sandbox:
         if said is not None:
             return said
         self._let_in(asked, limits)
+        self._work()
         return self._answer(asked)
 
     def _let_in(self, asked: Asked, limits: dict[str, str]) -> None:
@@ -242,6 +246,10 @@ class Sandbox:
                 return self._export(asked, "tickets", self.asked_about, self._ticket)
             case "GET", ["users", id_, "tickets", "requested"]:
                 return self._requested(self._there(id_), asked)
+            case "PUT", ["users", "update_many"]:
+                return self._queue(asked.json()["users"])
+            case "GET", ["job_statuses", name] if name in self.jobs:
+                return Said(doc={"job_status": self._job(name)})
             case "PUT", ["users", id_]:
                 return Said(doc={"user": self._update(self._there(id_), asked.json()["user"])})
             case method, ["users", id_, "identities", *rest]:
@@ -322,6 +330,38 @@ class Sandbox:
             self._identify(id_, given["email"], primary=False)
         self.edit(str(id_), {name: value for name, value in given.items() if name != "email"})
         return self._shown(id_)
+
+    def _queue(self, users: list[dict[str, Any]]) -> Said:
+        """Take a job; nothing is done yet."""
+        if len(users) > SHOW_MAX:
+            raise Refused(400, "TooManyUsers")
+        if sum(done is None for _, _, done in self.jobs.values()) >= JOBS_MAX:
+            raise Refused(429, "TooManyJobs", None, **{"Retry-After": "5"})
+        name = f"{len(self.jobs) + 1:032x}"
+        self.jobs[name] = (self.clock.now_us + int(self.job_seconds * 1_000_000), users, None)
+        return Said(doc={"job_status": self._job(name)})
+
+    def _work(self) -> None:
+        """Work off the jobs whose time has come."""
+        for name, (at, users, done) in self.jobs.items():
+            if done is None and at <= self.clock.now_us:
+                self.jobs[name] = (at, users, [self._worked(n, each) for n, each in enumerate(users)])
+
+    def _worked(self, index: int, given: dict[str, Any]) -> dict[str, Any]:
+        fields = {name: value for name, value in given.items() if name != "id"}
+        told = {"index": index, "id": int(given["id"]), "action": "update"}
+        try:
+            self._update(self._there(str(given["id"])), fields)
+        except Refused as refused:
+            return {**told, "success": False, "status": "Failed", "error": str(refused), "details": str(refused)}
+        return {**told, "success": True, "status": "Updated"}
+
+    def _job(self, name: str) -> dict[str, Any]:
+        _, users, done = self.jobs[name]
+        url = f"{self.url}/api/v2/job_statuses/{name}.json"
+        state = "queued" if done is None else "completed"
+        return {"id": name, "url": url, "status": state, "total": len(users), "progress": len(done or ()),
+                "message": None, "results": done}  # fmt: skip
 
     def _sound(self, given: dict[str, Any], id_: int) -> None:
         own = given.get("user_fields", {})

@@ -64,7 +64,7 @@ class HttpApp:
         self.feed = Feed(self)
         self.writer = Writer(self)
         self._account: str | None = None
-        self._clock = time.clock
+        self._clock, self.pause = time.clock, time.sleep
         self._looked: tuple[float, frozenset[str], dict[str, Any]] = (0.0, frozenset(), {})
 
     # What the hub asks ----------------------------------------------------------------------------------------------

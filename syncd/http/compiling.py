@@ -83,6 +83,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         fields=frozenset(values["fields"]),
         mappable=frozenset(STANDARD if record["any_path"] else ()),
         versioned="version" in record or "guard" in values,
+        lag_seconds=values["claims"].get("lag", 0.0),
     )
     if "version" in record and "guard" in values:
         top.down("guard").problem("records have a version already: `record.version` or `guard`, one of both")

@@ -13,7 +13,7 @@ from typing import Any, Final
 from syncd.config.near import choose_from, did_you_mean
 from syncd.config.shapes import Keys, Spot
 from syncd.http.paths import Path
-from syncd.http.requests import BATCH, CALL, CREATE, DELETED, FIND, GET, PAGE, PAGERS, SINCE
+from syncd.http.requests import BATCH, CALL, CREATE, DELETED, FIND, GET, JOB, PAGE, PAGERS, SINCE
 from syncd.http.terms import (
     Batch,
     Call,
@@ -24,6 +24,7 @@ from syncd.http.terms import (
     Get,
     GetBatch,
     Guard,
+    Job,
     Listing,
     Paging,
     Results,
@@ -39,7 +40,7 @@ TIMED: Final = PAGED | {"since", "until", "token"}
 WRITES: Final = frozenset({"id", "version", "record", "key"})
 EVERYWHERE: Final = frozenset({"names", "origin"})
 """The paths of the fields that are mapped, for vendors that must be told what to send; and where we speak to."""
-RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field", "hook_url"}
+RESERVED: Final = TIMED | WRITES | EVERYWHERE | {"ids", "items", "value", "field", "hook_url", "job"}
 NAMED: Final = (
     "check",
     "account",
@@ -76,6 +77,7 @@ class Scope:
     mappable: frozenset[str]
     """What the operator may map besides, to fields of the account's own (`any_path`)."""
     versioned: bool
+    lag_seconds: float
 
     def check(self, spot: Spot, names: Collection[str], allowed: Collection[str]) -> None:
         """Note names that will never have a value here."""
@@ -351,11 +353,31 @@ def _batch(kind: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowed
     if results["field"] is not None and results["field"] not in scope.fields:
         spot.down("results", "field").problem(f"no such field{did_you_mean(results['field'], scope.fields)}")
     return Batch(
+        job=_job(kind, inner.get("job"), spot.down("job"), scope),
         call=replace(many, names=many.names | frozenset(names_in(inner["item"]))),
         keyed="key" in many.names,
         size=inner["size"],
         item=inner["item"],
         results=Results(**results),
+    )
+
+
+def _job(kind: str, said: Mapping[str, Any] | None, spot: Spot, scope: Scope) -> Job | None:
+    if said is None:
+        return None
+    values = JOB.filled(said)
+    asked = call(kind, said, spot, scope, {"job"})
+    if asked.method != "GET" or "job" not in asked.names:
+        spot.down("call").problem("a job is asked for by GET, with {job} in it")
+    if values["most"] > scope.lag_seconds:
+        spot.down("most").problem("a job that was lost sight of may work that long: `claims.lag` must cover it")
+    return Job(
+        id=values["id"],
+        call=asked,
+        state=values["state"],
+        ended=tuple(values["ended"]),
+        every_seconds=values["every"],
+        most_seconds=values["most"],
     )
 
 

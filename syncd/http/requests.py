@@ -226,11 +226,28 @@ RESULTS: Final = Keys(
         ),
     }
 )
+JOB: Final = Keys(
+    keys={
+        **CALL,
+        "id": Key(shape=PATH, help="{job}: where the answer to the batch names the job", required=True),
+        "state": Key(shape=PATH, help="where an answer says how far it is", required=True),
+        "ended": Key(
+            shape=ListOf(item=Text(pattern=r"[^\x00]+"), least=1, hint="[completed, failed]"),
+            help="that is one of these: it has ended, and `results` say how",
+            required=True,
+        ),
+        "every": Key(shape=DURATION, help="how often it is asked for", default="1s"),
+        "most": Key(
+            shape=DURATION, help="how long it is waited for; then nothing is known of its writes", default="60s"
+        ),
+    }
+)
 BATCH: Final = Keys(
     keys={
         **CALL,
         "size": Key(shape=Number(least=1, most=10_000), help="at most so many", default=100),
         "item": Key(shape=BODY, help="{items}: what stands for one write", required=True),
+        "job": Key(shape=JOB, help="it is worked off later: how it is asked for; `results` are in that answer"),
         "results": Key(shape=RESULTS, help="how the answer tells of each", required=True),
     }
 )

@@ -106,6 +106,8 @@ def _since(since: Since) -> str:
 
 def _done(each: Writing) -> str:
     how = [f"{each.batch.size} at once"] if each.batch is not None else ["one by one"]
+    if each.batch is not None and each.batch.job is not None:
+        how.append("as a job that is asked for until it has ended")
     if "version" in each.names:
         how.append("with the version that was read")
     if each.repeatable:

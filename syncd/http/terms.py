@@ -141,6 +141,18 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """How a batch is asked for that the app works off later."""
+
+    id: Path
+    call: Call
+    state: Path
+    ended: tuple[str, ...]
+    every_seconds: float
+    most_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     call: Call
     keyed: bool
@@ -148,6 +160,7 @@ class Batch:
     size: int
     item: Body
     results: Results
+    job: Job | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from syncd.http.answers import Pending, batch_results, fault_result
 from syncd.http.consents import Consents
 from syncd.http.documents import BadValue, Documents
 from syncd.http.faults import Answer, Fault
+from syncd.http.jobs import Unfinished, ended
 from syncd.http.paths import find, shown
 from syncd.http.terms import Batch, Call, Guard, Writing
 from syncd.http.texts import fill
@@ -292,8 +293,7 @@ class Writer:
                 results[each.place] = Unknown(message=str(error))
             raise _Halt("the answer to a batch was lost") from error
         if fault is None:
-            for each, result in zip(some, batch_results(self._app, batch, some, answer, self._made), strict=True):
-                results[each.place] = result
+            self._told(batch, some, answer, results)
             return
         if fault.then == "access":
             raise _Halt(fault.text())
@@ -307,6 +307,17 @@ class Writer:
         else:
             for each in some:
                 self._batch(how, batch, [each], results)
+
+    def _told(self, batch: Batch, some: Sequence[Pending], answer: Answer, results: list[Result | None]) -> None:
+        """Take down what an answer tells of each; that of a job when it has ended."""
+        try:
+            answer = answer if batch.job is None else ended(self._app, batch.job, answer)
+        except Unfinished as error:
+            for each in some:
+                results[each.place] = Unknown(message=str(error))
+            raise _Halt("a batch was taken and is not done") from error
+        for each, result in zip(some, batch_results(self._app, batch, some, answer, self._made), strict=True):
+            results[each.place] = result
 
     def _values(self, each: Pending) -> dict[str, Any]:
         write = each.write
