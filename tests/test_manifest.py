@@ -170,7 +170,7 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a job that may outlive what the app claims": (
         "update: {call",
         f"update: {{batch: {{call: PUT /people, item: {{id: '{{id}}', rev: '{{version}}'}}, {JOB}, call: 'GET /jobs/{{job}}'}}}}, call",
-        "update.batch.job.most: a job that was lost sight of may work that long: `claims.lag` must cover it",
+        "update.batch.job: a job that was lost sight of may work that long: `claims.lag` must cover it",
     ),
     "a stream that is written": (
         "get: {call",
