@@ -32,9 +32,10 @@ lint: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# -rs ends the output with every skipped test and its reason.
+# -rs ends the output with every skipped test and its reason; worksteal leaves neighbours together, so that what several of them
+# need (a server, a story) is started once.
 test: lint
-	$(BIN)/python -m pytest -n $(JOBS) -rs $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal -rs $(PYTEST_ARGS)
 
 # The real systems that the tests run against, each in an environment of its own below .venv-peers. The first test that needs
 # one installs it as well.
