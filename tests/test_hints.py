@@ -18,7 +18,7 @@ from syncd.engine.setup import make_hub
 from syncd.errors import TransientError
 from syncd.store.hints import HINTS_MAX, HookState
 from tests.crash.lab import in_memory
-from tests.crashes import Crash, boundaries, dying, picture
+from tests.crashes import Crash, boundaries, dying, first_boundary, picture
 from tests.story import ANN, BOB, MINUTE, Story, agreed, raising
 
 LATE_MS = 600_000
@@ -253,3 +253,15 @@ def test_a_crash_at_any_moment_loses_no_hint(place: Path, named: bool, act: Call
             act(story)  # no poll: what webhooks named must be enough
         assert picture(story) == end, f"crash after boundary {number}: {moments[number]}"
         assert waiting(story) == []
+
+
+def test_an_opt_out_is_heard_although_what_a_webhook_named_takes_its_place(story: Story) -> None:
+    """Read and not matched, syncd dies; typed over before a webhook lets it be fetched again."""
+    story["crm"].put("77", email="eva@x.org", email_consent="opted_out")
+    with dying(story, first_boundary(story, "match"), Crash):
+        story.sync()
+    story["crm"].put("77", email_consent="opted_in")
+    hook(story, "77")
+    woken(story)
+    story.settle()
+    assert {fields["email_consent"] for fields in story.everywhere("eva@x.org").values()} == {"opted_out"}

@@ -66,6 +66,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
     [
         ("vendor default", Quirks(subscribes=True), {"NEVER-SUBSCRIBE"}),
         ("ahead", Quirks(lag_ms=60_000, unordered=True), {"COVERAGE"}),
+        ("follows stamps", Quirks(stamped=True, future_ms=90_000_000), {"COVERAGE"}),
         (
             "wrong reply",
             Quirks(),

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from syncd.engine.hearing import hear_opt_outs
+from syncd.engine.hearing import hear_opt_outs, hear_replaced
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import note_gone, observe, pull
 from syncd.errors import SyncdError
-from syncd.model import Spec
+from syncd.model import Record, Spec
 from syncd.store.hints import HINTS_MAX, SOMETHING, Hint
 from syncd.store.tx import AppState, Tx
 
@@ -56,7 +56,9 @@ def _fetch(hub: Hub, app: OpenApp, state: AppState, hints: Sequence[Hint]) -> No
     now_ms = hub.world.now_ms()
 
     def step(tx: Tx) -> None:
-        found = observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms)
+        old: list[Record] = []
+        found = observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms, replaced=old)
+        hear_replaced(tx, hub, app.rule, old)
         hear_opt_outs(tx, hub, app.rule, {id_: there[id_] for id_ in found if id_ in there})
         note_gone(tx, app, [id_ for id_ in ids if id_ not in there])
         tx.forget_hints(app.index, hints)

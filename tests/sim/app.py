@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from syncd.connector import Connector, Opening
 from syncd.errors import AccessError, TransientError
-from syncd.model import Applied, FieldMap, Finding, Page, Record, Rejected, Result, Spec, Unknown, Write
+from syncd.model import Applied, FieldMap, Finding, Hooking, Page, Record, Rejected, Result, Spec, Unknown, Write
 from tests.sim.vendor import FIELDS, LATE_MS, Change, Vendor
 
 OVERLAP_MS: Final = 1_000
@@ -44,6 +44,9 @@ class Watcher(Protocol):
 
     def listed(self, app: int, ids: Sequence[str]) -> None:
         """Syncd is told that this is everything."""
+
+    def met(self, what: str) -> None:
+        """Something happened that is counted."""
 
     def trespassed(self, app: int) -> None:
         """Syncd reads or writes an account that is not the one it knows."""
@@ -111,6 +114,8 @@ class Connection:
                 return
             yield Page(records=records)
             self._reach()
+            if self._loses_place():
+                raise TransientError(f"{self.vendor.name}: the page token is not known any more")
 
     def _feed(self, since: int) -> Iterator[Page]:
         vendor, quirks = self.vendor, self.vendor.quirks
@@ -134,6 +139,16 @@ class Connection:
                 cursor=upto if last else None,
             )
             self._reach()
+            if not last and self._loses_place():
+                yield Page(records=[], expired=True)
+                return
+
+    def _loses_place(self) -> bool:
+        vendor = self.vendor
+        lost = vendor.quirks.loses_place and not vendor.calm and vendor.chance.random() < 0.2
+        if lost:
+            self.watcher.met("a page token was forgotten")
+        return lost
 
     def _window(self, since: int, upto: str, changes: list[Change]) -> tuple[str, list[Change]]:
         """Leave out what is beyond the window; the next read begins there."""
@@ -171,7 +186,10 @@ class Connection:
         """Name the point up to which everything is visible now."""
         vendor, now_ms = self.vendor, self.vendor.now_ms()
         if vendor.quirks.stamped:
-            return f"{vendor.epoch}:{(now_ms + vendor.quirks.skew_ms) // 1000 * 1000}"
+            stamp = (now_ms + vendor.quirks.skew_ms) // 1000 * 1000
+            if "follows stamps" in self.blunders:
+                stamp = max([stamp, *(change.stamp_ms for change in vendor.changes)])
+            return f"{vendor.epoch}:{stamp}"
         if "ahead" in self.blunders:
             return f"{vendor.epoch}:{len(vendor.changes)}"
         hidden = next((c.seq for c in vendor.changes if c.visible_ms > now_ms), len(vendor.changes) + 1)
@@ -197,6 +215,8 @@ class Connection:
         there = {id_: self.vendor.shown(id_) for id_ in self._seen(ids) if id_ in people and people[id_].live}
         if "forgets people" in self.blunders and self.vendor.chance.random() < 0.5:
             there = {}
+        if "wrong reply" in self.blunders:
+            there = {id_: _without_company(record) for id_, record in there.items()}
         self.watcher.shown(self.vendor.index, list(there.values()), "get")
         self.watcher.absent(self.vendor.index, [id_ for id_ in ids if id_ not in there])
         return there
@@ -216,6 +236,9 @@ class Connection:
     def write(self, writes: Sequence[Write]) -> list[Result]:
         if self.vendor.down:
             return [Rejected(why="busy", message="no answer") for _ in writes]
+        if self.vendor.is_spent():
+            self.watcher.met("over quota: write")
+            return [Rejected(why="busy", message="too many requests") for _ in writes]
         results = [self._write(write) for write in writes]
         return [result for result in results if not (isinstance(result, Unknown) and result.message == "short")]
 
@@ -240,8 +263,8 @@ class Connection:
             self.watcher.silent(self.vendor.index, write)
             return Unknown(message="short" if fate == "short" else "the answer was lost")
         if isinstance(result, Applied) and result.record is not None:
-            if "wrong reply" in self.blunders:  # what was asked for, not what is there
-                result = Applied(record=replace(result.record, fields={**result.record.fields, "company": None}))
+            if "wrong reply" in self.blunders:  # here and in `get`: one of them alone is mended by the next read
+                result = Applied(record=_without_company(result.record))
             assert result.record is not None
             self.watcher.shown(self.vendor.index, [result.record], "reply")
         return result
@@ -266,6 +289,13 @@ class Connection:
             raise AccessError(f"{self.vendor.name}: the key is refused")
         if self.vendor.down:
             raise TransientError(f"{self.vendor.name}: cannot be reached", retry_after_seconds=30.0)
+        if self.vendor.is_spent():
+            self.watcher.met("over quota: read")
+            raise TransientError(f"{self.vendor.name}: too many requests", retry_after_seconds=30.0)
+
+
+def _without_company(record: Record) -> Record:
+    return replace(record, fields={**record.fields, "company": None})
 
 
 def connector(
@@ -290,6 +320,7 @@ def connector(
         unique=("email",) if q.unique_email else (),
         write_batch=q.batch,
         network=True,
+        hooking=Hooking() if q.hooks else None,
     )
 
     def opened(opening: Opening) -> Connection:

@@ -15,7 +15,7 @@ from unicodedata import normalize
 from syncd.model import Record
 from tests.sim.vendor import Deed, Vendor
 
-STORING: Final = frozenset({"page", "not gone", "result", "recovered", "moved", "reread"})
+STORING: Final = frozenset({"page", "not gone", "result", "recovered", "moved", "reread", "hinted"})
 """Transactions that write down what apps have shown."""
 OUT: Final = "opted_out"
 IN: Final = "opted_in"

@@ -21,7 +21,7 @@ def act(action: Action, vendors: Sequence[Vendor], ghost: Ghost, clock: Clock) -
         return _create(action, vendor, ghost)
     if action.kind == "undelete":
         dead = [p for id_, p in sorted(vendor.people.items()) if p.person == action.person and not p.live]
-        dead = [p for p in dead if (action.app, p.id) in ghost.gone]
+        dead = [p for p in dead if (action.app, p.id) in ghost.gone and not p.purged]
         if not dead:
             return f"{where}: nobody to bring back"
         vendor.bring_back(dead[-1].id)

@@ -9,6 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from syncd.store.store import EPOCH, LeaseLost
 from syncd.store.tx import Tx
 from tests.sim.app import connector
 from tests.sim.asking import RUNS
+from tests.sim.ears import Ears
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
 from tests.sim.monitors import Monitors, Violation
@@ -77,6 +79,7 @@ class Play:
     ghost: Ghost = field(init=False)
     monitors: Monitors = field(init=False)
     watch: Watch = field(init=False)
+    ears: Ears = field(init=False)
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +89,10 @@ class Play:
         self.ghost = Ghost(self.vendors)
         for place, quirks in enumerate(scenario.apps):
             self.vendors.append(Vendor(place, APPS[place], quirks, scenario.seed, self.clock.true, self._whose))
+        self.ears = Ears(self.kept, self.clock, self._number, self.met)
+        for vendor in self.vendors:
+            if vendor.quirks.hooks:
+                vendor.announce = partial(self.ears.announce, vendor)
         self.monitors = Monitors(scenario, self.vendors, self.ghost, self.kept.store, self.clock.true)
         self.watch = Watch(self.monitors, self.config.guards)
 
@@ -351,6 +358,12 @@ class Play:
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
         self.ghost.absent.update((app, id_) for id_ in ids)
+
+    def met(self, what: str) -> None:
+        self.monitors.seen[what] += 1
+
+    def _number(self, app: int) -> int:
+        return self.monitors.number(app)
 
     def trespassed(self, app: int) -> None:
         self.monitors.blame("TENANT-FENCE", f"{APPS[app]} is another account, and it was asked for more than its name")

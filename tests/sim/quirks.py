@@ -2,7 +2,7 @@
 
 What belongs to HTTP (429 in all its forms, 5xx, truncated JSON, redirects) reaches the engine as what a connector makes of
 it: a reaction on reading (`TransientError`, `AccessError`), `busy` or `Unknown` on writing. Those are faults
-(tests/sim/scenario.py), not knobs. Hard rule: a knob that is off changes nothing, so that shrinking means turning knobs off.
+(tests/sim/scenario.py), not knobs, but for quotas and page tokens, which are the app's own. Hard rule: a knob that is off changes nothing, so that shrinking means turning knobs off.
 """
 
 from __future__ import annotations
@@ -78,6 +78,18 @@ class Quirks:
     on_delete: Literal["unlink", "archive"] = "unlink"
     create: bool = True
     update: bool = True
+    future_ms: int = 0
+    """Some changes are stamped so far in the future (imports, a clock)."""
+    quota: int = 0
+    """So many calls a minute; what is beyond is refused until the next one."""
+    loses_place: bool = False
+    """Page tokens are forgotten now and then, in the middle of a listing or of a feed."""
+    bin_ms: int = 0
+    """What is deleted lies in a bin for so long and can be brought back, and its address is taken; then its end is told again."""
+    required: tuple[str, ...] = ()
+    """Fields without which syncd gets no record stored, and that it cannot clear."""
+    hooks: bool = False
+    """Webhooks name what has changed: some are lost, some come twice or late, some before a listing shows it."""
 
     def named(self) -> list[str]:
         """Name the knobs that are on."""
@@ -136,6 +148,15 @@ CHOICES: Final[dict[str, tuple[Any, ...]]] = {
     "update": (False,),
 }
 """Knob -> the settings that are tried."""
+LATER: Final[dict[str, tuple[Any, ...]]] = {
+    "future_ms": (3_600_000, 90_000_000),
+    "quota": (3, 8),
+    "loses_place": (True,),
+    "bin_ms": (60_000, 700_000),
+    "required": (("company",),),
+    "hooks": (True,),
+}
+"""Knobs that came later: drawn by a chance of their own, so that the histories of the others stay what they were."""
 RARE: Final = {
     "robot": 0.1,
     "create": 0.1,
@@ -144,17 +165,20 @@ RARE: Final = {
     "hidden": 0.25,
     "unbumped": 0.3,
     "id_from_email": 0.2,
+    "required": 0.15,
+    "quota": 0.2,
 }
 """Knobs that take much away from a history: how often they are on where they are enabled at all."""
 
 
-def draw_quirks(chance: random.Random, enabled: frozenset[str]) -> Quirks:
+def draw_quirks(chance: random.Random, later: random.Random, enabled: frozenset[str]) -> Quirks:
     """Draw one app's knobs out of those that are enabled for this history."""
     chosen: dict[str, Any] = {}
-    for name, settings in CHOICES.items():
-        draw, setting = chance.random(), chance.choice(settings)
-        if name in enabled and draw < RARE.get(name, 0.4):
-            chosen[name] = setting
+    for drawn, choices in ((chance, CHOICES), (later, LATER)):
+        for name, settings in choices.items():
+            draw, setting = drawn.random(), drawn.choice(settings)
+            if name in enabled and draw < RARE.get(name, 0.4):
+                chosen[name] = setting
     return mended(Quirks(**chosen))
 
 
@@ -162,14 +186,22 @@ def mended(quirks: Quirks) -> Quirks:
     """Take back what makes no sense together."""
     changes: dict[str, Any] = {}
     if not quirks.feed:
-        changes |= {"stamped": False, "repeats": False, "stale": False, "twice": False, "window": 0, "unbumped": ()}
+        changes |= {
+            "future_ms": 0,
+            "stamped": False,
+            "repeats": False,
+            "stale": False,
+            "twice": False,
+            "window": 0,
+            "unbumped": (),
+        }
     if quirks.versions == "none" or not quirks.feed:
         changes |= {"stale": False, "twice": False}  # no connector can tell which row is the newer: it must ask
     if quirks.versions == "opaque":
         changes |= {"stale": False, "twice": False}
     if quirks.id_from_email:
         changes |= {"own_ids": True, "unique_email": True, "lower": (), "subscribes": False}
-        changes |= {"merges_new": False}  # the id of the third record would be that of one of the two
+        changes |= {"bin_ms": 0, "merges_new": False}  # the id of the third record would be that of one of the two
     if not quirks.cut:
         changes |= {"declared": False}
     if quirks.upper == quirks.lower:
@@ -177,6 +209,7 @@ def mended(quirks: Quirks) -> Quirks:
     return replace(quirks, **changes)
 
 
-def draw_enabled(chance: random.Random) -> frozenset[str]:
+def draw_enabled(chance: random.Random, later: random.Random) -> frozenset[str]:
     """Swarm: half of all knobs, drawn."""
-    return frozenset(name for name in CHOICES if chance.random() < 0.5)
+    mine = [name for name in CHOICES if chance.random() < 0.5]
+    return frozenset([*mine, *(name for name in LATER if later.random() < 0.5)])

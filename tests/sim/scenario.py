@@ -139,8 +139,9 @@ CRASHES: Final = ("", "write", "sent", "result", "page", "merge")
 def draw(seed: int) -> Scenario:
     """Draw a history."""
     chance = random.Random(f"syncd {seed}")
-    enabled = draw_enabled(chance)
-    apps = tuple(draw_quirks(chance, enabled) for _ in range(chance.choice((2, 2, 3, 3, 4))))
+    later = random.Random(f"syncd {seed}, later")
+    enabled = draw_enabled(chance, later)
+    apps = tuple(draw_quirks(chance, later, enabled) for _ in range(chance.choice((2, 2, 3, 3, 4))))
     persons = chance.choice((1, 2, 2, 3, 5))
     rounds = tuple(
         Round(kind=chance.choices(("sync", "sweep", "plan"), (80, 15, 5))[0], pause_ms=chance.choice(PAUSES_MS))

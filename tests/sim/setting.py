@@ -59,5 +59,6 @@ def _app(base: AppConfig, name: str, quirks: Quirks) -> AppConfig:
         create=quirks.create,
         update=quirks.update,
         on_delete=quirks.on_delete,
+        hooks=quirks.hooks,
         fields=fields,
     )

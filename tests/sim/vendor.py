@@ -37,6 +37,8 @@ class Person:
     stamp_ms: int = 0
     born_ms: int = 0
     live: bool = True
+    purged: bool = False
+    """It is not even in the bin any more."""
     again: bool = False
     """Its id was that of a record that was removed."""
 
@@ -100,6 +102,11 @@ class Vendor:
     """Unreachable: transient or access."""
     epoch: int = 0
     ids: int = 0
+    minute: int = 0
+    calls: int = 0
+    """How often it was called in this minute."""
+    announce: Callable[[str], None] | None = None
+    """Takes what webhooks tell of: the id of a record that has changed."""
     chance: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -135,6 +142,14 @@ class Vendor:
     def remove(self, id_: str) -> None:
         self.people[id_].live = False
         self._note(id_, told=True)
+        if self.quirks.bin_ms:
+            self.after(self.quirks.bin_ms, lambda: self._purge(id_))
+
+    def _purge(self, id_: str) -> None:
+        """Empty the bin: nobody brings that record back, and its end is told once more."""
+        if not self.people[id_].live:
+            self.people[id_].purged = True
+            self._note(id_, told=True)
 
     def merge(self, id_: str, lacking: Mapping[str, Any]) -> str:
         """Let a record and what another one had become a third record; give its id."""
@@ -172,6 +187,9 @@ class Vendor:
         if write.kind == "archive":
             self.remove(write.id)
             return Applied(record=None)
+        lacking = [n for n in self.quirks.required if not write.fields.get(n, None if write.kind == "create" else n)]
+        if lacking:
+            return Rejected(why="invalid", field=lacking[0], message="must be filled")
         hidden = sorted({*write.fields} & {*self.hidden()})
         if hidden:  # what one may not see one may not write either
             return Rejected(why="readonly", field=hidden[0])
@@ -222,9 +240,8 @@ class Vendor:
         if not self.quirks.unique_email or email is None:
             return None
         mine = self.spelled("email", email)
-        return next(
-            (p.id for p in self.people.values() if p.live and p.id != write.id and p.props.get("email") == mine), None
-        )
+        there = [p for p in self.people.values() if p.live or (self.quirks.bin_ms and not p.purged)]
+        return next((p.id for p in there if p.id != write.id and p.props.get("email") == mine), None)
 
     def _made(self, write: Write) -> str:
         person = self.whose(write)
@@ -247,6 +264,12 @@ class Vendor:
         )
 
     # -- time
+
+    def is_spent(self) -> bool:
+        """Count a call; say whether it is one too many in this minute."""
+        minute = self.now_ms() // 60_000
+        self.minute, self.calls = minute, 1 + (self.calls if minute == self.minute else 0)
+        return bool(self.quirks.quota) and not self.calm and self.calls > self.quirks.quota
 
     def tick(self) -> None:
         """Let what is due happen."""
@@ -299,6 +322,8 @@ class Vendor:
         person, now_ms = self.people[id_], self.now_ms()
         person.version += told  # what no feed tells of has the version that it had
         stamp = (now_ms + self.quirks.skew_ms) // 1000 * 1000
+        if self.quirks.future_ms and self.chance.random() < 0.3:
+            stamp += self.quirks.future_ms
         person.stamp_ms = stamp if told else person.stamp_ms
         delay = self.chance.randrange(self.quirks.lag_ms + 1) if self.quirks.lag_ms else 0
         visible = now_ms + delay
@@ -315,6 +340,8 @@ class Vendor:
                 told=told,
             )
         )
+        if self.announce is not None:
+            self.announce(id_)
 
     def _did(self, id_: str, props: Mapping[str, Any], by: str) -> None:
         person = self.people[id_]
