@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from itertools import permutations
-from typing import Any
 
 import pytest
 
+from syncd.core.fields import field_type
 from syncd.core.merge import merge
-from syncd.core.rules import BlankRule
-from syncd.core.state import Entry, Stamp
-from syncd.model import OPERATOR, Raw
+from syncd.core.rules import BlankRule, Rules
+from syncd.core.state import Stamp
+from syncd.core.transforms import make_lens
+from syncd.model import OPERATOR, FieldMap, Raw
 from tests.core_world import (
-    ADDRESS,
     World,
     agreed,
     app_rule,
@@ -236,88 +236,6 @@ def test_values_that_are_equal_in_python_only_are_seen(old: Raw, new: Raw) -> No
     assert repr(link.base["tags"]) == repr(new)
 
 
-# -- what the journal says
-
-
-def entries(world: World) -> list[Entry]:
-    """Give what the next decision writes into the journal."""
-    world.journal.clear()
-    world.poll().decide()
-    return world.journal
-
-
-def test_a_change_names_its_app_and_record_and_both_values() -> None:
-    world = agreed(World(rules=simple("company")), email=MAIL, company="A").edit(2, company="B")
-    change = Entry(kind="value", app=2, record="r2", field="company", old="A", new="B", reason="changed")
-    assert entries(world) == [change]
-
-
-def test_a_loss_names_its_app_and_record_and_what_won() -> None:
-    world = (
-        agreed(World(rules=simple("company")), email=MAIL, company="A").edit(2, company="two").edit(1, company="one")
-    )
-    why = "concurrent with another app's value; order of the apps"
-    loss = Entry(kind="lost", app=2, record="r2", field="company", old="two", new="one", reason=why)
-    change = Entry(kind="value", app=1, record="r1", field="company", old="A", new="one", reason=why)
-    assert entries(world) == [loss, change]
-
-
-def test_what_lost_to_nobody_says_so() -> None:
-    world = agreed(World(rules=simple("company", policy="ask")), email=MAIL, company="A")
-    world.edit(1, company="one").edit(2, company="two")
-    asked: dict[str, Any] = {
-        "kind": "lost",
-        "field": "company",
-        "new": "A",
-        "reason": "apps disagree; a person decides",
-    }
-    assert entries(world) == [
-        Entry(app=1, record="r1", old="one", **asked),
-        Entry(app=2, record="r2", old="two", **asked),
-    ]
-    world.edit(1, company="three")
-    assert entries(world) == [Entry(app=1, record="r1", old="three", **{**asked, "new": None})]
-
-
-@pytest.mark.parametrize(
-    ("options", "why"),
-    [
-        ({"maps": {"company": {"direction": "out"}}}, "syncd only writes this field there"),
-        (
-            {"maps": {"company": {"direction": "out"}}, "pushed": True},
-            "the contact's value wins in this run (push only)",
-        ),
-        ({"trusted": False}, "this app is not trusted to change what people are matched by"),
-    ],
-)
-def test_what_has_no_say_is_journalled_with_the_reason(options: dict[str, Any], why: str) -> None:
-    pushed = options.pop("pushed", False)
-    second = replace(app_rule(2, ("email", "company"), **options), pushed=pushed)
-    rules = rules_of(
-        [app_rule(1, ("email", "company")), second], [rule("email"), rule("company")], match=(("email",), ("company",))
-    )
-    world = agreed(World(rules=rules), email=MAIL, company="A").edit(2, company="B")
-    assert entries(world) == [Entry(kind="lost", app=2, record="r2", field="company", old="B", new="A", reason=why)]
-
-
-def test_a_member_of_an_address_that_has_no_say_is_named_in_the_journal() -> None:
-    maps = {name: {"direction": "out"} for name in ADDRESS}
-    fields = ("email", *ADDRESS)
-    rules = rules_of([app_rule(1, fields), app_rule(2, fields, maps=maps)], [rule(n) for n in fields], group=ADDRESS)
-    world = agreed(World(rules=rules), email=MAIL, street="A 1", city="Rome").edit(2, city="Oslo")
-    [entry] = entries(world)
-    assert (entry.field, entry.old, entry.new) == ("address", {"city": "Oslo"}, {"street": "A 1", "city": "Rome"})
-
-
-def test_a_persons_choice_lists_every_app_with_what_it_shows() -> None:
-    world = agreed(World(rules=simple("company", policy="ask", apps=3)), email=MAIL, company="A")
-    world.edit(1, company="one").edit(2, company="two").sync()
-    [conflict] = world.conflicts
-    assert (conflict.field, conflict.reason) == ("company", "apps disagree; a person decides")
-    world.edit(1, company="three").sync()
-    assert world.conflicts[-1].reason == "apps disagree; a person decides", "it still waits for the same"
-
-
 def test_a_cell_that_cannot_be_read_keeps_no_other_back() -> None:
     world = agreed(World(rules=simple("birthday", "company")), email=MAIL, birthday="1980-01-02", company="A")
     world.edit(1, birthday="soon", company="B").sync()
@@ -332,6 +250,40 @@ def test_what_an_owner_shows_is_stamped_as_its_own() -> None:
     links = [linked(1, company="B", since=70), linked(2, seen={"company": "C"}, company="A", at=90)]
     merge(person, links, simple("company", policy="owner", owners=(1,)), 100)
     assert (person.golden["company"], person.stamps["company"]) == ("B", Stamp(1, 0, 70))
+
+
+# -- what was assumed in reading
+
+
+def phones(*, apps: int = 2, rank: int = 1) -> Rules:
+    """Make rules of apps with phone numbers; numbers of the one at `rank` are completed by a German region."""
+    made = [app_rule(number, ("email", "phone")) for number in range(1, apps + 1)]
+    german = field_type("phone", region="DE")
+    lens = make_lens("phone", FieldMap(path="phone"), german, flat=False)
+    made[rank - 1] = replace(made[rank - 1], lenses={**made[rank - 1].lenses, "phone": lens})
+    return rules_of(made, [rule("email"), rule("phone")])
+
+
+@pytest.mark.parametrize(("raw", "wins"), [("0171 2345678", False), ("+49 171 2345678", True)])
+def test_at_the_first_contact_a_country_that_was_assumed_loses_to_one_that_was_written(raw: str, *, wins: bool) -> None:
+    world = World(rules=phones()).edit(1, email=MAIL, phone=raw).edit(2, email=MAIL, phone="+43 171 2345678")
+    world.sync()
+    assert world.value("phone") == ("+491712345678" if wins else "+431712345678")
+
+
+def test_what_the_contact_has_already_was_assumed_or_written_as_well() -> None:
+    world = World(rules=phones()).edit(1, email=MAIL, phone="0171 2345678")
+    world.poll().decide()
+    world.edit(2, email=MAIL, phone="+43 171 2345678").poll(2).decide()
+    assert world.value("phone") == "+431712345678", "the record came later, and its number is written in full"
+
+
+def test_what_somebody_was_seen_to_type_is_not_assumed() -> None:
+    world = World(rules=phones(apps=3)).edit(1, email=MAIL, phone="030 123456").edit(2, email=MAIL)
+    world.sync()
+    world.edit(1, phone="0171 2345678").edit(3, phone="+43 171 2345678", email=MAIL)
+    world.poll().decide()
+    assert world.value("phone") == "+491712345678", "typed, so it competes by its time and its rank"
 
 
 # -- values that have no say
