@@ -24,7 +24,7 @@ def test_slow(): assert MUTANT("MUTANT_UNDER_TEST") != "syncd.core.a.x_one__mutm
 """
 
 
-def judged(folder: Path, *, seconds: float) -> dict[str, dict[str, str]]:
+def judged(folder: Path, *, seconds: float, minutes: float = 9) -> dict[str, dict[str, str]]:
     file = folder / "test_it.py"
     file.write_text(TESTS, "utf-8")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
@@ -35,7 +35,13 @@ def judged(folder: Path, *, seconds: float) -> dict[str, dict[str, str]]:
     names = {f"syncd.core.a.x_one__mutmut_{number}": "d" for number in (1, 2, 3)} | {
         "syncd.core.a.x_two__mutmut_1": "d"
     }
-    asked = {"names": names, "seconds": seconds, "reached": "reached.jsonl", "verdicts": "verdicts.jsonl"}
+    asked = {
+        "names": names,
+        "seconds": seconds,
+        "minutes": minutes,
+        "reached": "reached.jsonl",
+        "verdicts": "verdicts.jsonl",
+    }
     (folder / "asked.json").write_text(json.dumps(asked), "utf-8")
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "tests.mutants.judge"]
     subprocess.run(
@@ -62,6 +68,10 @@ def test_a_mutant_is_killed_or_hangs_or_lives(tmp_path: Path) -> None:
 
 def test_what_there_was_no_time_for_counts_as_alive(tmp_path: Path) -> None:
     assert judged(tmp_path, seconds=5)["one__mutmut_3"]["verdict"] == "alive"
+
+
+def test_when_time_is_up_no_other_is_begun(tmp_path: Path) -> None:
+    assert judged(tmp_path, seconds=20, minutes=0) == {}
 
 
 @pytest.mark.parametrize(

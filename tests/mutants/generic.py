@@ -15,6 +15,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,12 +42,15 @@ def interval(hits: int, of: int) -> tuple[float, float]:
 
 def known() -> dict[str, dict[str, Any]]:
     """Read the verdicts there are; of several about one mutant, the last."""
-    lines = VERDICTS.read_text("utf-8").splitlines() if VERDICTS.exists() else []
-    return {doc["name"]: doc for doc in map(json.loads, lines)}
+    return _read(VERDICTS.read_text("utf-8")) if VERDICTS.exists() else {}
 
 
-def judged(names: Mapping[str, str], *, seconds: float, again: bool) -> dict[str, dict[str, Any]]:
-    """Get the verdict about each of them (name and digest of its function)."""
+def _read(text: str) -> dict[str, dict[str, Any]]:
+    return {doc["name"]: doc for doc in map(json.loads, text.splitlines())}
+
+
+def judged(names: Mapping[str, str], *, seconds: float, minutes: float, again: bool) -> dict[str, dict[str, Any]]:
+    """Get the verdict about each of them (name and digest of its function); when time is up, about the first of them."""
     before = {} if again else known()
     stands = {
         name: before[name]
@@ -58,14 +62,15 @@ def judged(names: Mapping[str, str], *, seconds: float, again: bool) -> dict[str
         return stands
     asked = made.COPY / "asked.json"
     paths = {"reached": str(made.COPY / "reached.jsonl"), "verdicts": str(VERDICTS)}
-    asked.write_text(json.dumps({"names": left, "seconds": seconds, **paths}), "utf-8")
+    asked.write_text(json.dumps({"names": left, "seconds": seconds, "minutes": minutes, **paths}), "utf-8")
+    begun = VERDICTS.stat().st_size if VERDICTS.exists() else 0
     chosen = tomllib.loads((made.ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["mutmut"]
     tests = chosen["pytest_add_cli_args_test_selection"]
     plain = ["-q", "-p", "no:cacheprovider", "--tb=native", "--assert=plain"]  # nobody reads how a mutant fails
     command = [sys.executable, "-m", "pytest", *plain, "-p", "tests.mutants.judge", "--judge", str(asked)]
     subprocess.run([*command, *tests], cwd=made.COPY, check=True, stdout=subprocess.DEVNULL)
-    after = known()
-    return {name: after[name] for name in names}
+    verdicts = stands | _read(VERDICTS.read_bytes()[begun:].decode())
+    return {name: verdicts[name] for name in takewhile(verdicts.__contains__, names)}  # no kill of before beyond that
 
 
 def figures(
@@ -116,14 +121,18 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="draws the sample")
     parser.add_argument("--only", default="", metavar="FILE", help="those of one file or folder: core/merge, engine")
     parser.add_argument("--seconds", type=float, default=20.0, help="CPU for one that no test minds")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="begin none later; the first of a sample are one"
+    )
     parser.add_argument("--again", action="store_true", help="believe no verdict from before")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file")
     asked = parser.parse_args(words)
     made.make()
     names = made.names()
     pool = [name for name in names if made.file_of(name).startswith(asked.only)]
-    chosen = sorted(random.Random(asked.seed).sample(pool, min(asked.sample, len(pool)))) if asked.sample else pool
-    verdicts = judged({name: names[name] for name in chosen}, seconds=asked.seconds, again=asked.again)
+    chosen = random.Random(asked.seed).sample(pool, min(asked.sample, len(pool))) if asked.sample else pool
+    drawn = {name: names[name] for name in chosen}
+    verdicts = judged(drawn, seconds=asked.seconds, minutes=asked.minutes, again=asked.again)
     found = figures(verdicts, len(pool), asked.seed if asked.sample else None, reasons())
     for one in found["alive"]:
         sys.stdout.write(f"{one['in']} {one['how']}\n  - {one['was']}\n  + {one['now']}\n")
