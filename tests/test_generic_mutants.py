@@ -82,6 +82,18 @@ def test_the_interval_is_wilsons(hits: int, of: int, low: float, high: float) ->
     assert generic.interval(hits, of) == pytest.approx((low, high), abs=0.06)
 
 
+def test_what_is_explained_counts_as_alive_in_the_score() -> None:
+    found = generic.score([{"noticed": 80, "explained": 10}, {"noticed": 10}])
+    assert {name: found[name] for name in ("judged", "noticed", "explained", "alive", "percent")} == {
+        "judged": 100,
+        "noticed": 90,
+        "explained": 10,
+        "alive": 0,
+        "percent": 90.0,
+    }
+    assert found["low"] < 90 < found["high"]
+
+
 def merge_change(was: str, now: str, function: str = "_Merge.take") -> Change:
     return Change(file="core/merge.py", function=function, was=was, now=now)
 

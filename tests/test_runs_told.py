@@ -1,0 +1,163 @@
+"""What runs tell: their document in full, the state of an app that failed, and the journal with its reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd.core.state import Entry
+from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
+from tests.story import ANN, BOB, Story, agreed, given, raising
+
+NOTHING = dict.fromkeys(("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed"), 0)
+
+
+def pair(folder: Path, **sections: Any) -> Story:
+    """Two apps with Ann and Bob in both; Ann was typed into the first, Bob into the second."""
+    return agreed(folder, {"crm": "memory", "news": "memory"}, **sections)
+
+
+def entries(story: Story, record: str) -> list[Entry]:
+    """Read the journal of the contact that has this record in the CRM."""
+    number = story.contact("crm", record)
+    return story.ask(lambda tx: tx.journal_entries([number], None, None)).get(number, [])
+
+
+def told(entry: Entry) -> tuple[Any, ...]:
+    return entry.kind, entry.field, entry.old, entry.new, entry.reason
+
+
+def test_a_run_counts_what_it_did_in_each_app(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ANN)
+    first = story.sync(approve=True)
+    assert first.doc == {
+        "paused": [],
+        "run": 1,
+        "outcome": "in_sync",
+        "apps": {"crm": {**NOTHING, "read": 1}, "news": {**NOTHING, "created": 1, "read": first.doc["apps"]["news"]["read"]}},
+        "held": [],
+        "inbox": 0,
+    }  # fmt: skip
+    story.settle()
+    story["crm"].put("1", company="Acme", email_consent="opted_out")
+    second = story.sync()
+    assert second.doc["apps"]["crm"] == {**NOTHING, "read": 1}
+    news = second.doc["apps"]["news"]
+    assert {name: news[name] for name in ("updated", "consents", "created", "failed")} == {
+        "updated": 1, "consents": 1, "created": 0, "failed": 0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "code"),
+    [(AccessError("no"), "access", 5), (ConfigError("no"), "config", 2), (TransientError("no"), "transient", 3)],
+)
+def test_of_an_app_that_fails_it_is_known_why_and_since_when(
+    tmp_path: Path, error: SyncdError, kind: str, code: int
+) -> None:
+    story = pair(tmp_path)
+    story["news"].put(story["news"].id_of("bob@x.org"), company="Beta")
+    with story.when("crm", "read", raising(error)):
+        outcome = story.sync()
+    assert (outcome.code, outcome.doc["outcome"], outcome.errors) == (code, "partial", {"crm": "no"})
+    state = story.ask(lambda tx: tx.apps())
+    assert (state["crm"].error, state["crm"].error_kind) == ("no", kind)
+    assert state["crm"].failed_ms is not None
+    assert state["crm"].failed_ms > 0
+    assert state["news"].error is None, "the others go on"
+    story.settle()
+    state = story.ask(lambda tx: tx.apps())
+    assert (state["crm"].error, story["crm"].one("bob@x.org")["company"]) == (None, "Beta")
+
+
+def test_the_journal_tells_who_changed_what_and_where_it_was_written(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["news"].put(story["news"].id_of("ann@x.org"), company="Acme")
+    story.sync()
+    change, write = entries(story, "101")[-2:]
+    apps = story.ask(lambda tx: {state.id: name for name, state in tx.apps().items()})
+    assert told(change) == ("value", "company", None, "Acme", "changed")
+    assert (apps[change.app or 0], change.record) == ("news", story["news"].id_of("ann@x.org"))
+    assert told(write) == ("write", "company", None, "Acme", "fills a blank, from news")
+    assert (apps[write.app or 0], write.record) == ("crm", "101")
+
+
+def test_the_journal_tells_of_a_record_that_was_created(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["crm"].put("103", email="eve@x.org", company="Acme")
+    story.sync()
+    created = [entry for entry in entries(story, "103") if entry.kind == "create"]
+    assert [(entry.record, entry.field) for entry in created] == [(story["news"].id_of("eve@x.org"), None)]
+
+
+def test_the_journal_tells_of_a_record_that_is_gone_and_what_it_held(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    number = story.contact("crm", "101")
+    story["news"].remove(story["news"].id_of("ann@x.org"))
+    for _ in range(3):
+        story.sync()
+    log = story.ask(lambda tx: tx.journal_entries([number], None, None))[number]
+    [gone] = [entry for entry in log if entry.kind == "unlink"]
+    assert gone.reason == "removed in the app; unlinked, never created there again by itself"
+    assert gone.old["email"] == "ann@x.org"
+    contact = story.ask(lambda tx: tx.contacts([number]))[number]
+    assert len(contact.tombs) == 1
+    assert story["crm"].one("ann@x.org")["first_name"] == "Ann", "never cascaded"
+
+
+def test_a_paused_app_is_neither_read_nor_written(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    assert story.pause("news") == {"apps": ["news"], "paused": True}
+    story["crm"].put("101", company="Acme")
+    with story.calls() as calls:
+        outcome = story.sync()
+    assert "news" not in {app for app, _ in calls}
+    assert (outcome.doc["paused"], [*outcome.paused]) == (["news"], ["news"])
+    assert story["news"].one("ann@x.org").get("company") is None
+    assert story.pause(paused=False) == {"apps": ["crm", "news"], "paused": False}
+    story.settle()
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+
+
+def test_an_approval_of_what_never_was_is_refused(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    with pytest.raises(ConfigError, match=r"^there is no run 999; `syncd history` lists them$"):
+        story.approve(999)
+    run = story.sync().doc["run"]
+    with pytest.raises(ConfigError, match=rf"^run {run} held nothing: there is nothing to approve$"):
+        story.approve(run)
+
+
+def test_a_plan_lists_what_would_be_written_and_writes_nothing(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["crm"].put("101", company="Acme")
+    story["crm"].put("103", email="eve@x.org")
+    plan = story.plan()
+    assert plan.code == 0
+    doc = plan.doc
+    assert doc["counts"] == {"crm": {}, "news": {"update": 1, "create": 1}}
+    assert (doc["held"], doc["inbox"], doc["paused"]) == ([], [], [])
+    assert "unread" not in doc
+    kinds = {(intent["app"], intent["kind"]) for intent in doc["intents"]}
+    assert kinds == {("news", "update"), ("news", "create")}
+    [update] = [intent for intent in doc["intents"] if intent["kind"] == "update"]
+    assert update["fields"]["company"]["from"] is None
+    assert update["fields"]["company"]["to"] == "Acme"
+    assert update["fields"]["company"]["reason"] == "fills a blank, from crm"
+    assert story["news"].one("ann@x.org").get("company") is None
+    only = story.plan(apps=["crm"])
+    assert (only.doc["counts"], only.doc["intents"]) == ({"crm": {}}, [])
+
+
+def test_what_bob_had_lost_is_in_his_journal_only(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="One")
+    story["news"].put(story["news"].id_of("bob@x.org"), company="Two")
+    story.sync()
+    [loss] = [entry for entry in entries(story, story["crm"].id_of("bob@x.org")) if entry.kind == "lost"]
+    assert told(loss) == ("lost", "company", "Two", "One", "concurrent with another app's value; order of the apps")
+    assert not [entry for entry in entries(story, "101") if entry.kind == "lost"]
+    assert BOB["company"] == "Acme"
