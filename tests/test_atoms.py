@@ -131,6 +131,14 @@ def test_an_app_that_cuts_holds_the_value_when_it_holds_its_part() -> None:
     assert not holds(person, link, "notes", "one two", whole_.apps[1], whole_), "this one does not cut"
 
 
+def test_an_app_that_can_hold_nothing_of_a_value_does_not_hold_it() -> None:
+    maps = {"tags": {"max_length": 5, "options": {"overflow": "truncate"}}}
+    rules = rules_of([app_rule(1, ("tags",), maps=maps, flat=True)], [rule("tags")])
+    person = contact(tags=["alphabetical order"])
+    assert not holds(person, linked(1), "tags", None, rules.apps[1], rules)
+    assert not holds(person, linked(1), "tags", "", rules.apps[1], rules)
+
+
 def test_addresses_agree_where_no_member_says_otherwise() -> None:
     rules = address_rules()
     assert agree(rules, whole(rules), {"street": "A 1\nB", "city": None}, {"street": "A 1, B", "region": "Lazio"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from syncd.core.consent import IN, OUT, Evidence, Latch, unheard
 from syncd.core.state import NOBODY, Change, Entry, Intent
-from tests.consents import MAIL, at, opt_in, world
-from tests.core_world import CONSENT, EVIDENCE, linked
+from tests.consents import MAIL, at, consent_rules, opt_in, world
+from tests.core_world import CONSENT, EVIDENCE, World, linked
 
 
 def test_the_journal_says_who_said_what_about_consent() -> None:
@@ -74,3 +74,18 @@ def test_a_consent_field_that_was_set_aside_is_so_until_the_app_says_something_e
     assert link.flaws == {CONSENT: "not now", "company": "too long"}, "it says the same"
     made.edit(2, **{CONSENT: "pending"}).sync(2)
     assert link.flaws == {"company": "too long"}
+
+
+def test_of_two_proofs_the_newest_stands_and_of_one_moment_always_the_same() -> None:
+    channels = (CONSENT, "sms_consent")
+    for sources in (("a", "b"), ("b", "a")):
+        made = World(rules=consent_rules(channels=channels)).edit(1, email=MAIL)
+        made.latches = {
+            channel: Latch(in_ms=5, evidence=Evidence(at=at(5), at_ms=5, source=source))
+            for channel, source in zip(channels, sources, strict=True)
+        }
+        made.poll().decide()
+        assert (made.value("consent_at"), made.value("consent_source")) == (at(5), "b")
+    made.latches[CONSENT] = Latch(in_ms=6, evidence=Evidence(at=at(6), at_ms=6, source="a"))
+    made.edit(1, email="b@x.org").poll().decide()
+    assert (made.value("consent_at"), made.value("consent_source")) == (at(6), "a")

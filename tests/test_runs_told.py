@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.state import Entry
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
-from tests.story import ANN, BOB, Story, agreed, given, raising
+from tests.story import ANN, BOB, Story, agreed, given, raising, written
 
 NOTHING = dict.fromkeys(("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed"), 0)
 
@@ -161,3 +161,85 @@ def test_what_bob_had_lost_is_in_his_journal_only(tmp_path: Path) -> None:
     assert told(loss) == ("lost", "company", "Two", "One", "concurrent with another app's value; order of the apps")
     assert not [entry for entry in entries(story, "101") if entry.kind == "lost"]
     assert BOB["company"] == "Acme"
+
+
+def people(story: Story, app: str, count: int, **fields: Any) -> None:
+    for number in range(count):
+        story[app].put(f"c{number}", email=f"c{number}@x.org", **fields)
+
+
+def test_a_listing_that_lost_too_many_holds_that_app_and_says_how_many(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"feed": False})})
+    people(story, "crm", 10)
+    story.sync(approve=True)
+    story.settle()
+    story["news"].remove(*[story["news"].id_of(f"c{number}@x.org") for number in range(10)])
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["outcome"]) == (4, "held")
+    assert outcome.doc["held"] == [{"app": "news", "verb": "unlinks", "count": 10, "limit": 5}]
+    assert story["crm"].one("c1@x.org")["email"] == "c1@x.org"
+
+
+def test_an_approval_counts_once_and_for_what_was_held(tmp_path: Path) -> None:
+    story = pair(tmp_path, guards={"updates": "2"})
+    people(story, "crm", 8, company="Old")
+    story.sync(approve=True)
+    story.settle()
+    people(story, "crm", 8, company="New")
+    first = story.sync()
+    assert first.doc["held"] == [{"app": "news", "verb": "updates", "count": 8, "limit": 2}]
+    assert story.approve(first.doc["run"]) == {"run": first.doc["run"], "approved": first.doc["held"]}
+    assert story.approve(first.doc["run"]) == {"run": first.doc["run"], "approved": []}, "twice is once"
+    assert story.sync().doc["apps"]["news"]["updated"] == 8
+    story.settle()
+    people(story, "crm", 8, company="Newer")
+    assert story.sync().doc["held"] == [{"app": "news", "verb": "updates", "count": 8, "limit": 2}], "it is used up"
+    with pytest.raises(ConfigError, match="waits no more"):
+        story.approve(first.doc["run"])
+
+
+def test_a_first_run_shows_how_records_were_matched(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ANN)
+    story["news"].put("2", **ANN)
+    story["news"].put("3", **BOB)
+    wanted = {"matched": 1, "unmatched": 1, "ambiguous": 0, "disagreeing": 0}
+    assert story.plan().preview == wanted
+    outcome = story.sync()
+    assert (outcome.code, outcome.preview, outcome.doc["preview"]) == (4, wanted, wanted)
+    assert outcome.doc["held"] == [{"app": "crm", "verb": "creates", "count": 1, "limit": 0}]
+    assert len(story["crm"].rows()) == 1, "nothing leaves before somebody looked at it"
+    story.approve(outcome.doc["run"])
+    assert story.sync().doc["apps"]["crm"]["created"] == 1
+    assert story.settle().preview == {}
+    assert story.plan().preview == {}, "the first run is over"
+
+
+@pytest.mark.parametrize(
+    ("direction", "wins", "why"),
+    [
+        ("push", "Old", "the contact's value wins in this run (push only)"),
+        ("both", "Typed", "changed"),
+        ("pull", "Typed", "changed"),
+    ],
+)
+def test_a_resync_in_one_direction_says_so_in_the_journal(tmp_path: Path, direction: Any, wins: str, why: str) -> None:
+    story = pair(tmp_path)
+    story["crm"].put("101", company="Old")
+    story.settle()
+    story["news"].put(story["news"].id_of("ann@x.org"), company="Typed")
+    story.resync(apps=["news"], direction=direction)
+    story.settle()
+    assert story["crm"].one("ann@x.org")["company"] == story["news"].one("ann@x.org")["company"] == wins
+    assert why in {entry.reason for entry in entries(story, "101") if entry.old in ("Typed", "Old")}
+
+
+def test_what_an_undo_writes_goes_to_the_record_itself(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["crm"].put("101", company="Wrong")
+    run = story.sync().doc["run"]
+    story.undo(run=run)
+    assert [story[app].one("ann@x.org").get("company") for app in ("crm", "news")] == [None, None]
+    log = [told(entry) for entry in entries(story, "101") if entry.kind in ("undo", "value")]
+    assert ("undo", "company", "Wrong", None) in [each[:4] for each in log]
+    assert written(story.undo(run=run)) == 0, "it is undone"
