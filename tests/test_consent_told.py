@@ -78,6 +78,7 @@ def test_a_consent_field_that_was_set_aside_is_so_until_the_app_says_something_e
 
 def test_of_two_proofs_the_newest_stands_and_of_one_moment_always_the_same() -> None:
     channels = (CONSENT, "sms_consent")
+    made = World(rules=consent_rules(channels=channels))
     for sources in (("a", "b"), ("b", "a")):
         made = World(rules=consent_rules(channels=channels)).edit(1, email=MAIL)
         made.latches = {

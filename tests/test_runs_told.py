@@ -243,3 +243,42 @@ def test_what_an_undo_writes_goes_to_the_record_itself(tmp_path: Path) -> None:
     log = [told(entry) for entry in entries(story, "101") if entry.kind in ("undo", "value")]
     assert ("undo", "company", "Wrong", None) in [each[:4] for each in log]
     assert written(story.undo(run=run)) == 0, "it is undone"
+
+
+def test_a_consent_that_nobody_can_read_is_counted_and_the_run_is_not_in_sync(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["news"].put(story["news"].id_of("ann@x.org"), email_consent="what?")
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["outcome"]) == (3, "partial")
+    assert outcome.doc["apps"]["news"]["unreadable_consents"] == 1
+    assert "unreadable_consents" not in outcome.doc["apps"]["crm"], "the rare things are there only where they are"
+    story["news"].put(story["news"].id_of("ann@x.org"), email_consent="opted_out")
+    assert "unreadable_consents" not in story.settle().doc["apps"]["news"]
+    assert story["crm"].one("ann@x.org")["email_consent"] == "opted_out"
+
+
+def test_what_an_undo_left_alone_is_named_with_its_reason(tmp_path: Path) -> None:
+    story = pair(tmp_path, fields={"company": {"policy": {"owner": "crm"}}})
+    news = story["news"].id_of("bob@x.org")
+    story["news"].put(news, company="Drift")
+    run = story.sync().doc["run"]
+    assert story["news"].one("bob@x.org")["company"] == "Acme"
+    story["news"].put(news, company="Again")
+    outcome = story.undo(run=run)
+    number = story.contact("crm", story["crm"].id_of("bob@x.org"))
+    assert outcome.doc["skipped"] == [
+        {"contact": f"c{number}", "app": "news", "record": news, "field": "company", "reason": "it has changed since"}
+    ]
+    back = pair(tmp_path / "back", fields={"company": {"policy": {"owner": "crm"}}})
+    back["news"].put(back["news"].id_of("bob@x.org"), company="Drift")
+    run = back.sync().doc["run"]
+    preview = back.undo(run=run, approve=False)
+    [intent] = preview.doc["intents"]
+    assert (intent["app"], intent["kind"], intent["record"]) == ("news", "update", back["news"].id_of("bob@x.org"))
+    assert {name: (each["from"], each["to"]) for name, each in intent["fields"].items()} == {
+        "company": ("Acme", "Drift")
+    }
+    assert back.undo(run=run).doc["skipped"] == []
+    assert back["news"].one("bob@x.org")["company"] == "Drift"
+    assert back["crm"].one("bob@x.org")["company"] == "Acme"
+    assert written(back.sync()) == 0, "what was given back is left alone"
