@@ -39,7 +39,8 @@ LIMITS: Final = """\
   id between two looks is an edit; and records that people merge into another one with an address that was never shown are somebody new.
 - **An opt-in against an opt-out within an error of the clock.** An opt-out counts from the moment at which it was read, by the clock of
   this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes.
-- **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look: it may be made once more.
+- **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look, or takes it out of our
+  sight: it may be made once more.
 - **Between two polls** only the last value is seen.
 - **Exactly once** does not exist on an interface without it: what holds is at most one record after recovery.
 - **Two people, one field, one moment**: one value loses by the policy. It is in the journal and can be brought back.

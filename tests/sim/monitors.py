@@ -161,7 +161,10 @@ class Monitors:
         known = self.ghost.knows(app, other.id) and (app, other.id) in self.ghost.group(node)
         same = squashed(other.props.get("email")) == squashed(write.fields.get("email"))
         where = f"{write.fields.get('email')} in {APPS[app]}"
-        if other.live and (known or (other.by == "syncd" and same and not self._readdressed(app, write, other))):
+        unseen = other.id in self.vendors[app].out_of_sight and not self.ghost.knows(app, other.id)
+        if other.live and unseen:
+            self.ghost.unknowable["a record of ours went out of sight while it was in doubt"] += 1
+        elif other.live and (known or (other.by == "syncd" and same and not self._readdressed(app, write, other))):
             self.blame("NO-DUPLICATE-CREATE", f"{where} has record {other.id} already")
         elif other.live:
             self.ghost.unknowable["another record of the same person that could not be known of"] += 1
