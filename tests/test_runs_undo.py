@@ -30,6 +30,26 @@ def test_an_undone_run_is_undone_everywhere(tmp_path: Path, source: str) -> None
     assert story.holds() == before
 
 
+@pytest.mark.parametrize("typed", [{"city": "Leeds"}, {"city": "Leeds", "street": "High St 1"}, {"postal_code": "LS1"}])
+def test_what_was_typed_into_an_address_is_undone_everywhere(tmp_path: Path, typed: dict[str, str]) -> None:
+    """Blank members of it were left as they were, and the undo said that there was nothing to take back."""
+    story = agreed(tmp_path)
+    story["crm"].put("101", postal_code="W1")
+    assert story.settle().code == 0
+    before = story.holds()
+    story["desk"].put(story["desk"].id_of("ann@x.org"), **typed)
+    run = story.sync().doc["run"]
+    assert all(fields.items() >= typed.items() for fields in story.everywhere("ann@x.org").values())
+
+    outcome = story.undo(run=run)
+
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert story.holds() == before
+    assert written(story.sync()) == 0
+    assert story.undo(run=outcome.doc["run"]).code == 0
+    assert all(fields.items() >= typed.items() for fields in story.everywhere("ann@x.org").values())
+
+
 def test_an_undo_without_approval_only_shows(tmp_path: Path) -> None:
     story = agreed(tmp_path)
     story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong")

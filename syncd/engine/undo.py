@@ -162,6 +162,8 @@ def _take_back_values(
             undone.skipped.append(_skip(contact, None, name, "it has changed since"))
             continue
         old = last.old if loser else group[0].old
+        if len(atom.fields) > 1:
+            old = {**dict.fromkeys(now), **(old or {})}  # what had been blank is cleared, not merely known no more
         put(contact, atom, old, Stamp(OPERATOR, now_ms, now_ms))
         for member in atom.fields:
             contact.held.pop(member, None)
