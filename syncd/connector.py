@@ -133,6 +133,14 @@ class Discovers(Protocol):
         """List them, those that nobody mapped as well. Raises one of the reactions."""
 
 
+@runtime_checkable
+class PassesOwn(Protocol):
+    """An app that need not tell again what was written into it by us."""
+
+    def passed(self, cursor: str) -> str:
+        """Give the cursor behind our own writes since the last read, where answers told of each; else the same one."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """One request as it came to the daemon; nothing in it has been believed yet."""

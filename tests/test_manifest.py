@@ -106,6 +106,16 @@ WRONG: dict[str, tuple[str, str, str]] = {
     "a page that is never asked for": (', after: "{cursor}"', "", "the next page is never asked for: use {cursor}"),
     "two pagers": ("{cursor: next}", "{cursor: next, number: 1}", "take one of cursor and number"),
     "a cursor of nothing": ("since: {stamp: changed, overlap: 5s}", "since: {overlap: 5s}", "made of `stamp`, `token`"),
+    "passing what has no order": (
+        "since: {stamp: changed, overlap: 5s}",
+        "since: {stamp: changed, overlap: 5s, own: passed}",
+        "can only pass what is `ordered`",
+    ),
+    "deleted items that nobody knows": (
+        "  page: {cursor: next}\nchanges",
+        "  page: {cursor: next}\n  deleted: true\nchanges",
+        "list.deleted: by what is a deleted item known? say `record.gone`",
+    ),
     "no since": ('{since: "{since}"}', "{}", "does not say since when: use {since} in it"),
     "a version nobody has": (", version: rev}", "}", "{version} is not known: say where a record has it"),
     "a version from two places": (
@@ -334,6 +344,15 @@ def test_what_is_wrong_is_told_with_its_place(case: str, tmp_path: Path) -> None
     told = problems(tmp_path, GOOD.replace(old, new, 1))
     assert any(message in each for each in told), told
     assert all(each[0].isdecimal() for each in told), "a problem without its place"
+
+
+def test_what_is_not_read_again_is_written_conditionally(tmp_path: Path) -> None:
+    passing = GOOD.replace("overlap: 5s", "ordered: true, own: passed")
+    changes = compiled(tmp_path, passing).changes
+    assert changes is not None
+    assert changes.since.passes_own
+    [told] = problems(tmp_path, passing.replace(', rev: "{version}"', ""))
+    assert "changes.since.own: needs conditional updates: use {version} in `update`" in told
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -42,6 +42,7 @@ NO_MAP: Final = Invalid(reason="not an object of texts")
 TWO_VALUES: Final = Invalid(reason="an object with two values under one name")
 
 SEPARATORS: Final = ";,"
+_TEXTS: Final = {str}
 WORDS_CHARS: Final = 200
 """A set's text up to this length is remembered."""
 
@@ -118,13 +119,23 @@ def set_type(separator: str = SEPARATORS) -> FieldType:
 
 
 def parse_set(raw: Raw, *, split: Callable[[str], list[str]]) -> list[str] | Invalid | None:
-    """Read a list, or a text with separators: sorted, each element once in its first spelling; `None` if empty."""
+    """Read a list, or a text with separators: each element once, where and as it is first spelled; `None` if empty."""
     if raw is None:
         return None
     if type(raw) is str and len(raw) <= WORDS_CHARS:
         words = _parse_words(raw, split)
         return list(words) if isinstance(words, tuple) else words
+    if type(raw) is list and {*map(type, raw)} == _TEXTS and sum(map(len, raw)) <= WORDS_CHARS:
+        words = _parse_list(tuple(raw), split)
+        return list(words) if isinstance(words, tuple) else words
     return _parse_elements(raw, split)
+
+
+@lru_cache(maxsize=4096)
+def _parse_list(texts: tuple[str, ...], split: Callable[[str], list[str]]) -> tuple[str, ...] | Invalid | None:
+    """Read a short list of texts."""
+    found = _parse_elements(list(texts), split)
+    return tuple(found) if isinstance(found, list) else found
 
 
 @lru_cache(maxsize=4096)
@@ -151,11 +162,12 @@ def _parse_elements(raw: Raw, split: Callable[[str], list[str]]) -> list[str] | 
             found.setdefault(fold(element), element)
     if too_long("\n".join(found.values())):
         return TOO_LONG
-    return [found[key] for key in sorted(found)] or None
+    return list(found.values()) or None
 
 
 def set_key(value: list[str]) -> tuple[str, ...]:
-    return tuple([fold(element) for element in value])
+    """Give the elements whatever their letter case and order: an app that is given a set shows it in the order it got."""
+    return tuple(sorted([fold(element) for element in value]))
 
 
 def parse_map(raw: Raw) -> dict[str, str] | Invalid | None:

@@ -7,7 +7,7 @@ how changes are spread over passes (SYNC-MODEL 2.1); the laws in tests/test_poli
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -171,7 +171,7 @@ def three_way_set(atom: Atom, golden: Candidate | None, candidates: Sequence[Can
         removed |= before.keys() - now.keys()
     merged = {k: v for k, v in kept.items() if k not in removed or k in added}
     merged.update({k: v for k, v in added.items() if k not in kept})
-    value = [merged[k] for k in sorted(merged)] or None
+    value = [merged[k] for k in _in_order(atom, merged, golden, candidates)] or None
     source = min(candidates, key=_by_rank)
     winner = Candidate(
         app=source.app,
@@ -182,6 +182,17 @@ def three_way_set(atom: Atom, golden: Candidate | None, candidates: Sequence[Can
         record=source.record,
     )
     return Verdict(winner=winner, reason="added and removed elements of all apps")
+
+
+def _in_order(
+    atom: Atom, merged: dict[Any, Any], golden: Candidate | None, candidates: Sequence[Candidate]
+) -> Iterable[Any]:
+    """Order a set's keys as whoever holds just these elements shows them; a set that nobody holds yet is sorted."""
+    for held in (golden, *sorted(candidates, key=_by_rank)):
+        keys = _elements(atom, held.value if held else None)
+        if keys.keys() == merged.keys():
+            return keys
+    return sorted(merged)
 
 
 def _elements(atom: Atom, value: Value) -> dict[Any, Any]:

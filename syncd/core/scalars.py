@@ -19,6 +19,7 @@ NO_CONSENT: Final = Invalid(reason="not a word for consent; map it with `values`
 DIGITS_MAX: Final = 400
 
 _PLAIN_NUMBER = re.compile(r"-?[1-9]\d{0,17}|0", re.ASCII)
+_PLAIN_MAX: Final = 10**18
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?", re.ASCII | re.IGNORECASE)
 
 # Looked up by the raw value itself; True == 1 == 1.0 are one entry.
@@ -43,6 +44,8 @@ _CONSENTS: Final[dict[str, str]] = {
 
 def parse_number(raw: Raw) -> str | Invalid | None:
     """Read a number as decimal text, exact at any size: "12.5", "-3"; no exponent, no digits that say nothing."""
+    if type(raw) is int and -_PLAIN_MAX < raw < _PLAIN_MAX:
+        return str(raw)
     if type(raw) is bool:
         return NO_NUMBER
     if type(raw) is str and _PLAIN_NUMBER.fullmatch(raw):

@@ -111,6 +111,9 @@ def read_line(raw: Raw, blanks: frozenset[str] = BLANK_WORDS) -> str | Invalid |
 
 def read_lines(raw: Raw, blanks: frozenset[str] = BLANK_WORDS) -> str | Invalid | None:
     r"""Read text of several lines: as `read_line`, but lines end with `\n` and keep the spaces within them."""
+    plain = type(raw) is str and 0 < len(raw) <= SHORT_CHARS and raw.isascii() and raw.isprintable()
+    if plain and raw[0] != " " != raw[-1]:
+        return None if len(raw) <= _BLANK_CHARS_MAX and raw.lower() in blanks else raw
     text = as_text(raw)
     if isinstance(text, Invalid) or text == "":
         return text or None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from syncd.core.atoms import MISSING, digest_key
+from syncd.core.atoms import MISSING, digest_key, value_key
 from syncd.core.consent import OUT
 from syncd.core.match import ALIAS
 from syncd.core.settle import refuse, settle, settle_all
@@ -118,6 +118,7 @@ def not_shown(tx: Tx, app: OpenApp, hidden: Sequence[tuple[Sent, Sequence[str]]]
         if sent.contact in links:
             links[sent.contact].flaws.update(dict.fromkeys(names, NOT_SHOWN))
     tx.save_links(links.values())
+    app.reread = True
     tx.forget_reading(app.index, [link.id for link in links.values()])
     nothing = [sent.contact for sent, names in hidden if len(names) == len(sent.fields)]
     tx.drop_intents(app.index, KIND_NUMBER["update"], nothing)
@@ -163,7 +164,7 @@ class Done:
         if link is None:
             self.known.add(record.id)
             link = Link(app=sent.app, id=record.id, contact=contact.id)
-        if not known and authored and record.fields.items() >= sent.fields.items():
+        if not known and authored and self._as_sent(sent, record):
             self._made(sent, contact, link, record)
             return
         observed(link, record.fields, record.version, self.now_ms)
@@ -195,10 +196,25 @@ class Done:
         if entries:
             self.journal.append((contact, entries))
 
+    def _as_sent(self, sent: Sent, record: Record) -> bool:
+        """Say whether an app shows all that was sent, or another spelling of it that it means the same by (67 for "67")."""
+        for name, want in sent.fields.items():
+            raw = record.fields.get(name, MISSING)
+            if raw == want:
+                continue
+            lens = self.app.rule.lenses.get(name) if name in self.hub.rules.fields else None
+            if lens is None or raw is MISSING or name in sent.golden:
+                return False
+            meant = value_key(self.hub.rules, name, lens.parse(want))
+            if meant is None or meant != value_key(self.hub.rules, name, lens.parse(raw)):
+                return False
+        return True
+
     def _another(self, sent: Sent, contact: Contact, record: Record) -> None:
         """Take nobody else's record for the one that was asked for; it is read in full again, as it may have been changed."""
         self.refused(sent, contact, None, Rejected(why="exists", existing=record.id, message=ANOTHER))
         self.tx.forget_reading(self.app.index, [record.id])
+        self.app.reread = True
 
     def _made(self, sent: Sent, contact: Contact, link: Link, record: Record) -> None:
         """Record a new record of ours that holds just what we sent; what else it shows is blank or the app's own."""

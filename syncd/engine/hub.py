@@ -44,6 +44,8 @@ class OpenApp:
     """The account, as it is remembered."""
     struck: bool = False
     """A write found that a record is not there: to be looked at before the run ends."""
+    reread: bool = False
+    """An answer of this run left something that only the next read can tell."""
     missed: set[str] = field(default_factory=set)
     """Records that a write did not find in this run, although the app was read and showed them."""
     moved: str = ""

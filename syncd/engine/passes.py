@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 
-from syncd.connector import SparesDownloads
+from syncd.connector import PassesOwn, SparesDownloads
 from syncd.core.plan import check_guards
 from syncd.engine.account import check_accounts
 from syncd.engine.apply import apply_app
@@ -72,14 +72,28 @@ def sync(
 
 def catch_up(hub: Hub, apps: Sequence[OpenApp]) -> bool:
     """Let apps that were written to a lot tell now of our own writes, while it costs one list of names each and not the
-    next run's time; says whether there was anybody else's edit among them.
+    next run's time, or go behind them; says whether there was anybody else's edit among them.
     """
     for app in apps:
         written = sum(app.counts[what] for what in ("created", "updated", "consents", "archived"))
         opened = app.app
-        if opened is not None and app.usable and written >= CATCH_UP_MIN and isinstance(opened, SparesDownloads):
+        if opened is None or not app.usable or written < CATCH_UP_MIN:
+            continue
+        if isinstance(opened, SparesDownloads):
             pull(hub, app)
+        elif isinstance(opened, PassesOwn) and app.pulled:
+            hub.world.transact("passed", _pass_own, app, opened)
     return hub.world.transact("left", _left)
+
+
+def _pass_own(tx: Tx, app: OpenApp, opened: PassesOwn) -> None:
+    """Move a cursor of this run behind our own writes, where nothing is in doubt and nothing waits to be read again."""
+    cursor = tx.apps()[app.name].cursor
+    if cursor is None or app.reread or tx.any_missed(app.index) or tx.sent(app.index):
+        return
+    passed = opened.passed(cursor)
+    if passed != cursor:
+        tx.save_app(app.index, cursor=passed)
 
 
 def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts: Sequence[int] | None = None) -> bool:

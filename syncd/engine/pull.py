@@ -44,6 +44,8 @@ class Reading:
     ids_digest: int = 0
     unread: dict[str, dict[str, object]] = field(default_factory=dict)
     """Linked records that could be read before and cannot now: parked once the whole listing is believed."""
+    gone: set[str] = field(default_factory=set)
+    """Known records that the listing itself says are deleted: asked for once the whole listing is believed."""
 
 
 def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) -> None:
@@ -132,8 +134,11 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
                 tx.note_found(app.index, found, now_ms)
         if gone:
             hear_gone(tx, hub, app.rule, gone)
-        if page.gone:
+        if page.gone and not reading.listing:
             note_gone(tx, app, [storable(id_) for id_ in page.gone])
+        elif reading.listing:
+            reading.gone.difference_update(ids)
+            reading.gone.update(tx.marks(app.index, [storable(id_) for id_ in page.gone]) if page.gone else ())
         if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
@@ -206,6 +211,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
         tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same
     else:
         tx.count_misses(app.index, hub.run)
+    note_gone(tx, app, sorted(reading.gone))
     listing = reading.ids_digest.to_bytes(8, "big")
     proven = app.rule.spec.proven_listing or (state.listing is not None and bytes(state.listing) == listing)
     tx.save_app(
@@ -356,6 +362,6 @@ def _changed(app: AppRule, record: Record, mark: Mark, digest: bytes, now_ms: in
 
 def note_gone(tx: Tx, app: OpenApp, gone: Sequence[str]) -> None:
     """Count known records as missed often enough; they are asked for before they are believed to be gone."""
-    known = tx.marks(app.index, gone)
+    known = tx.marks(app.index, gone) if gone else {}
     if known:
         tx.strike(app.index, known, STRIKES)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from syncd.connector import App, SparesDownloads
+from syncd.connector import App, PassesOwn, SparesDownloads
 from syncd.model import Applied, FieldMap, Finding, Page, Record, Rejected, Result, Spec, Unknown, Write
 
 NUL: Final = "\0"
@@ -80,6 +80,9 @@ class _Clean:
 
     def write(self, writes: Sequence[Write]) -> list[Result]:
         return [_result(result) for result in self._app.write(writes)]
+
+    def passed(self, cursor: str) -> str:
+        return self._app.passed(cursor) if isinstance(self._app, PassesOwn) else cursor
 
     def new_id(self, token: str) -> str:
         return self._app.new_id(token)

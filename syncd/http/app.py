@@ -123,6 +123,9 @@ class HttpApp:
         finally:
             self._looked = (0.0, frozenset(), {})
 
+    def passed(self, cursor: str) -> str:
+        return self.feed.passed(cursor)
+
     def login(self, opening: Opening) -> Source | None:
         """Give what logs in, where a connector in Python does it: the manifest says nothing under `auth` then."""
         return None

@@ -87,12 +87,15 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
     )
     if "version" in record and "guard" in values:
         top.down("guard").problem("records have a version already: `record.version` or `guard`, one of both")
+    if values["list"].get("deleted") and not record["gone"]:
+        top.down("list", "deleted").problem("by what is a deleted item known? say `record.gone`")
     blank = BLANKS[record["blank"]]
     _check_names(top, values)
     address = values["address"]
     scope.check(top.down("address"), address.names, operations.NOTHING)
     fields = {each: _field(each, said, blank, scope) for each, said in values["fields"].items()}
     made = operations.read_operations(values, scope)
+    _check_passing(top, made)
     _check_consent(top, values, fields)
     _check_outside(top, fields, made)
     streams = read_streams(values["streams"], scope)
@@ -119,6 +122,13 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
         discover=read_discover(values.get("discover"), scope, any_path=record["any_path"]),
         **made,
     )
+
+
+def _check_passing(top: Spot, made: Mapping[str, Any]) -> None:
+    """What is not read again must not be overwritten unseen."""
+    changes, update = made["changes"], made["update"]
+    if changes is not None and changes.since.passes_own and update is not None and "version" not in update.names:
+        top.down("changes", "since", "own").problem("needs conditional updates: use {version} in `update`")
 
 
 def _check_names(top: Spot, values: Mapping[str, Any]) -> None:

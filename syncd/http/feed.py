@@ -7,6 +7,8 @@ vendor's own clock; only the last page of a listing is complete, and only where 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.errors import TransientError
@@ -31,8 +33,10 @@ class Feed:
     def __init__(self, app: HttpApp) -> None:
         self._app = app
         self._changes, self._deleted = app.manifest.changes, app.manifest.deleted
+        self._own = _Own()
 
     def read(self, cursor: str | None) -> Iterator[Page]:
+        self._own = _Own()
         try:
             yield from self._read(cursor)
         finally:
@@ -49,6 +53,21 @@ class Feed:
             return
         yield from self._since(self._changes, mark)
 
+    def wrote(self, item: Any) -> None:
+        """Note what an answer shows of our own write; None where it shows nothing. Asked by several threads."""
+        if self._changes is not None and self._changes.since.passes_own:
+            self._own.note(_stamp_of(self._changes.since, item))
+
+    def passed(self, cursor: str) -> str:
+        """Give the cursor behind our own writes since the last read, where these are more than a page and all have told
+        their stamps; else the same one.
+        """
+        mark = read_cursor(cursor)
+        if mark is None or self._changes is None or self._own.count <= self._changes.listing.page.size:
+            return cursor
+        since_us = max(mark.changes.since_us, self._own.last_us)
+        return cursor if self._own.untold else replace(mark, changes=Mark(since_us=since_us)).text()
+
     def _everything(self) -> Iterator[Page]:
         began_us: int | None = None
         clocked = False
@@ -57,7 +76,7 @@ class Feed:
         for number, sheet in enumerate(self._app.session.pages(self._app.manifest.list, {})):
             if not clocked:
                 began_us, clocked = self._app.session.now_us(sheet.answer), True
-            records, _ = self._split(sheet)
+            records, gone = self._split(sheet)
             for record in records:
                 record.fields |= self._app.streams.told(record.id)
             cursor = None
@@ -68,13 +87,17 @@ class Feed:
                 at_us = began_us or self._app.session.now_us() or 0
                 mark = Mark(since_us=since_us)
                 cursor = Cursor(changes=mark, deleted=mark, at_us=at_us, streams=streams).text()
-            yield Page(records=records, complete=sheet.last, cursor=cursor if sheet.last else None)
+            told = tuple(gone) if self._app.manifest.list.deleted else ()
+            yield Page(records=records, gone=told, complete=sheet.last, cursor=cursor if sheet.last else None)
 
     def _reached(self, since: Since, began_us: int | None, last_us: int, first_us: int) -> int:
         """Say up to when a listing is complete.
 
-        Where changes are ordered this is its last stamp, but what was deleted while it went on for some pages is not in it.
+        Where changes are ordered this is its last stamp; but what was deleted while it went on for some pages is not in it,
+        unless it shows that.
         """
+        if since.ordered and self._app.manifest.list.deleted:
+            return last_us
         if not since.ordered:
             return last_us if began_us is None else began_us
         return min(last_us, first_us if began_us is None else max(first_us, began_us))
@@ -152,9 +175,7 @@ class Feed:
         return since.forget_us is not None and now_us - mark.at_us > since.forget_us
 
     def _latest(self, since: Since, items: list[Any]) -> int:
-        if since.stamp is None:
-            return 0
-        return max((read_stamp(find(item, since.stamp.steps), since.format) or 0 for item in items), default=0)
+        return max((_stamp_of(since, item) for item in items), default=0)
 
     def _split(self, sheet: Sheet) -> tuple[list[Record], list[str]]:
         """Read the items of a page; those that are deleted apart."""
@@ -176,6 +197,28 @@ class Feed:
         for start in range(0, len(ids), IDS_AT_ONCE):
             found |= self._app.get(ids[start : start + IDS_AT_ONCE])
         return list(found.values()), [id_ for id_ in ids if id_ not in found]
+
+
+class _Own:
+    """What answers have told of our own writes since the last read began."""
+
+    def __init__(self) -> None:
+        self.count = self.last_us = 0
+        self.untold = False
+        self._lock = Lock()
+
+    def note(self, stamp_us: int) -> None:
+        with self._lock:
+            self.count += 1
+            self.last_us = max(self.last_us, stamp_us)
+            self.untold = self.untold or not stamp_us
+
+
+def _stamp_of(since: Since, item: Any) -> int:
+    """Read when an item was changed last; 0 where it does not tell."""
+    if since.stamp is None:
+        return 0
+    return read_stamp(find(item, since.stamp.steps), since.format) or 0
 
 
 class _Walk:
@@ -240,8 +283,7 @@ class _Walk:
             self.began_us = self._app.session.now_us(sheet.answer)
         since_us, token = self.mark.since_us, self.mark.token
         if since.stamp is not None and (since.ordered or self.began_us is None):
-            found = (read_stamp(find(item, since.stamp.steps), since.format) or 0 for item in sheet.items)
-            since_us = max(since_us, max(found, default=0))
+            since_us = max(since_us, max((_stamp_of(since, item) for item in sheet.items), default=0))
         if since.token is not None:
             token = shown(find(sheet.answer.doc, since.token.steps)) or token
         if since.next is not None:

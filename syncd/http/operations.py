@@ -179,6 +179,7 @@ def listing(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope, allowe
         items=said["items"],
         page=_paging(said.get("page", {}), spot.down("page"), made),
         absent=bool(said.get("absent")),
+        deleted=bool(said.get("deleted")),
     )
 
 
@@ -220,6 +221,8 @@ def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | No
         )
     if values["ordered"] and "stamp" not in values:
         spot.problem("what is ordered has a `stamp`")
+    if values["own"] == "passed" and not values["ordered"]:
+        spot.down("own").problem("a cursor can only pass what is `ordered`")
     return Since(
         stamp=values.get("stamp"),
         format=values["format"],
@@ -229,6 +232,7 @@ def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | No
         next=values.get("next"),
         forget_us=int(values["forget"] * _MICRO) if "forget" in values else None,
         cap=values.get("cap"),
+        passes_own=values["own"] == "passed",
     )
 
 

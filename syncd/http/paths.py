@@ -96,10 +96,22 @@ def _selector(text: str) -> Item:
 def reader(path: Path) -> Callable[[Any], Any]:
     """Make the function that reads this path; short paths, which nearly all are, are read without a loop."""
     steps = path.steps
-    if len(steps) == 1 and isinstance(steps[0], str):
-        key = steps[0]
-        return lambda doc: doc.get(key) if type(doc) is dict else None
+    match steps:
+        case [str() as key]:
+            return lambda doc: doc.get(key) if type(doc) is dict else None
+        case [str() as key, str() as inner]:
+            return lambda doc: _inner(doc.get(key), inner) if type(doc) is dict else None
+        case [str() as key, Item(key="", rest=False, at=at), str() as inner]:
+            return lambda doc: _of_item(doc.get(key), at, inner) if type(doc) is dict else None
     return lambda doc: find(doc, steps)
+
+
+def _inner(part: Any, name: str) -> Any:
+    return part.get(name) if type(part) is dict else None
+
+
+def _of_item(items: Any, at: int, name: str) -> Any:
+    return _inner(items[at], name) if type(items) is list and at < len(items) else None
 
 
 def find(doc: Any, steps: tuple[Step, ...]) -> Any:
@@ -128,6 +140,10 @@ def put(doc: dict[str, Any], path: Path, value: Any, present: Any, *, item: Mapp
     `value` None clears: the member becomes `blank`; an item chosen by its number goes, one chosen by a word goes where `blank`
     is REMOVED.
     """
+    steps = path.steps
+    if len(steps) == 1 and type(steps[0]) is str:
+        doc[steps[0]] = blank if value is None else value
+        return
     _put(doc, present, path.steps, value, item, blank)
 
 

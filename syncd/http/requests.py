@@ -125,6 +125,11 @@ SINCE: Final = Keys(
             help="items come oldest change first, each with a stamp of its own; what changes meanwhile comes last",
             default=False,
         ),
+        "own": Key(
+            shape=Word(("read", "passed")),
+            help="passed: more than a page of our own writes is not read again; who else wrote just then is heard by the next sweep",
+            default="read",
+        ),
         "overlap": Key(
             shape=DURATION, help="how far the next read goes back: precision and lag of the filter", default="0s"
         ),
@@ -144,6 +149,11 @@ LIST: Final = Keys(
         "proven": Key(
             shape=Flag(),
             help="a listing that ends is complete for certain (a snapshot, or pages by key)",
+            default=False,
+        ),
+        "deleted": Key(
+            shape=Flag(),
+            help="it shows what was deleted as well (`record.gone`), so that nothing is asked for twice where changes are ordered",
             default=False,
         ),
     }

@@ -64,6 +64,8 @@ class Listing:
     page: Paging
     absent: bool = False
     """The list is left out where it is empty."""
+    deleted: bool = False
+    """It shows what was deleted as well."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +80,8 @@ class Since:
     next: Path | None
     forget_us: int | None
     cap: int | None
+    passes_own: bool = False
+    """The cursor may go behind our own writes without their being read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,13 +20,15 @@ from syncd.http.faults import Answer, Fault
 from syncd.http.jobs import Unfinished, ended
 from syncd.http.paths import find, shown
 from syncd.http.terms import Batch, Call, Guard, Writing
-from syncd.http.texts import fill
+from syncd.http.texts import fill, names_in
 from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
 
 if TYPE_CHECKING:
     from syncd.http.app import HttpApp
 
 UNKNOWNS_MAX: Final = 3
+COMMON: Final = frozenset({"id", "version", "record", "key", "items"})
+"""What a request names of a write, beside its fields."""
 
 
 class _Halt(Exception):
@@ -114,8 +116,9 @@ class Writer:
         except SyncdError as error:
             raise _Halt(str(error)) from error
         kept = []
+        places = {each.place for each in needy}
         for each in ready:
-            if each not in needy:
+            if each.place not in places:
                 kept.append(each)
                 continue
             item = there.get(each.write.id)
@@ -239,7 +242,7 @@ class Writer:
         found = self._found(how, each.write)
         if found is not None:
             return found
-        values = self._values(each)
+        values = self._values(each, named=not COMMON.issuperset(how.call.names))
         try:
             answer, fault = self._app.send(how.call, values, repeatable=how.repeatable)
         except OutcomeUnknown as error:
@@ -263,6 +266,7 @@ class Writer:
 
     def _made(self, each: Pending, item: Any, id_: str) -> Result:
         """Read what was made or changed: the record, or its id only."""
+        self._app.feed.wrote(item)
         try:
             record = self._app.record(item) if item is not None else None
         except TransientError:
@@ -283,7 +287,8 @@ class Writer:
         return fault_result(self._app, each, fault)
 
     def _batch(self, how: Writing, batch: Batch, some: Sequence[Pending], results: list[Result | None]) -> None:
-        items = [fill(batch.item, self._values(each)) for each in some]
+        named = not COMMON.issuperset(batch.call.names) or not COMMON.issuperset(names_in(batch.item))
+        items = [fill(batch.item, self._values(each, named=named)) for each in some]
         values = {"items": items, "key": uuid.uuid4().hex}
         try:
             with _halting():
@@ -319,15 +324,17 @@ class Writer:
         for each, result in zip(some, batch_results(self._app, batch, some, answer, self._made), strict=True):
             results[each.place] = result
 
-    def _values(self, each: Pending) -> dict[str, Any]:
+    def _values(self, each: Pending, *, named: bool) -> dict[str, Any]:
+        """Give what a request may name; `named`: it names fields, too."""
         write = each.write
         each.key = uuid.uuid4().hex
+        fields = write.fields if each.fields is None else each.fields
         return {
             "id": write.id or None,
             "version": write.version if write.version is not None else each.version,
             "record": each.doc,
             "key": each.key,
-            **self._docs.values(write.fields if each.fields is None else each.fields, create=write.kind == "create"),
+            **(self._docs.values(fields, create=write.kind == "create") if named else {}),
         }
 
     def _read_back(self, writes: Sequence[Write], results: Sequence[Result | None]) -> list[Result]:

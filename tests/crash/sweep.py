@@ -34,6 +34,7 @@ ELSEWHERE: Final = {
     "store.hints": "an app with webhooks",
     "store.hooks": "the daemon, for an app with webhooks",
     "store.idle": "the daemon",
+    "store.passed": "an app that was written to a lot and need not tell of it (`PassesOwn`)",
     "store.intents": "syncd plan",
     "store.journal": "syncd undo",
     "store.known": "syncd plan",
