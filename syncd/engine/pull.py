@@ -44,7 +44,7 @@ class Reading:
     ids_digest: int = 0
     unread: dict[str, dict[str, object]] = field(default_factory=dict)
     """Linked records that could be read before and cannot now: parked once the whole listing is believed."""
-    gone: set[str] = field(default_factory=set)
+    deleted: dict[str, None] = field(default_factory=dict)
     """Known records that the listing itself says are deleted: asked for once the whole listing is believed."""
 
 
@@ -134,11 +134,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
                 tx.note_found(app.index, found, now_ms)
         if gone:
             hear_gone(tx, hub, app.rule, gone)
-        if page.gone and not reading.listing:
-            note_gone(tx, app, [storable(id_) for id_ in page.gone])
-        elif reading.listing:
-            reading.gone.difference_update(ids)
-            reading.gone.update(tx.marks(app.index, [storable(id_) for id_ in page.gone]) if page.gone else ())
+        if page.gone or reading.deleted:
+            _hear_deleted(tx, reading, ids, [storable(id_) for id_ in page.gone])
         if page.complete and reading.listing:
             _end_listing(tx, hub, reading, page, now_ms)
         elif page.cursor is not None and not reading.listing:
@@ -191,6 +188,16 @@ def _doubtful(
     return found
 
 
+def _hear_deleted(tx: Tx, reading: Reading, shown: Sequence[str], deleted: Sequence[str]) -> None:
+    """Note what a page says is deleted; of a listing it counts when all of it is there and nothing shows it again."""
+    if not reading.listing:
+        note_gone(tx, reading.app, deleted)
+        return
+    for id_ in shown:
+        reading.deleted.pop(id_, None)
+    reading.deleted.update(dict.fromkeys(tx.marks(reading.app.index, deleted)))
+
+
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:
     """Judge a complete listing: how much is missing, what is covered now, and whether the cursor may move."""
     app, state = reading.app, reading.state
@@ -211,7 +218,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
         tx.strike_missing(app.index, STRIKES)  # a person said so; each is asked for all the same
     else:
         tx.count_misses(app.index, hub.run)
-    note_gone(tx, app, sorted(reading.gone))
+    note_gone(tx, app, list(reading.deleted))
     listing = reading.ids_digest.to_bytes(8, "big")
     proven = app.rule.spec.proven_listing or (state.listing is not None and bytes(state.listing) == listing)
     tx.save_app(
