@@ -34,9 +34,9 @@ from tests.crash.zygote import Zygote
 
 LABELS: Final = {
     "day": """
-        app.fingerprint app.open app.read app.write store.app store.apps store.approvals store.count store.coverage
-        store.covered store.finish store.first store.first_done store.in_doubt store.left store.match store.merge store.page
-        store.pulled store.result store.rules store.run store.sent store.suspects store.versions""",
+        app.fingerprint app.open app.read app.write store.app store.apps store.count store.coverage
+        store.doubtful store.finish store.first store.first_done store.left store.match store.merge store.page
+        store.missed store.pulled store.result store.run store.sent store.unmatched store.versions""",
     "first": "store.account",
     "later": "app.get store.linked store.unlink",
     "preview": "store.filled store.inbox store.preview store.spread",

@@ -12,10 +12,10 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from syncd import logs
 from syncd.daemon.watched import Draining, WatchedWorld
 from syncd.engine import passes
-from syncd.engine.finish import Outcome, approvals_of, finish, forget_idle
+from syncd.engine.finish import Outcome, finish, forget_idle
 from syncd.engine.hub import Hub, OpenApp, counted
 from syncd.engine.kept import KeptApps
-from syncd.engine.runs import Session, note_rules
+from syncd.engine.runs import Session, begin
 from syncd.engine.setup import make_hub
 from syncd.engine.subscribing import Subscriptions
 from syncd.errors import AccessError
@@ -64,10 +64,8 @@ class Pass:
 
     def _sync(self, hub: Hub) -> Outcome:
         world = hub.world
-        hub.run = world.transact("run", lambda tx: tx.begin_run("sync", world.now_ms()))
+        begin(hub, "sync", self._session.config.hash)
         try:
-            hub.approved = world.transact("approvals", approvals_of)
-            world.transact("rules", lambda tx: note_rules(tx, self._session.config.hash))
             chosen = [app for app in hub.apps.values() if app.name in self._due]
             for app in chosen:
                 app.sweep = self._due[app.name] == "sweep"

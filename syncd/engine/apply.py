@@ -37,13 +37,16 @@ class Batch:
 
 
 def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = None) -> int:
-    """Send everything that is planned for one app, consent first; says how many writes left.
+    """Send everything that is planned for one app (as it was counted: `Hub.waiting`), consent first; says how many writes
+    left.
 
     `only`: (kind, contact) pairs; nothing else is sent.
     """
     total = 0
     for kind in KINDS:
         if (kind == "create" and not hub.covered) or (kind in ("create", "archive") and hub.part is not None):
+            continue
+        if (app.index, KIND_NUMBER[kind]) not in hub.waiting:
             continue
         after = 0
         while app.usable:

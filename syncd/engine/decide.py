@@ -39,6 +39,8 @@ def merge_all(hub: Hub) -> int:
             if not ids:
                 break
             merged, after = merged + ready, ids[-1]
+            if ready and len(ids) < PAGE:
+                break  # nobody comes behind, and the next round looks again
         total += merged
         if not merged or hub.narrowed:
             return total

@@ -28,6 +28,15 @@ UNFOUND = "the app lists it, and does not find it when asked for it; looked at a
 MERGED = "removed in the app, which has another record of this person"
 
 
+def confirm_all_gone(hub: Hub, apps: Sequence[OpenApp]) -> None:
+    """Ask for the records that seem gone, app by app."""
+    usable = [app for app in apps if app.usable]
+    missed = hub.world.transact("missed", lambda tx: [app for app in usable if tx.any_missed(app.index)])
+    for app in missed:
+        if app.usable:
+            confirm_gone(hub, app)
+
+
 def confirm_gone(hub: Hub, app: OpenApp) -> None:
     """Ask for every record that seems gone; unlink those that the app does not have, unless that is too much.
 

@@ -74,11 +74,12 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
 
     def step(tx: Tx) -> Outcome:
         inbox = tx.open_cases()
-        stuck = any(tx.parked_count(app.index) for app in hub.apps.values()) or bool(tx.refused_count())
+        aside = {app.index: tx.parked_count(app.index) for app in hub.apps.values()}
+        stuck = any(aside.values()) or bool(tx.refused_count())
         working = {app.index for app in hub.apps.values() if app.usable}
         doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
         for app in hub.apps.values():
-            app.counts["parked"] = max(app.counts["parked"], tx.parked_count(app.index))
+            app.counts["parked"] = max(app.counts["parked"], aside[app.index])
             app.counts["unreadable_consents"] = tx.unheard_count(app.index)
             stuck = stuck or app.counts["unreadable_consents"] > 0
         code = exit_code(hub, inbox=inbox, stuck=stuck or doubt or hub.restless)
@@ -90,9 +91,8 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         if once and _is_idle(tx, hub):
             _keep_last(tx, hub.run)
         errors = errors_of(hub)
-        parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values()}
+        parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values() if aside[app.index]}
         missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
-        parked = {name: rows for name, rows in parked.items() if rows}
         return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused)
 
     return world.transact("finish", step)
@@ -101,8 +101,10 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
 def _still_approved(tx: Tx, hub: Hub, *, by_flag: bool) -> dict[str, int]:
     """List the approvals that outlive a run: what was approved and could not be written yet stays approved."""
     asked = {(held.app, held.verb) for held in hub.held}
-    unwritten = planned(tx, hub, unwritten=True)[0]
     approved = approvals_of(tx)
+    if not approved and not by_flag:
+        return {}
+    unwritten = planned(tx, hub, unwritten=True)[0]
     if by_flag:
         approved.update({key: hub.approved[key] for key in unwritten if key in hub.approved})
     return {

@@ -73,6 +73,8 @@ class Hub:
     run: int = 0
     approved: dict[tuple[str, str], int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
+    waiting: frozenset[tuple[int, int]] = frozenset()
+    """(app, kind number) of which the plan, as it was counted last, has something to send."""
     covered: bool = False
     """Every app that takes part was listed completely, so that a missing record is known to be missing."""
     unseen: frozenset[str] = frozenset()

@@ -19,10 +19,12 @@ class KeptApps:
     def __init__(self, load: Callable[[AppConfig], Connector]) -> None:
         self._load = load
         self._open: dict[str, App] = {}
+        self._loaded: dict[str, Connector] = {}
 
     def load(self, settings: AppConfig) -> Connector:
         """Return a connector that opens an app once and then gives out the same."""
-        real = self._load(settings)
+        real = self._loaded.get(settings.name) or self._load(settings)
+        self._loaded[settings.name] = real
 
         def opened(opening: Opening) -> App:
             if settings.name not in self._open:

@@ -30,10 +30,11 @@ def decide(hub: Hub) -> int:
 def match_all(hub: Hub) -> int:
     """Find the contact of every unlinked record: rule by rule, and app by app in the order of the configuration."""
     total = 0
+    unmatched = hub.world.transact("unmatched", lambda tx: {app for app in hub.apps if tx.unlinked(app, "", 1)})
     for place in range(len(hub.rules.match)):
         waiting = 0
         for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
-            after: str | None = "" if not app.held else None
+            after: str | None = "" if not app.held and app.index in unmatched else None
             while after is not None:
                 matched, waits, after = hub.world.transact("match", _match_page, hub, app.rule, place, after)
                 total, waiting = total + matched, waiting + waits
@@ -47,7 +48,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
     links = tx.unlinked(app.index, after, PAGE)
     if not links:
         return 0, 0, None
-    last = links[-1].id
+    last = links[-1].id if len(links) == PAGE else None
     keys = {link.id: record_keys(_shown(link), app, hub.rules) for link in links}
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine if key is not None}))
     owners = {h.contact for found in holders.values() for h in found if h.contact is not None}

@@ -12,7 +12,7 @@ from syncd.connector import PassesOwn, SparesDownloads
 from syncd.core.plan import check_guards
 from syncd.engine.account import check_accounts
 from syncd.engine.apply import apply_app
-from syncd.engine.deletions import confirm_gone
+from syncd.engine.deletions import confirm_all_gone, confirm_gone
 from syncd.engine.first import hold_unseen
 from syncd.engine.hints import follow
 from syncd.engine.hub import PAGE, Hub, OpenApp
@@ -35,23 +35,31 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Colle
     `hinted`: of these only what webhooks have named is read.
     """
     check_accounts(hub)
+    doubtful = hub.world.transact("doubtful", _doubtful)
     for app in apps:
-        if app.usable:
+        if app.usable and app.index in doubtful:
             recover(hub, app)
         if app.usable and app.name not in hinted:
-            pull(hub, app, full=full or app.sweep)
-        if app.usable and app.name not in hinted and hub.world.transact("covered", _covered, app) < 2:
-            pull(hub, app, full=True)
+            covered = pull(hub, app, full=full or app.sweep)
+            if covered < 2 and app.error is None and not app.held:
+                pull(hub, app, full=True)
         if app.usable and app.hooked:
             follow(hub, app)
-    for app in apps:
-        if app.usable:
-            confirm_gone(hub, app)
+    confirm_all_gone(hub, apps)
     hold_unseen(hub)
 
 
-def _covered(tx: Tx, app: OpenApp) -> int:
-    return tx.apps()[app.name].covered
+def _doubtful(tx: Tx) -> frozenset[int]:
+    """Name the apps with writes that may have left."""
+    return frozenset(app for app, _, sent, _, _ in tx.intent_counts() if sent)
+
+
+def recover_all(hub: Hub, apps: Sequence[OpenApp]) -> None:
+    """Settle what is in doubt in these apps."""
+    doubtful = hub.world.transact("doubtful", _doubtful)
+    for app in apps:
+        if app.usable and app.index in doubtful:
+            recover(hub, app)
 
 
 def sync(
@@ -109,9 +117,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
                 confirm_gone(hub, app)
         if not hub.world.transact("left", _left):
             return True
-        for app in chosen:
-            if app.usable:
-                recover(hub, app)
+        recover_all(hub, chosen)
     hub.restless = True
     return False
 
@@ -119,9 +125,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
 def come_to_terms(hub: Hub) -> None:
     """Decide in full what was read before, as every field has its say in it."""
     check_accounts(hub)
-    for app in hub.apps.values():
-        if app.usable:
-            recover(hub, app)
+    recover_all(hub, list(hub.apps.values()))
     hold_unseen(hub)
     decide(hub)
 
@@ -169,11 +173,17 @@ def guard(hub: Hub) -> None:
     """Count the whole plan and hold every app where it looks like a catastrophe, for all the reasons there are: each would
     need an approval of its own.
     """
-    counts, linked = hub.world.transact("count", lambda tx: planned(tx, hub))
+    hub.waiting, counts, linked = hub.world.transact("count", _count, hub)
     going = {app.name: app for app in hub.apps.values() if not app.held}
     for held in check_guards(counts, linked, hub.limits, hub.approved):
         if held.app in going:
             hub.hold(held, going[held.app])
+
+
+def _count(tx: Tx, hub: Hub) -> tuple[frozenset[tuple[int, int]], Counter[tuple[str, str]], dict[str, int]]:
+    """Count the plan, and name the apps and kinds of which something waits to be sent."""
+    waiting = frozenset((app, kind) for app, kind, sent, _, _ in tx.intent_counts() if not sent)
+    return waiting, *planned(tx, hub)
 
 
 def planned(tx: Tx, hub: Hub, *, unwritten: bool = False) -> tuple[Counter[tuple[str, str]], dict[str, int]]:
@@ -204,6 +214,8 @@ def _verbs(kind: int, flags: int) -> tuple[str, ...]:
 
 def write_all(hub: Hub, contacts: Sequence[int] | None = None) -> int:
     """Apply the plan, app by app; creates wait until every app is covered (CREATE-AFTER-COVERAGE)."""
+    if not hub.waiting:
+        return 0
     note_coverage(hub)
     only = None if contacts is None else frozenset((kind, contact) for kind in KINDS for contact in contacts)
     return sum(apply_app(hub, app, only) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)

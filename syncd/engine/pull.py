@@ -48,8 +48,9 @@ class Reading:
     """Known records that the listing itself says are deleted: asked for once the whole listing is believed."""
 
 
-def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) -> None:
-    """Read one app since its cursor (`full`: everything). A failure sets this app aside and leaves the rest alone.
+def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) -> int:
+    """Read one app since its cursor (`full`: everything); says how well it is covered now. A failure sets this app aside and
+    leaves the rest alone.
 
     `hinted`: a webhook has announced whatever is found.
     """
@@ -63,15 +64,18 @@ def pull(hub: Hub, app: OpenApp, *, full: bool = False, hinted: bool = False) ->
             assert reading is not None, "a read without a cursor cannot expire"
         started_ms = reading.started_ms
 
-        def step(tx: Tx) -> None:
+        def step(tx: Tx) -> int:
             tx.save_app(app.index, read_ms=started_ms, error=None, error_kind=None)
             if app.hooked and app.rule.spec.hooking is not None:
                 tx.count_missed(app.index, started_ms - int(app.rule.spec.hooking.late_seconds * 1000))
+            return tx.apps()[app.name].covered
 
-        hub.world.transact("pulled", step)
+        covered = hub.world.transact("pulled", step)
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
+        return 0
+    return covered
 
 
 def _read(hub: Hub, app: OpenApp, state: AppState, cursor: str | None, *, hinted: bool) -> Reading | None:
@@ -195,7 +199,8 @@ def _hear_deleted(tx: Tx, reading: Reading, shown: Sequence[str], deleted: Seque
         return
     for id_ in shown:
         reading.deleted.pop(id_, None)
-    reading.deleted.update(dict.fromkeys(tx.marks(reading.app.index, deleted)))
+    known = tx.marks(reading.app.index, deleted) if deleted else {}
+    reading.deleted.update((id_, None) for id_ in deleted if id_ in known)
 
 
 def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) -> None:

@@ -114,9 +114,7 @@ def plan(
         hub = make_hub(world, session.config, session.load, keep=session.keeper)
         try:
             first = world.transact("first", lambda tx: tx.meta("first")) is None
-            hub.run = world.transact("run", lambda tx: tx.begin_run("plan", world.now_ms()))
-            hub.approved = world.transact("approvals", approvals_of)
-            world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
+            begin(hub, "plan", session.config.hash)
             unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
             hub.approved.update({(name, LOOK): EVERYTHING for name in sorted(unseen)})
             passes.sync(hub, write=False)
@@ -282,15 +280,24 @@ def pause(session: Session, app: str | None, *, paused: bool = True) -> dict[str
 def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]:
     hub = make_hub(session.world, session.config, session.load, keep=session.keeper)
     try:
-        hub.run = session.world.transact("run", lambda tx: tx.begin_run(kind, session.world.now_ms()))
-        hub.approved = session.world.transact("approvals", approvals_of)
+        begin(hub, kind, session.config.hash)
         if approve:
             for app in hub.apps.values():
                 hub.approved.update({(app.name, verb): EVERYTHING for verb in APPROVED_BY_FLAG})
-        session.world.transact("rules", lambda tx: note_rules(tx, session.config.hash))
         yield hub
     finally:
         close(hub)
+
+
+def begin(hub: Hub, kind: str, rules: str) -> None:
+    """Begin a run: its number, what was approved before, and the rules by which it decides."""
+
+    def step(tx: Tx) -> tuple[int, dict[tuple[str, str], int]]:
+        number = tx.begin_run(kind, hub.world.now_ms())
+        note_rules(tx, rules)
+        return number, approvals_of(tx)
+
+    hub.run, hub.approved = hub.world.transact("run", step)
 
 
 def close(hub: Hub) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from syncd.store import schema as s
 from syncd.store.bulk import inserting
 from syncd.store.codec import Sealer
 
+_META = select(s.meta.c.value).where(s.meta.c.name == bindparam("name"))
 _SET_META = inserting(s.meta, "name value", clash="changes")
 
 
@@ -29,7 +30,7 @@ class Base:
         return self._sealer
 
     def meta(self, name: str) -> str | None:
-        return self._c.execute(select(s.meta.c.value).where(s.meta.c.name == name)).scalar()
+        return self._c.execute(_META, {"name": name}).scalar()
 
     def set_meta(self, name: str, value: str) -> None:
         _SET_META.run(self._c, [{"name": name, "value": value}])

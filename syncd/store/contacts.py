@@ -38,6 +38,7 @@ _CONTACTS = Keyed(
     s.contact.c.id,
 )
 _SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bindparam("ids", expanding=True)))
+_REFUSED_COUNT = select(sa.func.count()).where(s.contact.c.refused == 1)
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
 _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
 _MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
@@ -108,8 +109,7 @@ class Contacts(Base):
         return [r[0] for r in self._c.execute(query.order_by(s.contact.c.id).limit(count_max))]
 
     def refused_count(self) -> int:
-        query = select(sa.func.count()).where(s.contact.c.refused == 1)
-        return int(self._c.execute(query).scalar_one())
+        return int(self._c.execute(_REFUSED_COUNT).scalar_one())
 
     def contacts_since(self, since_ms: int) -> list[int]:
         """List contacts of which a record was confirmed or changed at or after a time."""

@@ -33,6 +33,11 @@ _DROP_NEW = Keyed(
 )
 _DRAWN = Keyed(select(_I.app, _I.contact).where(*_IS_DRAWN), _I.contact)
 _PLAN = inserting(s.intent, "app kind contact flags", clash="stays")
+_COUNTS = (
+    select(_I.app, _I.kind, _I.sent, _I.flags, sa.func.count())
+    .group_by(_I.app, _I.kind, _I.sent, _I.flags)
+    .order_by(_I.app, _I.kind, _I.sent, _I.flags)
+)
 _NEW_INTENTS = (
     select(_I.contact, _I.record, _I.flags)
     .where(_I.app == bindparam("app"), _I.kind == bindparam("kind"), _I.sent == 0, _I.contact > bindparam("after"))
@@ -85,9 +90,7 @@ class Intents(Base):
 
     def intent_counts(self) -> list[tuple[int, int, int, int, int]]:
         """Count intents: (app, kind number, sent, flags, count)."""
-        c = s.intent.c
-        query = select(c.app, c.kind, c.sent, c.flags, sa.func.count()).group_by(c.app, c.kind, c.sent, c.flags)
-        return [tuple(r) for r in self._c.execute(query.order_by(c.app, c.kind, c.sent, c.flags))]
+        return [tuple(r) for r in self._c.execute(_COUNTS)]
 
     def new_intents(self, app: int, kind: int, after: int, count_max: int) -> list[NewRow]:
         rows = self._c.execute(_NEW_INTENTS, {"app": app, "kind": kind, "after": after, "count": count_max})

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from syncd.store import schema as s
 from syncd.store.base import Base
 from syncd.store.bulk import inserting
 
+_ANY_MISSED = select(s.record.c.id).where(s.record.c.app == bindparam("app"), s.record.c.misses > 0).limit(1)
 _LIST_ID = inserting(s.listed, "app id", clash="stays")
 
 
@@ -78,8 +79,7 @@ class Listings(Base):
 
     def any_missed(self, app: int) -> bool:
         """Say whether some record was missed by a listing and not decided yet."""
-        query = select(s.record.c.id).where(s.record.c.app == app, s.record.c.misses > 0).limit(1)
-        return self._c.execute(query).first() is not None
+        return self._c.execute(_ANY_MISSED, {"app": app}).first() is not None
 
     def struck(self, app: int, strikes: int, count_max: int) -> list[str]:
         """List records missed by so many listings."""

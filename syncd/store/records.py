@@ -68,6 +68,10 @@ _LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
 )
 _ODD = sa.text("(record.problem IS NOT NULL OR record.flawed IN (1, 3, 4))")
 """What the index `record_parked` holds."""
+_COUNT = select(sa.func.count()).where(_R.app == bindparam("app"))
+_LINKED_COUNT = _COUNT.where(_R.contact.is_not(None))
+_PARKED_COUNT = _COUNT.where(_ODD, _R.problem.is_not(None) | _R.flawed.in_(FLAWED))
+_UNHEARD_COUNT = _COUNT.where(_ODD, _R.flawed.in_(UNHEARD))
 _SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen")
 
 
@@ -116,8 +120,7 @@ class Records(Base):
         return int(self._c.execute(select(sa.func.count()).where(s.record.c.app == app)).scalar_one())
 
     def linked_count(self, app: int) -> int:
-        query = select(sa.func.count()).where(s.record.c.app == app, s.record.c.contact.is_not(None))
-        return int(self._c.execute(query).scalar_one())
+        return int(self._c.execute(_LINKED_COUNT, {"app": app}).scalar_one())
 
     def parked(self, app: int, count_max: int) -> list[tuple[str, str]]:
         """List records that are set aside, with the cause."""
@@ -127,14 +130,11 @@ class Records(Base):
         return [(row[0], row[1] or "a field that cannot be written there; `syncd explain` names it") for row in rows]
 
     def parked_count(self, app: int) -> int:
-        r = s.record.c
-        query = select(sa.func.count()).where(r.app == app, _ODD, r.problem.is_not(None) | r.flawed.in_(FLAWED))
-        return int(self._c.execute(query).scalar_one())
+        return int(self._c.execute(_PARKED_COUNT, {"app": app}).scalar_one())
 
     def unheard_count(self, app: int) -> int:
         """Count records with a consent cell that cannot be read."""
-        query = select(sa.func.count()).where(s.record.c.app == app, _ODD, s.record.c.flawed.in_(UNHEARD))
-        return int(self._c.execute(query).scalar_one())
+        return int(self._c.execute(_UNHEARD_COUNT, {"app": app}).scalar_one())
 
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
         rows = self._c.execute(_UNLINKED, {"app": app, "after": after, "count": count_max})

@@ -7,14 +7,12 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.base import Base
 from syncd.store.bulk import inserting
-
-_KEEP_LOGIN = inserting(s.login, "app doc", clash="changes")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -36,25 +34,36 @@ class AppState:
     fields: bytes | None
 
 
+_APPS = select(*[getattr(s.app.c, name) for name in AppState.__slots__]).order_by(s.app.c.id)
+_LAST_RUN = select(sa.func.coalesce(sa.func.max(s.run.c.id), 0))
+_BEGIN_RUN = sa.insert(s.run)
+_END_RUN = (
+    sa.update(s.run)
+    .where(s.run.c.id == bindparam("k_id"))
+    .values({name: bindparam(name) for name in ("ended_ms", "outcome", "doc")})
+)
+_FORGET_RUN = sa.delete(s.run).where(s.run.c.id == bindparam("k_id"))
+_TRACES = [select(table.c.run).where(table.c.run == bindparam("run")).limit(1) for table in (s.journal, s.inbox)]
+_KEEP_LOGIN = inserting(s.login, "app doc", clash="changes")
+
+
 class Runs(Base):
     """What a transaction does with runs and apps."""
 
     def begin_run(self, kind: str, now_ms: int) -> int:
-        number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.run.c.id), 0))).scalar_one()) + 1
-        self._c.execute(sa.insert(s.run), {"id": number, "kind": kind, "at_ms": now_ms})
+        number = int(self._c.execute(_LAST_RUN).scalar_one()) + 1
+        self._c.execute(_BEGIN_RUN, {"id": number, "kind": kind, "at_ms": now_ms})
         return number
 
     def end_run(self, run: int, now_ms: int, outcome: str, doc: Any) -> None:
-        values = {"ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)}
-        self._c.execute(sa.update(s.run).where(s.run.c.id == run).values(values))
+        self._c.execute(_END_RUN, {"k_id": run, "ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)})
 
     def forget_run(self, run: int) -> None:
-        self._c.execute(sa.delete(s.run).where(s.run.c.id == run))
+        self._c.execute(_FORGET_RUN, {"k_id": run})
 
     def left_traces(self, run: int) -> bool:
         """Say whether the journal or the inbox refers to a run."""
-        traces = (select(table.c.run).where(table.c.run == run).limit(1) for table in (s.journal, s.inbox))
-        return any(self._c.execute(trace).first() is not None for trace in traces)
+        return any(self._c.execute(trace, {"run": run}).first() is not None for trace in _TRACES)
 
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         """Read (kind, outcome, document) of a run."""
@@ -66,8 +75,7 @@ class Runs(Base):
         return self._c.execute(query).scalar()
 
     def apps(self) -> dict[str, AppState]:
-        rows = self._c.execute(select(*[getattr(s.app.c, f) for f in AppState.__slots__]).order_by(s.app.c.id))
-        return {row.name: AppState(**row._mapping) for row in rows}  # noqa: SLF001 - SQLAlchemy's public name for it
+        return {row.name: AppState(**row._mapping) for row in self._c.execute(_APPS)}  # noqa: SLF001 - SQLAlchemy's public name for it
 
     def add_app(self, name: str) -> None:
         number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.app.c.id), 0))).scalar_one()) + 1

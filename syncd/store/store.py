@@ -215,7 +215,9 @@ def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
 
     def begin(connection: sa.Connection) -> None:
         reading = bool(connection.get_execution_options().get(_READING))
-        connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
+        if connection.info.get(_READING) != reading:
+            connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
+            connection.info[_READING] = reading
         connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     sa.event.listen(engine, "connect", connect)
