@@ -12,10 +12,11 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from syncd import logs
 from syncd.daemon.watched import Draining, WatchedWorld
 from syncd.engine import passes
+from syncd.engine.begin import begin
 from syncd.engine.finish import Outcome, finish, forget_idle
 from syncd.engine.hub import Hub, OpenApp, counted
 from syncd.engine.kept import KeptApps
-from syncd.engine.runs import Session, begin
+from syncd.engine.runs import Session
 from syncd.engine.setup import make_hub
 from syncd.engine.subscribing import Subscriptions
 from syncd.errors import AccessError

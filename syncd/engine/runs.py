@@ -17,7 +17,8 @@ from syncd.core.plan import VERBS, Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
-from syncd.engine.finish import WORDS, Outcome, approvals_of, errors_of, exit_code, finish, paused_of
+from syncd.engine.begin import begin
+from syncd.engine.finish import WORDS, Outcome, errors_of, exit_code, finish, paused_of
 from syncd.engine.first import LOOK, approve_first, looks, note_first, unread
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
@@ -289,31 +290,11 @@ def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]
         close(hub)
 
 
-def begin(hub: Hub, kind: str, rules: str) -> None:
-    """Begin a run: its number, what was approved before, and the rules by which it decides."""
-
-    def step(tx: Tx) -> tuple[int, dict[tuple[str, str], int]]:
-        number = tx.begin_run(kind, hub.world.now_ms())
-        note_rules(tx, rules)
-        return number, approvals_of(tx)
-
-    hub.run, hub.approved = hub.world.transact("run", step)
-
-
 def close(hub: Hub) -> None:
     """Let go of every app."""
     for app in hub.apps.values():
         if app.app is not None:
             app.app.close()
-
-
-def note_rules(tx: Tx, now: str) -> None:
-    """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
-    before = tx.meta("rules")
-    if before != now:
-        if before is not None:
-            tx.mark_all_dirty()
-        tx.set_meta("rules", now)
 
 
 # -- the first run

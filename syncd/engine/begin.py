@@ -1,0 +1,30 @@
+"""Begin: what a run starts from, its number, what was approved before it, and the rules by which it decides.
+
+Must not know what kinds of runs there are. Hard rule: one transaction, before anything is read.
+"""
+
+from __future__ import annotations
+
+from syncd.engine.finish import approvals_of
+from syncd.engine.hub import Hub
+from syncd.store.tx import Tx
+
+
+def begin(hub: Hub, kind: str, rules: str) -> None:
+    """Begin a run: its number, what was approved before, and the rules by which it decides."""
+
+    def step(tx: Tx) -> tuple[int, dict[tuple[str, str], int]]:
+        number = tx.begin_run(kind, hub.world.now_ms())
+        note_rules(tx, rules)
+        return number, approvals_of(tx)
+
+    hub.run, hub.approved = hub.world.transact("run", step)
+
+
+def note_rules(tx: Tx, now: str) -> None:
+    """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
+    before = tx.meta("rules")
+    if before != now:
+        if before is not None:
+            tx.mark_all_dirty()
+        tx.set_meta("rules", now)
