@@ -1,6 +1,6 @@
-"""Passes of the running daemon, looked at from inside: `inside.py DIR PASSES CHANGES` prints JSON.
+"""Passes of the running daemon, looked at from inside: `inside.py DIR PASSES CHANGES [API]` prints JSON.
 
-DIR is one that `once.py sql` made and synced. First passes that find nothing to do: the statements that reach each app's
+DIR is one that `once.py sql` (with API, A's address: `once.py json`) made and synced. First passes that find nothing to do: the statements that reach each app's
 database and the store, and the CPU. Then as many passes that find CHANGES changed rows in A: the CPU a change. The first two
 passes, which open apps and make statements, do not count.
 """
@@ -8,9 +8,11 @@ passes, which open apps and make statements, do not count.
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import sys
 import time
+import urllib.request
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -43,8 +45,15 @@ class Counting:
         self.of["settings" if settings else "store" if connection.engine is self._store else "apps"] += 1
 
 
-def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
-    """Run the passes."""
+def edit(api: str, count: int, number: int) -> None:
+    """Give so many contacts of an account another title, each time other ones."""
+    asked = {"op": "update", "count": count, "offset": number, "field": "job_title", "value": f"Title {number}"}
+    urllib.request.urlopen(f"{api}/_admin/mutate", json.dumps(asked).encode()).close()
+
+
+def main(folder: Path, passes: int, changes: int, api: str) -> dict[str, Any]:
+    """Run the passes. `api`: where A is an account, its address."""
+    os.environ["API_TOKEN"] = "t"
     config = load_config(folder / "syncd.yaml", registry.spec)
     logs.set_up("error")
     store = open_store(config.store, config.data_dir)
@@ -63,7 +72,7 @@ def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
         return time.process_time() - begun
 
     def quieten() -> None:
-        for name in ("a.db", "b.db"):
+        for name in () if api else ("a.db", "b.db"):
             settle(folder / name)
         timed(1)
 
@@ -79,7 +88,7 @@ def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
         }
         busy = []
         for number in range(passes):
-            change(folder / "a.db", changes, number)
+            edit(api, changes, number) if api else change(folder / "a.db", changes, number)
             busy.append(timed(1) * 1000 / changes)
             quieten()
         return {**found, "changes": changes, "ms_a_change": statistics.median(busy)}
@@ -89,6 +98,7 @@ def main(folder: Path, passes: int, changes: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 4:
+    if len(sys.argv) not in {4, 5}:
         sys.exit(__doc__)
-    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
+    asked = (Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
+    sys.stdout.write(json.dumps(main(*asked, sys.argv[4] if len(sys.argv) > 4 else "")))

@@ -3,6 +3,7 @@
     once.py carddav A B DIR      two address books by their urls; A wins what both changed
     once.py sql N DIR            two SQLite tables, DIR/a.db with N people and DIR/b.db with none
     once.py prepare N DIR        make these two tables and their configuration, and sync nothing
+    once.py json A B DIR [PAGE]  two accounts of the tutorial's API by their urls, so many records a page; B "-": only A
 
 What is in DIR stays: the next call goes on from there. Hard rules: an existing table is left as it is; next to nothing is
 imported, for it would count as ours.
@@ -17,6 +18,8 @@ import sys
 SYNCD = os.path.join(os.path.dirname(sys.executable), "syncd")
 BOOK = '  {name}: {{connector: carddav, network: private, settings: {{url: "{url}"}}, secrets: {{username: "env:DAV_USER", password: "env:DAV_PASSWORD"}}}}'
 TABLE = '  {name}: {{connector: sql, settings: {{url: "sqlite:///{file}", table: people, key: id, updated_at: updated_at}}}}'
+API = '  {name}: {{connector: {connector}, network: private, settings: {{url: "{url}"}}, secrets: {{token: "env:API_TOKEN"}}}}'
+PAGE = "1000"
 
 
 def configure(folder: str, apps: list[str]) -> str:
@@ -46,11 +49,27 @@ def sql(n: int, folder: str) -> str:
     return configure(folder, [TABLE.format(name=name, file=file) for name, file in files.items()])
 
 
+def json(a: str, b: str, folder: str, page: str = PAGE) -> str:
+    """Configure two accounts of the tutorial's API; other page sizes need a manifest of their own."""
+    connector = "fakeapi" if page == PAGE else f"{os.path.abspath(folder)}/people"
+    if page != PAGE and not os.path.exists(connector):
+        os.makedirs(connector)
+        with open(f"{os.path.dirname(__file__)}/../connectors/fakeapi/manifest.yaml", encoding="utf-8") as file:
+            text = file.read().replace(f"size: {PAGE}", f"size: {page}")
+        with open(f"{connector}/manifest.yaml", "w", encoding="utf-8") as out:
+            out.write(text)
+    urls = {name: url for name, url in (("a", a), ("b", b)) if url != "-"}
+    return configure(folder, [API.format(name=name, url=url, connector=connector) for name, url in urls.items()])
+
+
 def main(kind: str, *args: str) -> None:
     """Configure, and go on as syncd in the same process, so that what is measured is syncd."""
-    file = carddav(args[0], args[1], args[2]) if kind == "carddav" else sql(int(args[0]), args[1])
+    if kind == "json":
+        file = json(*args)
+    else:
+        file = carddav(args[0], args[1], args[2]) if kind == "carddav" else sql(int(args[0]), args[1])
     if kind != "prepare":
-        os.environ |= {"DAV_USER": "u", "DAV_PASSWORD": "p"}
+        os.environ |= {"DAV_USER": "u", "DAV_PASSWORD": "p", "API_TOKEN": "t"}
         os.execv(SYNCD, [SYNCD, "sync", "-c", file, "--approve", "--json"])
 
 

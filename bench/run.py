@@ -1,8 +1,9 @@
 """What `make bench` runs: every target of docs/performance.md, measured here and now, side by side with what it is compared to.
 
-    run.py [--only start,books,tables] [--books 1000,5000] [--tables 10000,100000] [--rounds 3] [--json FILE]
+    run.py [--only start,books,tables,api,hooks] [--books 1000,5000] [--tables 10000,100000] [--api 1000,10000,100000]
+           [--rounds 3] [--json FILE]
 
-`--tables 1000000` shows the memory of a million contacts (some twenty minutes). Peers and shared floors take part where
+`--tables 1000000` (or `--api 1000000`) shows the memory of a million contacts (some twenty minutes). Peers and shared floors take part where
 `../shared/bench` and its environments are; without them there are our own figures and our own floor.
 """
 
@@ -13,6 +14,7 @@ import compileall
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,12 +24,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import api
 import books
+import hooks
 import tables
 from measure import Taken, cell, cpu, once, ratio, rounds, table
 
 LONG = 50_000
 """From this size on one round must do."""
+MIDDLE = 10_000
+"""At most so many where many rounds are needed."""
+LIMITED = 10_000
+"""Contacts that are loaded under a limit of requests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +49,8 @@ class Aim:
     unit: str = ""
 
     def row(self) -> list[str]:
-        verdict = "met" if self.value <= self.limit else f"missed by {(self.value / self.limit - 1) * 100:.0f} %"
+        over = f" by {(self.value / self.limit - 1) * 100:.0f} %" if self.limit else ""
+        verdict = "met" if self.value <= self.limit else f"missed{over}"
         return [self.what, self.aim, f"{self.value:.3g}{self.unit}", verdict]
 
 
@@ -124,6 +133,80 @@ def sql(report: Report, sizes: Sequence[int]) -> None:
         report.aim(f"SQL: peak memory at {most:,} against {least:,}", "<= 1.2 x", peaks[most] / peaks[least], 1.2, " x")
 
 
+def http(report: Report, sizes: Sequence[int]) -> None:
+    """Measure two accounts over HTTP: calls, CPU, memory; a sync and a daemon with nothing to do; a load, and a limit."""
+    if not books.has_shared():
+        return
+    for n in sizes:
+        with api.serving(0, 0) as apis:
+            jobs = {name: partial(job, n, report.folder / name) for name, job in api.jobs(apis).items()}
+            found = rounds(1 if n >= LONG else report.count, jobs)
+        report.show("HTTP to HTTP", found, n)
+        _calls(report, found["syncd"], n)
+        if n == max(sizes):
+            _shares(report, found, n)
+    _idle(report, min(max(sizes), MIDDLE), min(*sizes, MIDDLE))
+    _load(report, min(max(sizes), MIDDLE))
+
+
+def _calls(report: Report, ours: dict[str, list[Taken]], n: int) -> None:
+    """Demand exactly the calls that arithmetic asks for."""
+    for phase, least in api.least_calls(n).items():
+        made = max(int(taken.out) for taken in ours[phase])
+        report.aim(f"HTTP {n:,}: {phase}, calls", f"= {least}, the least", made, least)
+
+
+def _shares(report: Report, found: dict[str, dict[str, list[Taken]]], n: int) -> None:
+    ours, least = found["syncd"], found["floor"]
+    report.aim(f"HTTP {n:,}: first sync, CPU", "<= 5 x floor", ratio(cpu(ours["first"]), cpu(least["first"])), 5, " x")
+    changes = [
+        [changed - idle for changed, idle in zip(cpu(job["changed"]), cpu(job["noop again"]), strict=True)]
+        for job in (ours, least)
+    ]
+    report.aim(f"HTTP {n:,}: a change, CPU", "<= 6 x floor", ratio(*changes), 6, " x")
+    peak = max(taken.rss_mib for phase in ours.values() for taken in phase)
+    report.aim(f"HTTP {n:,}: peak memory", "<= 150 MiB", peak, 150, " MiB")
+
+
+def _idle(report: Report, n: int, few: int) -> None:
+    """Measure what it takes to find nothing to do: from a start, at two sizes, and in the daemon."""
+    noops = {}
+    for size in (few, n):
+        found = api.idle(size, report.folder / "idle", max(5, report.count))
+        noops[size] = cpu(found["noop"])
+        print(f"\n### Nothing to do over HTTP, {size:,} contacts\n", flush=True)
+        print("\n".join(f"{name}: {cell(cpu(taken))} s CPU" for name, taken in found.items()), flush=True)
+        value = ratio(noops[size], cpu(found["imports"]))
+        report.aim(f"HTTP {size:,}: no-op from a start", "<= 1.4 x the imports", value, 1.4, " x")
+    value = statistics.median(noops[n]) / statistics.median(noops[few])
+    report.aim(f"HTTP: no-op at {n:,} against {few:,}", "<= 1.15 x", value, 1.15, " x")
+    inside = api.inside(n, report.folder / "inside", 5)
+    report.data["daemon, HTTP"] = inside
+    report.aim(f"HTTP {n:,}: no-op in the daemon, CPU", "<= 10 ms a pair", inside["cpu_ms"], 10, " ms")
+
+
+def _load(report: Report, n: int) -> None:
+    """Measure a one-way load beside dlt's, and how much of a limit is used that answers tell of."""
+    found = api.load(n, report.folder / "load", report.count)
+    report.show("One-way load", {name: {"load": taken} for name, taken in found.items()}, n)
+    if "dlt" in found:
+        value = ratio(cpu(found["syncd"]), cpu(found["dlt"]))
+        report.aim(f"HTTP {n:,}: one-way load, CPU", "<= 0.25 x dlt -> sqlite", value, 0.25, " x")
+    used = api.limited(LIMITED, report.folder / "limited", rate=10)
+    report.data["limit"] = used
+    report.aim("HTTP: 429s where answers tell the limit", "none", used["refused"], 0)
+    report.aim("HTTP: unused part of such a limit", "<= 5 %", (1 - used["utilisation"]) * 100, 5, " %")
+
+
+def webhooks(report: Report, seconds: float) -> None:
+    """Measure how long it takes from a webhook to the write that follows from it."""
+    found = hooks.main(seconds)
+    report.data["hooks"] = found
+    print(f"\n### From webhook to written\n\n{found}", flush=True)
+    report.aim("webhook to written at 40 changes/s, p99", "<= 100 ms", found["written_ms"]["p99"], 100, " ms")
+    report.aim("webhook to written: lost", "none", found["lost"], 0)
+
+
 def _state(report: Report, folder: Path, n: int) -> None:
     """Say what the store takes, table by table."""
     sizes = tables.state(folder)
@@ -167,9 +250,11 @@ def sizes_of(text: str) -> list[int]:
 def main(words: Sequence[str] | None = None) -> Report:
     """Read the options, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="start,books,tables")
+    parser.add_argument("--only", default="start,books,tables,api,hooks")
     parser.add_argument("--books", type=sizes_of, default=[1000, 5000])
     parser.add_argument("--tables", type=sizes_of, default=[10_000, 100_000])
+    parser.add_argument("--api", type=sizes_of, default=[1000, 10_000, 100_000])
+    parser.add_argument("--hooks", type=float, default=15.0, help="seconds")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(words)
@@ -182,6 +267,8 @@ def main(words: Sequence[str] | None = None) -> Report:
             ("start", start, ()),
             ("books", carddav, (asked.books,)),
             ("tables", sql, (asked.tables,)),
+            ("api", http, (asked.api,)),
+            ("hooks", webhooks, (asked.hooks,)),
         ):
             if name in asked.only.split(","):
                 section(report, *args)

@@ -12,7 +12,7 @@ BENCH = Path(__file__).parent.parent / "bench"
 
 
 def test_all_sections_run_and_the_counts_are_right(tmp_path: Path) -> None:
-    command = [sys.executable, str(BENCH / "run.py"), "--books", "30", "--tables", "60", "--rounds", "1"]
+    command = [sys.executable, str(BENCH / "run.py"), "--books", "30", "--tables", "60", "--hooks", "0.5", "--rounds", "1"]
     ran = subprocess.run(
         [*command, "--json", str(tmp_path / "told.json")],
         env={**os.environ, "SYNCD_BENCH_ALONE": "1", "TMPDIR": str(tmp_path)},
@@ -25,4 +25,5 @@ def test_all_sections_run_and_the_counts_are_right(tmp_path: Path) -> None:
     told = {what: verdict for what, _, _, verdict in json.loads((tmp_path / "told.json").read_text())["targets"]}
     assert told["CardDAV 30: no-op, requests"] == "met"
     assert told["SQL 60: no-op in the daemon, queries an app"] == "met"
+    assert told["webhook to written: lost"] == "met"
     assert [path.name for path in tmp_path.iterdir()] == ["told.json"]
