@@ -12,7 +12,18 @@ BENCH = Path(__file__).parent.parent / "bench"
 
 
 def test_all_sections_run_and_the_counts_are_right(tmp_path: Path) -> None:
-    command = [sys.executable, str(BENCH / "run.py"), "--books", "30", "--tables", "60", "--hooks", "0.5", "--rounds", "1"]
+    command = [
+        sys.executable,
+        str(BENCH / "run.py"),
+        "--books",
+        "30",
+        "--tables",
+        "60",
+        "--hooks",
+        "0.5",
+        "--rounds",
+        "1",
+    ]
     ran = subprocess.run(
         [*command, "--json", str(tmp_path / "told.json")],
         env={**os.environ, "SYNCD_BENCH_ALONE": "1", "TMPDIR": str(tmp_path)},

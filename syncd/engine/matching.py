@@ -84,7 +84,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         _attach(holders, keys[link.id], link)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
-    tx.save_links(link for link in matched if link.base)
+    tx.save_links(link for link in matched if link.base and link.contact not in alone)
     tx.attach(link for link in matched if link.contact not in alone)
     write_outcome(tx, hub, sorted(alone), out)
     return len(matched), len(links) - len(matched), last

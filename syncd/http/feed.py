@@ -59,11 +59,11 @@ class Feed:
             self._own.note(_stamp_of(self._changes.since, item))
 
     def passed(self, cursor: str) -> str:
-        """Give the cursor behind our own writes since the last read, where these are more than a page and all have told
+        """Give the cursor behind our own writes since the last read, where these are a page or more and all have told
         their stamps; else the same one.
         """
         mark = read_cursor(cursor)
-        if mark is None or self._changes is None or self._own.count <= self._changes.listing.page.size:
+        if mark is None or self._changes is None or self._own.count < self._changes.listing.page.size:
             return cursor
         since_us = max(mark.changes.since_us, self._own.last_us)
         return cursor if self._own.untold else replace(mark, changes=Mark(since_us=since_us)).text()

@@ -132,6 +132,7 @@ WRITING: Final = (
             Edit(
                 "syncd.engine.passes",
                 "        guard(hub)\n        if not write or not write_all(hub, contacts):\n            return True",
+                '        hub.waiting, *_ = hub.world.transact("count", _count, hub)\n'
                 "        wrote = write_all(hub, contacts) if write else 0\n"
                 "        guard(hub)\n"
                 "        if not write or not wrote:\n"
