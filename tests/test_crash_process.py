@@ -36,13 +36,14 @@ LABELS: Final = {
     "day": """
         app.fingerprint app.open app.read app.write store.app store.apps store.count store.coverage
         store.doubtful store.finish store.first store.first_done store.left store.match store.merge store.page
-        store.missed store.pulled store.result store.run store.sent store.unmatched store.versions""",
+        store.missed store.pulled store.result store.run store.sent store.suspects store.unmatched
+        store.versions""",
     "first": "store.account",
     "later": "app.get store.linked store.unlink",
     "preview": "store.filled store.inbox store.preview store.spread",
 }
 """Scene -> the boundaries at which syncd dies in it, each for the first time."""
-RECOVERY: Final = {"app.find", "store.recovered"}
+RECOVERY: Final = {"app.find", "store.in doubt", "store.recovered"}
 """Boundaries that only exist while pieces are picked up."""
 
 

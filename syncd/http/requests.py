@@ -127,7 +127,7 @@ SINCE: Final = Keys(
         ),
         "own": Key(
             shape=Word(("read", "passed")),
-            help="passed: more than a page of our own writes is not read again; who else wrote just then is heard by the next sweep",
+            help="passed: a page of our own writes, or more, is not read again; who else wrote just then is heard by the next sweep",
             default="read",
         ),
         "overlap": Key(
