@@ -127,8 +127,13 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
 def _check_passing(top: Spot, made: Mapping[str, Any]) -> None:
     """What is not read again must not be overwritten unseen."""
     changes, update = made["changes"], made["update"]
-    if changes is not None and changes.since.passes_own and update is not None and "version" not in update.names:
-        top.down("changes", "since", "own").problem("needs conditional updates: use {version} in `update`")
+    if changes is None or not changes.since.passes_own:
+        return
+    own = top.down("changes", "since", "own")
+    if not changes.since.ordered:
+        own.problem("a cursor can only pass what is `ordered`")
+    if update is not None and "version" not in update.names:
+        own.problem("needs conditional updates: use {version} in `update`")
 
 
 def _check_names(top: Spot, values: Mapping[str, Any]) -> None:

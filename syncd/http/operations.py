@@ -221,8 +221,6 @@ def _since(said: Mapping[str, Any] | None, spot: Spot, made: Call) -> Since | No
         )
     if values["ordered"] and "stamp" not in values:
         spot.problem("what is ordered has a `stamp`")
-    if values["own"] == "passed" and not values["ordered"]:
-        spot.down("own").problem("a cursor can only pass what is `ordered`")
     return Since(
         stamp=values.get("stamp"),
         format=values["format"],
