@@ -59,6 +59,9 @@ def test_the_walk_leads_to_a_green_kit(tmp_path: Path) -> None:
             with (tmp_path / "people" / "manifest.yaml").open("a" if written else "w", encoding="utf-8") as file:
                 file.write(text)
             written = True
+        elif language == "json":
+            (tmp_path / "people" / "samples").mkdir()
+            (tmp_path / "people" / "samples" / "refused.json").write_text(text, "utf-8")
         for line in text.splitlines() if language == "sh" else ():
             asked += typed(tmp_path, line)
     assert asked[1:] == sorted(asked[1:]), "the walk goes on from green to green"

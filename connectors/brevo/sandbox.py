@@ -97,7 +97,7 @@ class Sandbox:
             elif value in (None, ""):
                 contact.attributes.pop(name, None)
             else:
-                contact.attributes[name] = value
+                contact.attributes[name] = digits(value) if name == "SMS" else value
         contact.changed_us = self.clock.tick()
 
     def block(self, id_: str) -> None:
@@ -205,7 +205,7 @@ class Sandbox:
 
     def _by(self, name: str) -> Contact:
         for each in self.contacts.values():
-            if name in {str(each.id), each.attributes.get("SMS")} or (each.email and name.lower() == each.email):
+            if name in {str(each.id), each.attributes.get("SMS") or "-"} or (each.email and name.lower() == each.email):
                 return each
         raise Refused(404, "document_not_found")
 
@@ -220,7 +220,7 @@ class Sandbox:
         return Said(status=201, doc={"id": contact.id}) if there is None else Said(status=204)
 
     def _there(self, attributes: Mapping[str, Any]) -> Contact | None:
-        email, sms = str(attributes.get("EMAIL") or "").lower(), attributes.get("SMS")
+        email, sms = str(attributes.get("EMAIL") or "").lower(), digits(attributes.get("SMS"))
         found = (
             each
             for each in self.contacts.values()
@@ -283,6 +283,11 @@ class Sandbox:
             "listIds": contact.lists,
             "attributes": contact.attributes,
         }
+
+
+def digits(number: Any) -> Any:
+    """Spell a number as Brevo shows it: its country code first, and no + (UNVERIFIED, but so in its own examples)."""
+    return number.removeprefix("+").removeprefix("00") if isinstance(number, str) else number
 
 
 def held_by(own: Mapping[str, Any], value: Any) -> bool:

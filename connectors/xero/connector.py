@@ -1,4 +1,5 @@
-"""Xero: what the manifest cannot say. A telephone number has three parts there; for everybody else it is one text.
+"""Xero: what the manifest cannot say. A telephone number has three parts there; for everybody else it is one text,
+international where it has the part with the country.
 
 A number that is written goes into the last part and empties the others, so that it reads back as it was.
 """
@@ -39,7 +40,10 @@ class Xero(HttpApp):
 def _joined(phone: Raw) -> Raw:
     if not isinstance(phone, dict):
         return phone
-    return " ".join(str(phone[part]) for part in PARTS if phone.get(part)) or None
+    parts = [str(phone[part]) for part in PARTS if phone.get(part)]
+    if phone.get(PARTS[0]):  # 44, +44 and 0044 are all found there
+        parts[0] = f"+{parts[0].removeprefix('00').lstrip('+')}"
+    return " ".join(parts) or None
 
 
 def _wrong(write: Write) -> Rejected | None:

@@ -119,11 +119,17 @@ def _time(spelled: str) -> Kind:
     return Kind(read=read, make=make)
 
 
+def _read_digits(value: Any) -> Raw:
+    text = _read_text(value)
+    return f"+{text}" if isinstance(text, str) and text.isascii() and text.isdecimal() else text
+
+
 TIME: Final = _time("rfc3339")
 """A point in time as ISO 8601, or as some vendors spell one in JSON."""
 KINDS: Final[dict[str, Kind]] = {
     "text": Kind(read=_read_text, make=_sound),
     "line": Kind(read=_read_text, make=_line),
+    "digits": Kind(read=_read_digits, make=_sound),
     "number": Kind(read=_read_number, make=_make_number),
     "boolean": Kind(read=_read_number, make=_make_flag),
     "texts": Kind(read=_read_texts, make=_make_texts),

@@ -19,6 +19,7 @@ NEEDS: Final = {
     "wire": "its world has no wire on which answers could be lost",
     "merge": "world.py does not say how people merge two records",
     "opt_out": "world.py does not say how people opt out",
+    "samples": "it has no server on which sample answers could be given",
     "labels": "world.py names no field of the account's own",
 }
 """What only some worlds can do -> why a check that needs it is not asked in others."""

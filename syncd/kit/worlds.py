@@ -134,6 +134,10 @@ class AppWorld(ABC):
         """Somebody opts out; only where the app knows consent."""
         raise AssertionError("asked of a world without consent")
 
+    def samples(self) -> list[Path]:
+        """List the files of sample answers beside the connector; only where answers come over a wire of ours."""
+        raise NotImplementedError
+
     def can(self, what: str) -> bool:
         """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `opt_out`)."""
         return getattr(type(self), what, None) is not getattr(AppWorld, what, None)
@@ -207,6 +211,9 @@ class ApiWorld(AppWorld, Generic[S]):
             clock.step_us = usual
             if steps:
                 sandbox.step_seconds = steps
+
+    def samples(self) -> list[Path]:
+        return sorted((_folder_of(self) / "samples").glob("*.json"))
 
     def break_off(self) -> None:
         self._broken = True
