@@ -35,6 +35,25 @@ def test_the_journal_says_what_an_opt_out_overruled() -> None:
     assert made.journal == [Entry(kind="lost", app=2, record="r2", field=CONSENT, old=IN, new=OUT, reason=why)]
 
 
+def test_an_opt_in_says_what_stood_there_before_of_word_and_evidence() -> None:
+    made = world(None, None)
+    opt_in(made, 1, ms=made.now_ms).sync()
+    old = dict(made.stored[2])
+    made.edit(1, **{CONSENT: OUT}).sync()
+    opt_in(made, 1, ms=made.now_ms, source="phone").poll()
+    [intent] = made.decide()
+    assert {name: change.old for name, change in intent.fields.items()} == {
+        CONSENT: OUT,
+        "consent_at": old["consent_at"],
+        "consent_source": "form",
+    }
+    assert {name: change.new for name, change in intent.fields.items()} == {
+        CONSENT: IN,
+        "consent_at": made.value("consent_at"),
+        "consent_source": "phone",
+    }
+
+
 def test_what_is_known_of_consent_names_the_app_that_said_it() -> None:
     made = world(None, None, None)
     made.edit(3, **{CONSENT: OUT}).sync()

@@ -25,6 +25,12 @@ from tests.sim.commit import commit
 
 VERDICTS: Final = made.COPY / "verdicts.jsonl"
 NOTICED: Final = ("killed", "hung")
+BELIEVE: Final[dict[str, tuple[str, ...]]] = {
+    "nothing": (),
+    "kills": NOTICED,
+    "all": (*NOTICED, "alive", "untested"),
+}
+"""Which verdicts of before stand."""
 SURE: Final = 1.96
 """95 % of the normal distribution lie within so many deviations."""
 
@@ -49,17 +55,17 @@ def _read(text: str) -> dict[str, dict[str, Any]]:
     return {doc["name"]: doc for doc in map(json.loads, text.splitlines())}
 
 
-def judged(names: Mapping[str, str], *, seconds: float, minutes: float, again: bool) -> dict[str, dict[str, Any]]:
+def judged(names: Mapping[str, str], *, seconds: float, minutes: float, believe: str) -> dict[str, dict[str, Any]]:
     """Get the verdict about each of them (name and digest of its function); when time is up, about the first of them."""
-    before = {} if again else known()
+    before = known()
     stands = {
         name: before[name]
         for name, digest in names.items()
-        if name in before and before[name]["digest"] == digest and before[name]["verdict"] in NOTICED
+        if name in before and before[name]["digest"] == digest and before[name]["verdict"] in BELIEVE[believe]
     }
     left = {name: digest for name, digest in names.items() if name not in stands}
-    if not left:
-        return stands
+    if not left or minutes <= 0:
+        return {name: stands[name] for name in takewhile(stands.__contains__, names)}
     asked = made.COPY / "asked.json"
     paths = {"reached": str(made.COPY / "reached.jsonl"), "verdicts": str(VERDICTS)}
     asked.write_text(json.dumps({"names": left, "seconds": seconds, "minutes": minutes, **paths}), "utf-8")
@@ -124,7 +130,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, default=math.inf, help="begin none later; the first of a sample are one"
     )
-    parser.add_argument("--again", action="store_true", help="believe no verdict from before")
+    parser.add_argument("--believe", choices=BELIEVE, default="kills", help="verdicts of before; all: count them again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file")
     asked = parser.parse_args(words)
     made.make()
@@ -132,7 +138,7 @@ def main(words: Sequence[str] | None = None) -> int:
     pool = [name for name in names if made.file_of(name).startswith(asked.only)]
     chosen = random.Random(asked.seed).sample(pool, min(asked.sample, len(pool))) if asked.sample else pool
     drawn = {name: names[name] for name in chosen}
-    verdicts = judged(drawn, seconds=asked.seconds, minutes=asked.minutes, again=asked.again)
+    verdicts = judged(drawn, seconds=asked.seconds, minutes=asked.minutes, believe=asked.believe)
     found = figures(verdicts, len(pool), asked.seed if asked.sample else None, reasons())
     for one in found["alive"]:
         sys.stdout.write(f"{one['in']} {one['how']}\n  - {one['was']}\n  + {one['now']}\n")
