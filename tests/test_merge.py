@@ -318,3 +318,12 @@ def test_an_untrusted_app_owns_no_match_key() -> None:
     links = [linked(1, email="old@x.org"), linked(2, email="evil@x.org")]
     merge(person, [*links, linked(3, seen={"email": "new@x.org"}, email="old@x.org")], rules, 200)
     assert person.golden["email"] == "old@x.org"
+
+
+def test_an_untrusted_app_owns_what_nobody_is_matched_by() -> None:
+    fields = ("email", "company")
+    apps = [app_rule(1, fields), app_rule(2, fields, trusted=False)]
+    rules = rules_of(apps, [rule("email"), rule("company", "owner", apps=(2,))])
+    person = contact(email=MAIL, company="A")
+    merge(person, [linked(1, seen={"company": "C"}, company="A"), linked(2, company="B")], rules, 200)
+    assert person.golden["company"] == "B"

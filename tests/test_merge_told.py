@@ -90,3 +90,11 @@ def test_a_persons_choice_lists_every_app_with_what_it_shows() -> None:
     assert (conflict.field, conflict.reason) == ("company", "apps disagree; a person decides")
     world.edit(1, company="three").sync()
     assert world.conflicts[-1].reason == "apps disagree; a person decides", "it still waits for the same"
+
+
+def test_what_has_no_say_and_is_the_contacts_value_is_no_loss() -> None:
+    rules = rules_of(
+        [app_rule(1, ("email",)), app_rule(2, ("email",), maps={"email": {"direction": "out"}})], [rule("email")]
+    )
+    world = agreed(World(rules=rules), email=MAIL).edit(2, email=MAIL.upper())
+    assert entries(world) == []

@@ -282,3 +282,41 @@ def test_what_an_undo_left_alone_is_named_with_its_reason(tmp_path: Path) -> Non
     assert back["news"].one("bob@x.org")["company"] == "Drift"
     assert back["crm"].one("bob@x.org")["company"] == "Acme"
     assert written(back.sync()) == 0, "what was given back is left alone"
+
+
+def test_more_opt_outs_than_allowed_are_held_and_counted(tmp_path: Path) -> None:
+    story = pair(tmp_path, guards={"opt_outs": "2"})
+    people(story, "crm", 8)
+    story.sync(approve=True)
+    story.settle()
+    people(story, "crm", 8, email_consent="opted_out")
+    outcome = story.sync()
+    assert outcome.doc["held"] == [{"app": "news", "verb": "opt_outs", "count": 8, "limit": 2}]
+    assert outcome.doc["apps"]["news"]["consents"] == 0
+    story.approve(outcome.doc["run"])
+    assert story.sync().doc["apps"]["news"]["consents"] == 8
+
+
+def test_a_resync_of_one_person_writes_nobody_else(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story["crm"].put("101", company="Acme")
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Beta")
+    outcome = story.resync(contacts=[story.contact("crm", "101")])
+    assert outcome.doc["apps"]["news"]["updated"] == 1
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+    assert story["news"].one("bob@x.org")["company"] == "Acme", "it was Acme before as well"
+    story.settle()
+    assert story["news"].one("bob@x.org")["company"] == "Beta"
+
+
+def test_clears_are_counted_apart(tmp_path: Path) -> None:
+    story = pair(tmp_path, fields={"company": {"blank": "propagate"}}, guards={"clears": "2"})
+    people(story, "crm", 8, company="Old")
+    story.sync(approve=True)
+    story.settle()
+    people(story, "crm", 8, company=None)
+    outcome = story.sync()
+    assert {"app": "news", "verb": "clears", "count": 8, "limit": 2} in outcome.doc["held"]
+    story.approve(outcome.doc["run"])
+    done = story.sync().doc["apps"]["news"]
+    assert (done["updated"], done["cleared"]) == (8, 8)

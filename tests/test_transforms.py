@@ -137,6 +137,7 @@ def test_a_value_of_no_type_is_not_translated() -> None:
     lens = lens_of(field_type("consent"), values={"maybe": "M", "opted_in": "S"})
     assert isinstance(lens.parse("M"), Invalid)
     assert lens.parse("S") == "opted_in"
+    assert lens_of(field_type("text"), values={"n/a": "M"}).parse("M") == "M", "a blank is no value either"
 
 
 @pytest.mark.parametrize("raw", ["Unbekannt", "unbekannt", " UNBEKANNT ", "Unbekannt\u00a0", "Unbek"])
