@@ -143,6 +143,24 @@ def test_a_broken_row_is_parked_and_mended(tmp_path: Path, edited: bool) -> None
         }  # fmt: skip
 
 
+@pytest.mark.parametrize("what", [{"email_consent": "opted_out"}, {"company": "Moved on"}])
+def test_a_broken_row_that_is_mended_before_our_write_is_parked_no_more(tmp_path: Path, what: dict[str, str]) -> None:
+    """The write found it sound; it was said to be parked until somebody edited that row again."""
+    story = agreed(tmp_path)
+    path = story.path("desk")
+    sound = path.read_text()
+    path.write_text(sound.replace("\n102,", "\n102,too,many,"))
+    story["crm"].put(story["crm"].id_of("bob@x.org"), **what)
+    assert story.sync().doc["apps"]["desk"]["parked"] == 1
+
+    with story.when("desk", "write", lambda: path.write_text(sound)):
+        story.sync()
+
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["apps"]["desk"]["parked"]) == (0, 0)
+    assert all(fields.items() >= what.items() for fields in story.everywhere("bob@x.org").values())
+
+
 def test_a_value_that_cannot_be_read_is_neither_spread_nor_overwritten(tmp_path: Path) -> None:
     story = agreed(tmp_path)
     story["desk"].put(story["desk"].id_of("ann@x.org"), birthday="soon", company="Lee & Sons")

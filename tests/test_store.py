@@ -148,7 +148,7 @@ def test_marks_tell_what_is_known_of_a_page_of_records(store: Store) -> None:
         store,
         lambda tx: tx.see([{"k_app": CRM, "k_id": "b", "digest": b"new", "problem": None, "seen": b"[]"}]),
         lambda tx: tx.touch_versions([{"k_app": CRM, "k_id": "a", "version": "v2"}]),
-        lambda tx: tx.set_digests([{"k_app": CRM, "k_id": "c", "digest": b"left"}]),
+        lambda tx: tx.set_digests([{"k_app": CRM, "k_id": "c", "digest": b"left", "problem": None}]),
     )
     marks = store.read(lambda tx: tx.marks(CRM, ["a", "b", "c", "nobody"]))
     assert {id_: (m.version, m.digest, m.contact, m.problem) for id_, m in marks.items()} == {

@@ -253,7 +253,7 @@ class Done:
         digest = self._digest(record)
         if known:
             self.saved.append(link)
-            self.digests.append({"k_app": link.app, "k_id": link.id, "digest": digest})
+            self._left(link, record, digest)
             return
         self.fresh.append(
             {
@@ -281,8 +281,12 @@ class Done:
             observed(link, record.fields, record.version, self.now_ms)
             self._index(link, record)
             self.saved.append(link)
-            self.digests.append({"k_app": link.app, "k_id": link.id, "digest": self._digest(record)})
+            self._left(link, record, self._digest(record))
         self.dirty.add(sent.contact)
+
+    def _left(self, link: Link, record: Record, digest: bytes) -> None:
+        """Note what the record is now. It may have been mended since it was parked."""
+        self.digests.append({"k_app": link.app, "k_id": link.id, "digest": digest, "problem": record.problem})
 
     def _digest(self, record: Record) -> bytes:
         """Name what was read; nothing, so that it is read in full next time, where only a part was looked at."""

@@ -53,7 +53,7 @@ _INSERT_RECORD = inserting(s.record, "app id contact version digest at_ms proble
 _SEE = updating(s.record, "app id", "digest problem seen")
 _TOUCH = updating(s.record, "app id", "version")
 _ATTACH = updating(s.record, "app id", "contact")
-_SET_DIGEST = updating(s.record, "app id", "digest")
+_SET_DIGEST = updating(s.record, "app id", "digest problem")
 _UNLINKED = (
     select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
     .where(_R.app == bindparam("app"), _R.contact.is_(None), _R.seen.is_not(None), _R.id > bindparam("after"))
@@ -98,7 +98,7 @@ class Records(Base):
         _TOUCH.run(self._c, rows)
 
     def set_digests(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Store what a write left behind: k_app, k_id, digest."""
+        """Store what a write left behind: k_app, k_id, digest, problem (what was wrong with it may be mended)."""
         _SET_DIGEST.run(self._c, rows)
 
     def forget_reading(self, app: int, ids: Sequence[str]) -> None:

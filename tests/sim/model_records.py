@@ -139,7 +139,7 @@ class ModelRecords(ModelBase, Records):
 
     def set_digests(self, rows: Sequence[Mapping[str, Any]]) -> None:
         for row in rows:
-            self._change(row, digest=row["digest"])
+            self._change(row, digest=row["digest"], problem=row["problem"])
 
     def forget_reading(self, app: int, ids: Sequence[str]) -> None:
         for id_ in ids:
