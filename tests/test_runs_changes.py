@@ -153,7 +153,10 @@ def test_a_broken_row_that_is_mended_before_our_write_is_parked_no_more(tmp_path
     story["crm"].put(story["crm"].id_of("bob@x.org"), **what)
     assert story.sync().doc["apps"]["desk"]["parked"] == 1
 
-    with story.when("desk", "write", lambda: path.write_text(sound)):
+    def mend() -> None:
+        path.write_text(sound)
+
+    with story.when("desk", "write", mend):
         story.sync()
 
     outcome = story.sync()

@@ -154,7 +154,7 @@ def test_marks_tell_what_is_known_of_a_page_of_records(store: Store) -> None:
     assert {id_: (m.version, m.digest, m.contact, m.problem) for id_, m in marks.items()} == {
         "a": ("v2", b"12345678", None, None),
         "b": ("v1", b"new", 7, None),
-        "c": ("v1", b"left", None, "torn"),
+        "c": ("v1", b"left", None, None),
     }
     assert store.read(lambda tx: tx.marks(CRM, [])) == {}
 

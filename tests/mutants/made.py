@@ -85,7 +85,7 @@ def _text(function: object) -> str:
     import libcst
 
     assert isinstance(function, libcst.FunctionDef)
-    return libcst.Module([function]).code.strip()
+    return str(libcst.Module([function]).code).strip()
 
 
 @contextmanager
