@@ -135,3 +135,21 @@ def test_whose_record_it_is_can_be_said_or_that_it_is_nobodys(tmp_path: Path) ->
     story.sync()
     assert story.cases() == []
     assert story.contact("news", "twin") == other != ann
+
+
+@pytest.mark.parametrize("chosen", ["the run", "the field"])
+def test_a_first_decision_is_undone_where_it_overwrote_something(tmp_path: Path, chosen: str) -> None:
+    """The contact had no value before; what an app had held comes back there, however the undo is asked for."""
+    story, case = disputed(tmp_path)
+    story.resolve(case["id"], app="crm")
+    run = story.sync().doc["run"]
+    assert companies(story) == ["One", "One"]
+    asked: dict[str, dict[str, Any]] = {
+        "the run": {"run": run},
+        "the field": {"contacts": [story.contact("crm", "101")], "field": "company"},
+    }
+
+    undone = story.undo(**asked[chosen])
+
+    assert "company" not in [skip["field"] for skip in undone.doc["skipped"]]
+    assert companies(story) == ["One", "Two"]

@@ -7,9 +7,9 @@ listed; consent is never raised by an undo.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from syncd.core.atoms import atom_key, atom_value, digest_key, put
 from syncd.core.fields import Invalid
@@ -20,6 +20,8 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.plans import intent_doc
 from syncd.model import OPERATOR, Write
 from syncd.store.tx import Tx
+
+FIRST: Final = "a person decided it; there was no value before"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,10 +98,14 @@ def _undo_page(
         if contact is None or not mine:
             continue
         mine += _changed_before(contact, mine, entire.get(id_, ()), hub.rules)
-        lines = _take_back_values(contact, mine, hub.rules, undone, now_ms, loser=chosen.loser)
-        taken = {e.field for e in mine if e.kind == "value"}
+        first = _first_decisions(mine, hub.rules)
+        lines = _take_back_values(contact, mine, hub.rules, undone, now_ms, loser=chosen.loser, leave=first)
+        taken = {e.field for e in mine if e.kind == "value"} - first
         if not chosen.loser:
-            restored += _take_back_writes(hub, contact, links[id_], mine, taken, undone)
+            found = _take_back_writes(hub, contact, links[id_], mine, taken, undone)
+            given_back = {hub.rules.atoms[name].name for *_, changes in found for name in changes}
+            undone.skipped += [_skip(contact, None, name, FIRST) for name in sorted(first - given_back)]
+            restored += found
             if chosen.field is None:
                 lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
         if lines:
@@ -134,13 +140,33 @@ def _changed_before(contact: Contact, mine: Sequence[Entry], entire: Sequence[En
     return found
 
 
+def _first_decisions(entries: Sequence[Entry], rules: Rules) -> set[str]:
+    """Name what a person decided and what had no value before: apps get back what they held, the contact keeps it."""
+    first: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.kind in ("value", "undo") and entry.field in rules.atoms:
+            first.setdefault(entry.field, entry)
+    return {
+        name
+        for name, entry in first.items()
+        if entry.kind == "value" and entry.app is None and atom_key(rules, rules.atoms[name], entry.old) is None
+    }
+
+
 def _names(hub: Hub, name: str) -> tuple[str, ...]:
     atom = hub.rules.atoms.get(name)
     return (name, atom.name) if atom else (name,)
 
 
 def _take_back_values(
-    contact: Contact, entries: Sequence[Entry], rules: Rules, undone: Undone, now_ms: int, *, loser: bool
+    contact: Contact,
+    entries: Sequence[Entry],
+    rules: Rules,
+    undone: Undone,
+    now_ms: int,
+    *,
+    loser: bool,
+    leave: Collection[str],
 ) -> list[Entry]:
     kind = "lost" if loser else "value"
     found: dict[str, list[Entry]] = {}
@@ -150,14 +176,11 @@ def _take_back_values(
     lines: list[Entry] = []
     for name in sorted(found):
         group = found[name]
-        if not any(e.kind == kind for e in group):
+        if not any(e.kind == kind for e in group) or (name in leave and not loser):
             continue
         atom = rules.atoms[name]
         last = next(e for e in reversed(group) if loser is False or e.kind == kind)
         now = atom_value(contact, atom)
-        if group[0].app is None and group[0].kind == "value" and atom_key(rules, atom, group[0].old) is None:
-            undone.skipped.append(_skip(contact, None, name, "a person decided it; there was no value before"))
-            continue
         if atom_key(rules, atom, now) != atom_key(rules, atom, last.new):
             undone.skipped.append(_skip(contact, None, name, "it has changed since"))
             continue
