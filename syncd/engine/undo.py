@@ -144,7 +144,7 @@ def _first_decisions(entries: Sequence[Entry], rules: Rules) -> set[str]:
     """Name what a person decided and what had no value before: apps get back what they held, the contact keeps it."""
     first: dict[str, Entry] = {}
     for entry in entries:
-        if entry.kind in ("value", "undo") and entry.field in rules.atoms:
+        if entry.kind in ("value", "undo") and entry.field is not None and entry.field in rules.atoms:
             first.setdefault(entry.field, entry)
     return {
         name
