@@ -23,9 +23,10 @@ class Unfinished(Exception):
 def ended(app: HttpApp, job: Job, answer: Answer) -> Answer:
     """Wait for the job that an answer names; give the answer that tells how it ended. Raises Unfinished."""
     id_ = shown(find(answer.doc, job.id.steps))
-    waited = 0.0
+    waited, again = 0.0, answer.again
     while True:
         if shown(find(answer.doc, job.state.steps)) in job.ended:
+            answer.again = again  # it was asked for twice, so that there may be another job
             return answer
         if not id_:
             raise Unfinished("the app took a batch and does not say how to ask for it")
