@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from syncd.connector import App
+from syncd.core.fields import field_type
+from syncd.core.transforms import make_lens
+from syncd.core.values import Invalid
 from syncd.errors import AccessError, ConfigError
 from syncd.http.app import HttpApp
 from syncd.http.sandbox import Said
@@ -98,6 +101,24 @@ def test_a_company_has_fields_with_keys_that_nobody_can_read(world: VendorWorld)
     assert world.sandbox.persons[int(id_)].fields["custom_fields"].items() >= {key: 2, tags: [3, 5], score: 4.5}.items()
     assert wrote(app, id_, industry=None, tags=None) == {"industry": None, "tags": None}
     assert called(app, "Favourite colour").options == {"Red": 1, "Blue": 2}
+
+
+@vendor("pipedrive")
+def test_an_option_that_was_made_since_is_no_value_for_anybody(world: VendorWorld) -> None:
+    """A mere number would be spread to every app as if it was the word."""
+    key = world.sandbox.define("Branch", "enum", ("Trade",))
+    several = world.sandbox.define("Interests", "set", ("Chess",))
+    app = opened(world, industry=FieldMap(path="", label="Branch"), tags=FieldMap(path="", label="Interests"))
+    id_ = world.add(email="ada@example.org")
+    for own, number in ((key, 7), (several, 8)):
+        world.sandbox.own[own]["options"].append({"id": number, "label": "New", "color": None})
+    world.sandbox.edit(id_, {"custom_fields": {key: 7, several: [2, 8]}})
+    fields = known(app, id_).fields
+    for name, kind in (("industry", "text"), ("tags", "set")):
+        lens = make_lens(name, app.fields[name], field_type(kind), flat=False)
+        assert isinstance(lens.parse(fields[name]), Invalid), "it waits, flagged, until the app is opened again"
+    again = known(world.open(), id_).fields
+    assert (again["industry"], again["tags"]) == (7, [2, 8])
 
 
 @vendor("pipedrive")

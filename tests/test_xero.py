@@ -11,7 +11,7 @@ import pytest
 from syncd.errors import AccessError, TransientError
 from syncd.http.sandbox import Said
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
-from syncd.model import Applied, Rejected, Write
+from syncd.model import Applied, FieldMap, Rejected, Write
 from syncd.store.keeper import StoreKeeper
 from tests.conformance.vendors import XeroWorld
 
@@ -198,3 +198,14 @@ def test_a_minute_that_is_used_up_is_waited_for(world: XeroWorld) -> None:
     with pytest.raises(TransientError) as caught:
         listing(app)
     assert 30 < (caught.value.retry_after_seconds or 0) <= 60
+
+
+def test_the_name_of_a_contact_can_be_the_companys(world: XeroWorld) -> None:
+    """Found when its page was read again: what it told to write into the configuration was refused."""
+    world.mapped = {"company": FieldMap(path="Name")}
+    app = world.open()
+    made = one(app, new(app, 1, email="ada@example.org", first_name="Ada", company="Analytical Engines"))
+    assert isinstance(made, Applied)
+    assert made.record is not None
+    assert (made.record.fields["company"], made.record.fields["first_name"]) == ("Analytical Engines", "Ada")
+    assert [each["Name"] for each in world.sandbox.contacts.values()] == ["Analytical Engines"]

@@ -6,7 +6,7 @@ Pure. Hard rules: blank is None and nothing else; a value that the wire cannot h
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -160,8 +160,16 @@ def joined(separator: str) -> Kind:
     return Kind(read=read, make=make)
 
 
-def chosen(kind: Kind) -> Kind:
-    """One of several options, or several of them, that travel as `kind`; what is no option is refused as that."""
+def chosen(kind: Kind, words: Collection[Raw]) -> Kind:
+    """One of several options, or several of them, that travel as `kind`; what is no option is refused as that.
+
+    One that was made since is a mere number to us: it is shown as nothing that could be taken for a value.
+    """
+
+    def read(value: Any) -> Raw:
+        raw = kind.read(value)
+        known = raw is None or all(each in words for each in (raw if isinstance(raw, list) else [raw]))
+        return raw if known else {"no option that we know": raw}
 
     def make(value: Raw) -> Any:
         try:
@@ -169,7 +177,7 @@ def chosen(kind: Kind) -> Kind:
         except UnfitError:
             raise UnfitError("no option that this field has there") from None
 
-    return Kind(read=kind.read, make=make)
+    return Kind(read=read, make=make)
 
 
 KINDS["joined"] = joined(";")

@@ -28,7 +28,7 @@ class Told:
     offered: Offered
     path: Path
     kind: str
-    values: Mapping[str, Raw] | None
+    values: Mapping[str, list[Raw]] | None
     """What people see -> the app's word, where syncd knows options so."""
 
 
@@ -115,7 +115,9 @@ class Catalogue:
         told = told or self._part_of(path)
         if told is None:
             raise self._nothing(name, f"nothing lies at {path.text}{did_you_mean(path.text, self._told)}")
-        kind = KINDS["text"] if part else chosen(KINDS[told.kind]) if told.values else KINDS[told.kind]
+        kind = KINDS["text"] if part else KINDS[told.kind]
+        if told.values and not part:
+            kind = chosen(kind, [word for words in told.values.values() for word in words])
         if (told.offered.read_only or part) and where.direction != "in":
             if where.direction == "out":
                 what = "a part of what is written whole" if part else "only read there"
