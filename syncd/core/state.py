@@ -107,7 +107,9 @@ class Sent:
     version: str | None
     at_ms: int
     reasons: Mapping[str, str] = field(default_factory=dict)
-    """field -> why, for the journal entry that is written once the write is known to have happened."""
+    """field -> why, for the journal entry that is written once the write is known to have happened. "": of a create, that it
+    was asked for before, without an answer (AGAIN), or that the second time it was refused (REFUSED).
+    """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from typing import Any, Final
 from syncd.core.atoms import MISSING, digest_key, value_key
 from syncd.core.consent import OUT
 from syncd.core.match import ALIAS
-from syncd.core.settle import refuse, settle, settle_all
+from syncd.core.settle import REFUSED, refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
 from syncd.engine.decide import observed
 from syncd.engine.deletions import unlink
@@ -29,6 +29,7 @@ OPTED_OUT: Final = digest_key(OUT)
 ANOTHER: Final = (
     "asked for a new record, the app answered with one that it had already; look whether both are one person"
 )
+AGAIN: Final = "asked for again"
 NOT_SHOWN: Final = "the app does not show this field now; it is written when it is shown again"
 
 
@@ -322,7 +323,10 @@ class Done:
     def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""
         told_again = OPTED_OUT in sent.golden.values() and sent.kind == "consent"
-        (self.unsent if told_again else self.settled).append(sent)
+        if sent.kind == "create" and sent.reasons.get("") == AGAIN:
+            self.tx.mark_sent([replace(sent, reasons={"": REFUSED})])  # not settled: the first try may still arrive
+        else:
+            (self.unsent if told_again else self.settled).append(sent)
         why = result.message or "the app refuses this"
         if link is None:
             whole = self.tx.contacts([contact.id])[contact.id]

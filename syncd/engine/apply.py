@@ -13,7 +13,7 @@ from syncd.core.atoms import MISSING, digest_key
 from syncd.core.consent import IN, consent_intents
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
-from syncd.engine.answers import OPTED_OUT, not_shown, record_results
+from syncd.engine.answers import AGAIN, OPTED_OUT, not_shown, record_results
 from syncd.engine.hearing import addresses
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.meetings import in_the_way, part, undecided, wait
@@ -196,6 +196,7 @@ def _new_record(
         golden=golden,
         version=None,
         at_ms=now_ms,
+        reasons={"": AGAIN} if drawn else {},
     )
     return sent, Write(kind="create", id=record, fields=fields)
 

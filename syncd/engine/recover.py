@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from syncd.core.match import record_keys
-from syncd.core.settle import horizon_ms
+from syncd.core.settle import REFUSED, horizon_ms
 from syncd.core.state import Contact, Link, Sent
 from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
@@ -101,6 +101,8 @@ def _settle_create(
     if sent.record:
         if sent.record in there:
             done.wrote(sent, contact, None, there[sent.record], authored=False)
+        elif sent.reasons.get("") == REFUSED and now_ms < sent.at_ms + horizon_ms(app.rule):
+            return 1
         else:
             done.unsent.append(sent)  # the same id is used again: repeating is harmless
         return 0
