@@ -59,7 +59,13 @@ READING: Final = (
     Mutant(
         id="M8s",
         bug="the simulated connector's cursor is our own time",
-        edits=(Edit("tests.sim.app", "(now_ms + vendor.quirks.skew_ms) // 1000 * 1000}", "now_ms // 1000 * 1000}"),),
+        edits=(
+            Edit(
+                "tests.sim.app",
+                "stamp = (now_ms + vendor.quirks.skew_ms) // 1000 * 1000",
+                "stamp = now_ms // 1000 * 1000",
+            ),
+        ),
         killers=frozenset({"COVERAGE"}),
         known=Directed(name="M8s"),
         ways=(Seeds(),),

@@ -52,7 +52,13 @@ WRITING: Final = (
     Mutant(
         id="M15",
         bug="a create in doubt is repeated before the app's own lag is over",
-        edits=(Edit(_RECOVER, "horizon_ms(app.rule)", "horizon_ms(app.rule) - int(app.rule.spec.lag_seconds * 1000)"),),
+        edits=(
+            Edit(
+                _RECOVER,
+                "if records or now_ms < sent.at_ms + horizon_ms(app.rule):",
+                "if records or now_ms < sent.at_ms + horizon_ms(app.rule) - int(app.rule.spec.lag_seconds * 1000):",
+            ),
+        ),
         killers=frozenset({"NO-DUPLICATE-CREATE", "IN-DOUBT-BOUNDED"}),
         known=Directed(name="M15"),
         ways=(Seeds(),),
