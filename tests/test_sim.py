@@ -77,7 +77,7 @@ def test_a_history_is_the_same_in_every_process() -> None:
 )
 def test_a_connector_that_is_known_to_be_bad_is_caught(blunder: str, quirks: Quirks, names: set[str]) -> None:
     caught = set()
-    for seed in range(40):
+    for seed in range(200):
         scenario = draw(seed)
         scenario = Scenario(
             seed=seed,
