@@ -34,7 +34,7 @@ LONG = 50_000
 """From this size on one round must do."""
 MIDDLE = 10_000
 """At most so many where many rounds are needed."""
-LIMITED = 10_000
+LIMITED = 30_000
 """Contacts that are loaded under a limit of requests."""
 
 
