@@ -39,8 +39,8 @@ def merge_all(hub: Hub) -> int:
             if not ids:
                 break
             merged, after = merged + ready, ids[-1]
-            if ready and len(ids) < PAGE:
-                break  # nobody comes behind, and the next round looks again
+            if ready and len(ids) < PAGE and not hub.narrowed:
+                break  # it is the last one as a rule, and the next round looks again
         total += merged
         if not merged or hub.narrowed:
             return total
