@@ -10,11 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from syncd.http.app import connector
 from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import known, persons
 from syncd.model import Applied, FieldMap, Rejected, Result, Unknown, Write
 from tests.conformance.vendors import ZendeskWorld
 from tests.hubs import Hub
+
+ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -116,6 +119,29 @@ def test_too_many_jobs_are_told_to_wait_before_anything_is_done(desk: ZendeskWor
         Said(status=429, doc={"error": "TooManyJobs"}) if each.path.endswith("update_many") else None
     )
     assert {why(each) for each in app.write(changes(ids, first_name="Ada"))} == {"busy"}
+
+
+def test_what_a_job_refuses_that_was_asked_for_twice_may_have_been_done_by_the_first(tmp_path: Path) -> None:
+    file = tmp_path / "zendesk" / "manifest.yaml"
+    file.parent.mkdir()
+    told = (ROOT / "connectors" / "zendesk" / "manifest.yaml").read_text("utf-8")
+    file.write_text(told.replace("update:\n", "update:\n  repeatable: true\n", 1))
+    with contextlib.closing(ZendeskWorld(connector(file, "zendesk"))) as desk:
+        there, gone = desk.add_all(persons(2))
+        app = desk.open()
+        lost: list[str] = []
+
+        def lose(each: Asked, said: Said) -> Said:
+            if each.path.endswith("update_many") and not lost:
+                lost.append(each.path)
+                desk.sandbox.delete(gone)
+                return Said(cut=True)
+            return said
+
+        desk.server.after = lose
+        results = app.write(changes([there, gone], first_name="Ada"))
+        assert [why(each) for each in results] == ["Applied", "Unknown"]
+        assert len(desk.sandbox.jobs) == 2
 
 
 @pytest.mark.parametrize("worked_off", [True, False])
