@@ -66,7 +66,8 @@ def emptied(folder: Path) -> Path:
 
 def syncd(a: str, b: str, folder: Path, *, page: int = PAGE) -> list[str]:
     """Give the command of one sync; `b` "-": A alone, a one-way load into the store."""
-    return [sys.executable, str(HERE / "once.py"), "json", a, b, str(folder), str(page)]
+    kind = "json-oneway" if b == "-" else "json"
+    return [sys.executable, str(HERE / "once.py"), kind, a, b, str(folder), "--page", str(page)]
 
 
 def floor(step: str, a: str, b: str, folder: Path) -> list[str]:

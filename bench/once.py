@@ -3,7 +3,8 @@
     once.py carddav A B DIR      two address books by their urls; A wins what both changed
     once.py sql N DIR            two SQLite tables, DIR/a.db with N people and DIR/b.db with none
     once.py prepare N DIR        make these two tables and their configuration, and sync nothing
-    once.py json A B DIR [PAGE]  two accounts of the tutorial's API by their urls, so many records a page; B "-": only A
+    once.py json A B DIR [--page N]  two accounts of the tutorial's API by their urls, so many records a page
+    once.py json-oneway A - DIR [--page N]  one of them, into the store
 
 What is in DIR stays: the next call goes on from there. Hard rules: an existing table is left as it is; next to nothing is
 imported, for it would count as ours.
@@ -64,8 +65,8 @@ def json(a: str, b: str, folder: str, page: str = PAGE) -> str:
 
 def main(kind: str, *args: str) -> None:
     """Configure, and go on as syncd in the same process, so that what is measured is syncd."""
-    if kind == "json":
-        file = json(*args)
+    if kind in {"json", "json-oneway"}:
+        file = json(*[arg for arg in args if arg != "--page"])
     else:
         file = carddav(args[0], args[1], args[2]) if kind == "carddav" else sql(int(args[0]), args[1])
     if kind != "prepare":
