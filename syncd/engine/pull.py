@@ -183,9 +183,10 @@ def _doubtful(
     found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
     ordered = app.rule.spec.versions == "ordered"
     for id_, mark in marks.items():
-        same = records[id_].version == mark.version  # not every field makes a new one
+        waiting = codec.read_seen(mark.seen)
+        same = records[id_].version in (mark.version, waiting and waiting.version)  # not every field makes a new one
         recent = since_ms is not None and mark.at_ms >= since_ms and (same or not ordered)
-        if mark.contact is None or not (recent or (feed and same and mark.version is not None)):
+        if mark.contact is None or not (recent or (feed and same and records[id_].version is not None)):
             continue
         if mark.digest != codec.digest(records[id_].fields, records[id_].problem):
             found[id_] = False
