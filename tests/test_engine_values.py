@@ -13,6 +13,7 @@ from syncd.core.match import GONE, address_hash, id_key, key_hash
 from syncd.core.rules import Rules
 from syncd.core.state import Link, Seen
 from syncd.engine.account import names_of
+from syncd.engine.decide import unmerged
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subject, subjects_of
 from syncd.engine.keys import email_key, identity_keys, key_rows
 from syncd.engine.returning import Former, gone_rows, inherit
@@ -151,6 +152,24 @@ def test_what_a_record_says_of_consent_is_heard_before_it_is_merged() -> None:
     found = listen(person, [link], {}, BY_MAIL, 100)
     assert [(event.state, event.at_ms, event.app) for event in found.events] == [(OUT, 70, 1)]
     assert (person.golden["email"], link.seen is not None) == ("ada@x.org", True), "the rest waits to be merged"
+
+
+# -- what gets a contact
+
+
+def test_what_was_merged_is_shown_afresh_to_its_new_contact() -> None:
+    link = linked(1, email="ada@x.org", company="Acme")
+    link.acks, link.flaws, link.unread, link.version = {"a": ["b", "c"]}, {"d": "e"}, frozenset({"f"}), "v7"
+    unmerged(link, 90)
+    assert link.seen == Seen(fields={"email": "ada@x.org", "company": "Acme"}, version="v7", at_ms=90, since_ms=0)
+    assert (link.base, link.acks, link.flaws, link.unread, link.unheard, link.late) == (
+        {}, {}, {}, frozenset(), frozenset(), [],
+    )  # fmt: skip
+    link = linked(1, seen={"company": "New"}, at=70, email="ada@x.org", company="Acme")
+    unmerged(link, 90)
+    assert link.seen is not None
+    assert link.seen.fields == {"email": "ada@x.org", "company": "New"}, "what was read since is what it shows"
+    assert (link.seen.at_ms, link.base) == (70, {})
 
 
 # -- which account this is

@@ -194,3 +194,53 @@ def test_an_undo_with_nothing_to_take_back_is_done_at_once(tmp_path: Path, appro
     outcome = story.undo(run=run, approve=approve)
     assert (outcome.code, outcome.doc["outcome"], written(outcome)) == (0, "in_sync", 0)
     assert outcome.undone == (0 if approve else None)
+
+
+def rivals(folder: Path) -> tuple[Story, int, int]:
+    """Two apps said different things about Bob in one pass; the first won. Also the contact and the run."""
+    story = agreed(folder, {"crm": "memory", "news": "memory"})
+    for app, company in (("crm", "One"), ("news", "Two")):
+        story[app].put(story[app].id_of("bob@x.org"), company=company)
+    run = story.sync().doc["run"]
+    assert companies(story) == {"crm": "One", "news": "One"}
+    return story, story.contact("crm", story["crm"].id_of("bob@x.org")), run
+
+
+def test_what_lost_can_be_brought_back(tmp_path: Path) -> None:
+    story, number, _ = rivals(tmp_path)
+    outcome = story.undo(contacts=[number], field="company", loser=True)
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert companies(story) == {"crm": "Two", "news": "Two"}
+    assert ("undo", "company", "One", "Two") in story.journal(number)
+    assert written(story.sync()) == 0
+
+
+def test_what_lost_is_not_brought_back_over_a_later_word(tmp_path: Path) -> None:
+    story, number, _ = rivals(tmp_path)
+    story["news"].put(story["news"].id_of("bob@x.org"), company="Three")
+    outcome = story.undo(contacts=[number], field="company", loser=True)
+    assert [(skip["field"], skip["reason"]) for skip in outcome.doc["skipped"]] == [("company", "it has changed since")]
+    story.settle()
+    assert companies(story) == {"crm": "Three", "news": "Three"}
+
+
+def test_an_undo_of_what_won_brings_back_what_was_before_and_not_what_lost(tmp_path: Path) -> None:
+    story, number, run = rivals(tmp_path)
+    story.undo(run=run)
+    assert companies(story) == {"crm": "Acme", "news": "Acme"}
+    assert ("undo", "company", "One", "Acme") in story.journal(number)
+
+
+def test_a_decision_where_there_was_no_value_is_not_taken_back(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, fields={"company": {"policy": "ask"}})
+    for app, company in (("crm", "One"), ("news", "Two")):
+        story[app].put(story[app].id_of("ann@x.org"), company=company)
+    story.sync()
+    story.resolve(story.cases()[0]["id"], app="news")
+    story.settle()
+    number = story.contact("crm", story["crm"].id_of("ann@x.org"))
+    outcome = story.undo(contacts=[number], field="company")
+    assert [(skip["app"], skip["record"], skip["reason"]) for skip in outcome.doc["skipped"]][:1] == [
+        (None, None, "a person decided it; there was no value before")
+    ]
+    assert companies(story, "ann@x.org") == {"crm": "Two", "news": "Two"}
