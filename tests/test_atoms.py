@@ -20,7 +20,7 @@ from syncd.core.atoms import (
     value_key,
 )
 from syncd.core.fields import Invalid
-from syncd.core.fights import forget
+from syncd.core.fights import alternates, forget, insists
 from syncd.core.groups import complete, fill
 from syncd.core.policies import Candidate
 from syncd.core.rules import Atom, Rules
@@ -196,6 +196,32 @@ def test_who_waits_for_a_person_is_counted_afresh_and_nobody_else_is() -> None:
     person.flips = {"company": [1], "company@2": [2], "city": [3], "city@1": [4]}
     forget(person, rules.atoms["company"])
     assert person.flips == {"city": [3], "city@1": [4]}
+
+
+def test_an_app_that_leaves_the_contacts_value_for_the_same_one_again_and_again_fights() -> None:
+    rules, person = simple("company"), contact()
+    atom = rules.atoms["company"]
+    assert [insists(person, atom, {"company": "x"}, 2, rules, now_ms) for now_ms in (1, 2, 3)] == [False, False, True]
+    assert not insists(person, atom, {"company": "x"}, 1, rules, 4), "another app is counted apart"
+    assert not insists(person, atom, {"company": "y"}, 2, rules, 5), "another value is a first one"
+    assert not insists(person, atom, {"company": "y"}, 2, rules, 6)
+    assert not insists(person, atom, {"company": "y"}, 2, rules, 6 + rules.flips_window_ms), "long ago is forgotten"
+
+
+def test_a_value_that_goes_to_and_fro_between_two_apps_is_a_fight() -> None:
+    rules, person = simple("company"), contact()
+    atom, there, back = rules.atoms["company"], ("a", "b", 1), ("b", "a", 2)
+    turns = [alternates(person, atom, *turn, rules, 10) for turn in (there, back, there, back)]
+    assert turns == [False, False, False, True]
+    assert not alternates(person, atom, "a", "b", 2, rules, 10), "by one app alone it is none"
+    person.flips.clear()
+    late = rules.flips_window_ms
+    for turn in (there, back, there):
+        alternates(person, atom, *turn, rules, 10)
+    assert alternates(person, atom, *back, rules, 10 + late), "at the very end of the time it still counts"
+    for turn in (there, back, there):
+        alternates(person, atom, *turn, rules, 10)
+    assert not alternates(person, atom, *back, rules, 10 + 2 * late)
 
 
 def test_a_link_without_answers_answers_nothing() -> None:
