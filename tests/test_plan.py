@@ -284,6 +284,10 @@ def test_nothing_is_created_twice_after_a_removal_or_a_refusal_or_while_undecide
 def test_a_value_that_a_new_record_cannot_hold_is_left_out() -> None:
     rules = simple("company", maps={2: {"company": {"max_length": 3}}})
     assert new_record(contact(email=MAIL, company="Annabel"), rules.apps[2], rules) == {"email": MAIL}
+    cut = {"tags": {"max_length": 3, "options": {"overflow": "truncate"}}}
+    rules = rules_of([app_rule(2, ("email", "tags"), maps=cut, flat=True)], [rule("email"), rule("tags")])
+    assert new_record(contact(email=MAIL, tags=["alphabetical"]), rules.apps[2], rules) == {"email": MAIL}
+    assert new_record(contact(email=MAIL, tags=["a", "b"]), rules.apps[2], rules) == {"email": MAIL, "tags": "a"}
 
 
 @pytest.mark.parametrize(
