@@ -229,18 +229,3 @@ def test_an_undo_of_what_won_brings_back_what_was_before_and_not_what_lost(tmp_p
     story.undo(run=run)
     assert companies(story) == {"crm": "Acme", "news": "Acme"}
     assert ("undo", "company", "One", "Acme") in story.journal(number)
-
-
-def test_a_decision_where_there_was_no_value_is_not_taken_back(tmp_path: Path) -> None:
-    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, fields={"company": {"policy": "ask"}})
-    for app, company in (("crm", "One"), ("news", "Two")):
-        story[app].put(story[app].id_of("ann@x.org"), company=company)
-    story.sync()
-    story.resolve(story.cases()[0]["id"], app="news")
-    story.settle()
-    number = story.contact("crm", story["crm"].id_of("ann@x.org"))
-    outcome = story.undo(contacts=[number], field="company")
-    assert [(skip["app"], skip["record"], skip["reason"]) for skip in outcome.doc["skipped"]][:1] == [
-        (None, None, "a person decided it; there was no value before")
-    ]
-    assert companies(story, "ann@x.org") == {"crm": "Two", "news": "Two"}
