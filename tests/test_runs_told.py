@@ -160,7 +160,6 @@ def test_what_bob_had_lost_is_in_his_journal_only(tmp_path: Path) -> None:
     [loss] = [entry for entry in entries(story, story["crm"].id_of("bob@x.org")) if entry.kind == "lost"]
     assert told(loss) == ("lost", "company", "Two", "One", "concurrent with another app's value; order of the apps")
     assert not [entry for entry in entries(story, "101") if entry.kind == "lost"]
-    assert BOB["company"] == "Acme"
 
 
 def people(story: Story, app: str, count: int, **fields: Any) -> None:
