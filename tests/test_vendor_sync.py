@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from connectors.mailchimp.sandbox import Sandbox as Mailchimp
 from connectors.xero.sandbox import Sandbox as Xero
 from connectors.zendesk.sandbox import Sandbox as Zendesk
 from syncd.http.sandbox import Server, serving
-from tests.hubs import Hub
+from tests.hubs import Hub, person
 
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 READS = ("search", "read", "token")
@@ -137,3 +137,25 @@ def test_four_apps_become_equal_and_stay_so(shop: Shop) -> None:
     code, writes = shop.sync()
     assert writes == [], "the next pass writes nothing"
     assert code == 0, shop.hub.run("status").out
+
+
+def test_writes_without_an_answer_are_told_and_wait_as_long_as_they_may_arrive(tmp_path: Path) -> None:
+    """The run said "partly in sync" and all zeros, and nobody knew why or for how long."""
+    hub, crm = Hub(tmp_path), HubSpot()
+    (tmp_path / "token").write_text("token")
+    with serving(crm) as server:
+        hub.app(
+            "crm",
+            f"{{connector: hubspot, settings: {{url: '{server.url}'}}, secrets: {{token: 'file:token'}}, network: private}}",
+        )
+        hub.csv("news", [])
+        hub.synced()
+        hub.write("news", [person(1), person(2)])
+        server.after = lambda asked, said: replace(said, cut=asked.path.endswith("create") or said.cut)
+        first = hub.run("sync")
+        assert first.code == 3
+        assert "crm: 2 writes have no answer, and may still arrive until 20" in first.out
+        server.after = lambda _, said: said
+        crm.clock.pass_seconds(60)
+        assert "have no answer" not in hub.run("sync").out
+    assert [each.properties["email"] for each in crm.contacts.values()] == ["p1@example.com", "p2@example.com"]

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
 
 from syncd.cli import show
+from syncd.ops.times import iso
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +62,7 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     for app, counts in doc["apps"].items():
         if count := counts.get("unreadable_consents"):
             show.line(unreadable_consents(app, count))
+    tell_doubt(outcome)
     for app in outcome.missed:
         show.line(
             f"{app}: records are missing that were there; what the next sync does not find either counts as removed"
@@ -96,6 +98,16 @@ def tell_paused(outcome: Outcome) -> None:
     for app, count in outcome.paused.items():
         if count:
             show.line(f"{app}: {'1 write waits' if count == 1 else f'{count} writes wait'} for it to go on")
+
+
+def tell_doubt(outcome: Outcome) -> None:
+    """Say of which writes nobody knows whether they happened, and when that will be known."""
+    for app, (count, until_ms) in outcome.doubt.items():
+        writes = "1 write has no answer" if count == 1 else f"{count} writes have no answer"
+        show.line(
+            f"{app}: {writes}, and may still arrive until {iso(until_ms)}; each run looks whether they did, and nothing is "
+            "sent twice"
+        )
 
 
 def unreadable_consents(app: str, count: int) -> str:

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from syncd.core.settle import horizon_ms
 from syncd.engine.hub import Hub, report
 from syncd.engine.passes import planned
 from syncd.engine.texts import storable
@@ -37,6 +38,8 @@ class Outcome:
     undone: int | None = None
     """Of how many contacts an undo took something back."""
 
+    doubt: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """app -> how many writes have no answer, and until when (ms) the last of them may still arrive."""
     missed: list[str] = field(default_factory=list)
     """Apps in which records are missing that are not believed to be gone yet."""
 
@@ -93,9 +96,22 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         errors = errors_of(hub)
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values() if aside[app.index]}
         missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
-        return Outcome(doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused)
+        return Outcome(
+            doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused, doubt=_in_doubt(tx, hub)
+        )
 
     return world.transact("finish", step)
+
+
+def _in_doubt(tx: Tx, hub: Hub) -> dict[str, tuple[int, int]]:
+    """Say of how many writes nobody knows whether they happened, and how long they may still do."""
+    unanswered = sorted({app for app, _, sent, _, _ in tx.intent_counts() if sent})
+    found = {}
+    for app in (hub.apps.get(index) for index in unanswered):
+        if app is not None:
+            sents = tx.sent(app.index)
+            found[app.name] = (len(sents), max(sent.at_ms for sent in sents) + horizon_ms(app.rule))
+    return found
 
 
 def _still_approved(tx: Tx, hub: Hub, *, by_flag: bool) -> dict[str, int]:
