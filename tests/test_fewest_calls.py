@@ -14,7 +14,9 @@ import pytest
 
 from connectors.fakeapi.sandbox import Sandbox
 from syncd.http.sandbox import Asked, Said, Server, serving
+from tests.commands import ROOT
 from tests.hubs import Hub
+from tests.hubs import person as row
 
 PAGE, BATCH = 1000, 100
 APP = "{{connector: fakeapi, network: private, settings: {{url: '{url}'}}, secrets: {{token: 'file:token'}}}}"
@@ -143,3 +145,31 @@ def test_an_edit_between_very_many_writes_of_ours_is_heard_by_the_sweep(pair: Pa
 
     assert sum(each.get("job_title") == "Typed meanwhile" for each in people(pair.a).values()) == 1
     assert people(pair.a) == people(pair.b)
+
+
+def test_where_consent_is_told_everything_is_read_again(tmp_path: Path) -> None:
+    """An opt-out between our own writes waits for no sweep."""
+    manifest = tmp_path / "mine" / "shop" / "manifest.yaml"
+    manifest.parent.mkdir(parents=True)
+    text = (ROOT / "connectors" / "fakeapi" / "manifest.yaml").read_text()
+    manifest.write_text(text.replace("record:\n", "record:\n  any_path: true\n"))
+    hub = Hub(tmp_path)
+    (tmp_path / "token").write_text("token")
+    with serving(Sandbox()) as server:
+        consent = (
+            "fields: {email_consent: {path: custom.mail, direction: in, values: {opted_out: 'no', opted_in: 'yes'}}}"
+        )
+        hub.app(
+            "b", APP.format(url=server.url).replace("fakeapi", "./mine/shop", 1).removesuffix("}") + f", {consent}}}"
+        )
+        hub.csv("a", [row(number) for number in range(1200)])
+
+        def opting_out(asked: Asked, said: Said) -> Said:
+            if asked.path.endswith("batch") and said.status == 200 and len(account(server).contacts) == 100:
+                account(server).edit(next(iter(account(server).contacts)), {"custom": {"mail": "no"}})
+            return said
+
+        server.after = opting_out
+        hub.json("sync", "--approve")
+        hub.run("sync")
+    assert sum(each["email_consent"] == "opted_out" for each in hub.rows("a").values()) == 1

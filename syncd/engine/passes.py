@@ -80,7 +80,7 @@ def sync(
 
 def catch_up(hub: Hub, apps: Sequence[OpenApp]) -> bool:
     """Let apps that were written to a lot tell now of our own writes, while it costs one list of names each and not the
-    next run's time, or go behind them; says whether there was anybody else's edit among them.
+    next run's time, or go behind them where no opt-out can be among them; says whether there was anybody else's edit among them.
     """
     for app in apps:
         written = sum(app.counts[what] for what in ("created", "updated", "consents", "archived"))
@@ -89,7 +89,7 @@ def catch_up(hub: Hub, apps: Sequence[OpenApp]) -> bool:
             continue
         if isinstance(opened, SparesDownloads):
             pull(hub, app)
-        elif isinstance(opened, PassesOwn) and app.pulled:
+        elif isinstance(opened, PassesOwn) and app.pulled and app.rule.lenses.keys().isdisjoint(hub.rules.consents):
             hub.world.transact("passed", _pass_own, app, opened)
     return hub.world.transact("left", _left)
 
