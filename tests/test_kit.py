@@ -130,6 +130,8 @@ LIES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
     ),
     "an_edit_between_our_look": ("fakeapi", [("sandbox.py", 'raise Refused(412, "changed")', "pass")]),
     "an_update_sends_nothing": ("fakeapi", [("manifest.yaml", "  as: merge-patch\n", "  keep: [first_name]\n")]),
+    # Parts of an object that the app replaces whole: neither the world nor any other question knows a street.
+    "one_field_leaves_the_others": ("fakeapi", [("sandbox.py", "merged(made.get(key), value)", "value")]),
     "changes_in_one_second": (
         "fakeapi",
         [
@@ -189,6 +191,17 @@ def test_each_question_catches_its_lie(question: str, tmp_path: Path) -> None:
     for file, old, new in lies:
         changed(lying, old, new, file)
     assert verdicts(lying, question) == ["failed"]
+
+
+def test_what_an_update_erased_is_named_and_sending_it_again_is_green(tmp_path: Path) -> None:
+    """Found by a user: an API whose PATCH replaces `name`, of which two fields are parts."""
+    folder = copy_of("fakeapi", tmp_path, "rolodex")
+    changed(folder, "merged(made.get(key), value)", "value", "sandbox.py")
+    said = kit(tmp_path, "./rolodex", "--only", "leaves_the_others")
+    assert said.code == 3
+    assert "an update of city changed street as well" in said.out
+    changed(folder, "  as: merge-patch\n", "  as: merge-patch\n  keep: [address]\n")
+    assert kit(tmp_path, "./rolodex", "--only", "leaves_the_others").code == 0
 
 
 @pytest.mark.parametrize("question", METHODS)

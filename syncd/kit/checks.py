@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from syncd.kit import consents, faults, moving, naming, reading, samples, writing
+from syncd.kit import consents, faults, moving, naming, neighbours, reading, samples, writing
 from syncd.kit.suite import CHECKS, Check
 
 ALL: Final[list[Check]] = CHECKS
-ROOMS: Final = (reading, writing, moving, faults, consents, naming, samples)  # importing them fills the list
+# Importing them fills the list.
+ROOMS: Final = (reading, writing, neighbours, moving, faults, consents, naming, samples)

@@ -122,3 +122,12 @@ def persons(count: int) -> Iterator[dict[str, Any]]:
     """Give the fields of that many different people."""
     for number in range(count):
         yield {"email": f"person{number}@example.org", "first_name": f"Person {number}", "phone": f"+49 30 {number:06}"}
+
+
+def besides(app: App, before: Record, after: Record, name: str) -> list[str]:
+    """Name the other fields that an update of this one changed; what the app calculates may follow."""
+    return sorted(
+        each
+        for each, raw in after.fields.items()
+        if each != name and app.fields[each].direction != "in" and raw != before.fields.get(each)
+    )
