@@ -172,6 +172,19 @@ def test_what_is_only_read_there_is_never_written(world: VendorWorld) -> None:
         opened(world, lead_score=FieldMap(path="sum", direction="out"))
 
 
+@vendor("hubspot")
+def test_consent_that_the_app_calculates_is_written_where_it_has_requests_of_its_own(world: VendorWorld) -> None:
+    def optout(app: HttpApp) -> Offered:
+        [found] = [each for each in app.offered() if each.path == "hs_email_optout"]
+        return found
+
+    written = {"opted_out": "true", "unknown": "false"}
+    assert not optout(opened(world)).read_only
+    assert not optout(opened(world, email_consent=FieldMap(path="hs_email_optout", values=written))).read_only
+    assert optout(opened(world, email_consent=FieldMap(path="hs_email_optout", direction="in"))).read_only
+    assert optout(opened(world, email_consent=FieldMap(path="", direction="none"))).read_only
+
+
 @vendor("zendesk")
 def test_user_fields_keep_their_types(world: VendorWorld) -> None:
     for title, type_ in (("VIP", "checkbox"), ("Points", "integer"), ("Old", "text")):
@@ -336,3 +349,15 @@ def test_a_label_goes_where_labels_are_known_and_instead_of_a_path(hub: tuple[Hu
     assert "apps.crm.fields.industry.label: says the same as `path`: give one of both" in said
     assert 'apps.crm.fields.company.label: the same label as that of the field "notes"' in said
     assert "apps.news.fields.company.label: csv does not tell what its fields are called: give the path" in said
+
+
+def test_check_and_fields_do_not_say_of_an_opt_out_that_nothing_is_written_to_it(tmp_path: Path) -> None:
+    with contextlib.closing(HubSpotWorld()) as world:
+        (tmp_path / "token").write_text("token")
+        there = Hub(tmp_path)
+        app = f"connector: hubspot, network: private, secrets: {{token: file:token}}, settings: {{url: {world.server.url}}}"
+        mapped_to = "{email_consent: {path: hs_email_optout, values: {opted_out: 'true', unknown: 'false'}}}"
+        there.app("crm", f"{{{app}, fields: {mapped_to}}}")
+        assert "only read there" not in there.run("check").out
+        [row] = [each for each in there.json("fields", "crm")["fields"] if each["path"] == "hs_email_optout"]
+        assert (row["field"], row["read_only"]) == ("email_consent", False)

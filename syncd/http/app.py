@@ -8,6 +8,7 @@ answer that says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from hashlib import sha256
 from pathlib import Path as File
@@ -170,8 +171,14 @@ class HttpApp:
         return self._told
 
     def offered(self) -> list[Offered]:
-        """List the fields that the account has."""
-        return [each.offered for each in self.told()]
+        """List the fields that the account has; consent is written by requests of its own, though the app calculates it."""
+        written = {
+            known.field.path.text
+            for known in self.known.values()
+            if known.field.consent is not None and known.map.direction != "in"
+        }
+        there = [each.offered for each in self.told()]
+        return [replace(each, read_only=False) if each.path in written else each for each in there]
 
     # What reading and writing share ---------------------------------------------------------------------------------
 
