@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -115,3 +116,18 @@ def test_stale_pages_exit_3(tmp_path: Path) -> None:
     for command in ("syncd sync", "syncd explain KEY", "syncd inbox resolve CASE", "syncd db upgrade"):
         assert f"#### `{command}" in text
     assert hub.json("docs", "--check") == {"stale": [], "written": False}
+
+
+@pytest.mark.parametrize("folder", registry.catalogue().values(), ids=lambda folder: folder.name)
+def test_the_readme_of_a_connector_says_what_it_can(folder: Path) -> None:
+    """Found by a user: `not yet: webhooks`, which worked, and a scope that only the card named."""
+    spec, text = registry.load(str(folder)).spec, (folder / "README.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("| webhooks |")]
+    told = spec.hooking is not None and spec.hooking.how != ""  # that of `memory` is for tests
+    assert len(rows) == told
+    assert not told or spec.hooking is None or all(f"`{name}`" in rows[0] for name in spec.hooking.needs)
+    assert not re.search(r"\| not yet \|.*webhook", text)
+    manifest = folder / "manifest.yaml"
+    assert ("syncd auth" in text) == (manifest.exists() and "authorize:" in manifest.read_text())
+    scopes = {found for each in spec.secrets for found in re.findall(r"\b[a-z]+\.[a-z]+\.[a-z]+\.[a-z]+\b", each.help)}
+    assert all(scope in text for scope in scopes)
