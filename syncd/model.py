@@ -195,6 +195,10 @@ class Spec:
     """Writes per call of `write`."""
     hooking: Hooking | None = None
     """How it tells of changes by webhooks; None: not at all."""
+    names_account: bool = True
+    """`fingerprint` tells accounts apart by itself; else two apps of one fingerprint are one where their secrets are equal."""
+    parts: tuple[str, ...] = ()
+    """Settings that choose a part of what `fingerprint` names (a list of an account): other ones, other records."""
     network: bool = False
     """Reached over a network: TLS to public addresses only, unless the app says `network: private`."""
     quirks: tuple[str, ...] = ()

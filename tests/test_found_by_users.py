@@ -208,3 +208,61 @@ def test_an_undo_of_one_field_says_nothing_of_the_record_that_was_created(hub: H
     doc = hub.json("undo", "--contact", "p1@example.com", "--field", "phone", "--approve")
     assert doc["skipped"] == []
     assert [hub.rows(app)["p1@example.com"]["phone"] for app in ("crm", "news")] == ["", ""]
+
+
+# -- two apps that are one file, table or account
+
+ONE = "this is the same account, file or table as"
+
+
+@pytest.mark.parametrize(
+    "spelled", ["path: crm.csv, key: id", "path: ./crm.csv", "path: link.csv", "path: crm.csv, key: email"]
+)
+def test_two_apps_of_one_file_are_refused_and_the_others_go_on(tmp_path: Path, spelled: str) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1)])
+    hub.csv("news", [person(number) for number in (1, 2)])
+    hub.csv("shop", [])
+    (tmp_path / "link.csv").symlink_to("crm.csv")
+    hub.app("again", f"{{connector: csv, settings: {{{spelled}}}}}")
+    checked = hub.run("check")
+    assert checked.code == 2
+    assert f"crm: {ONE} again" in checked.err
+    assert f"again: {ONE} crm" in checked.err
+    before = (tmp_path / "crm.csv").read_bytes()
+    for _ in range(2):
+        said = hub.run("sync", "--approve")
+        assert said.code == 2
+        assert f"crm: {ONE} again" in said.err
+        assert (tmp_path / "crm.csv").read_bytes() == before
+    del hub.apps["again"]
+    hub.configure()
+    assert hub.json("sync", "--approve")["outcome"] == "in_sync"
+    assert len(hub.rows("crm")) == len(hub.rows("shop")) == 2
+
+
+def test_a_second_app_of_a_known_file_is_refused_until_it_points_elsewhere(hub: Hub) -> None:
+    hub.app("again", "{connector: csv, settings: {path: ./crm.csv}}")
+    rows = hub.rows("news")
+    hub.write("news", [*rows.values(), person(9)])
+    assert f"again: {ONE} crm" in hub.run("sync").err
+    assert len(hub.rows("crm")) == 5
+    hub.write("other", [])
+    hub.app("again", "{connector: csv, settings: {path: other.csv, key: id}}")
+    hub.json("sync", "--approve")
+    assert len(hub.rows("crm")) == len(hub.rows("other")) == 6
+
+
+def test_two_tables_of_one_database_are_two_apps(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.table("crm", [person(1)])
+    hub.sql("crm", "CREATE TABLE staff AS SELECT * FROM people WHERE 0")
+    hub.sql("crm", "CREATE UNIQUE INDEX staff_id ON staff (id)")
+    hub.app("staff", "{connector: sql, settings: {url: 'sqlite:///crm.db', table: staff, key: id}}")
+    hub.app("again", "{connector: sql, settings: {url: 'sqlite:///./crm.db', table: people, key: id}}")
+    said = hub.run("check")
+    assert f"crm: {ONE} again" in said.err
+    assert "staff: this is" not in said.err
+    del hub.apps["again"]
+    hub.configure()
+    assert ONE not in hub.run("check").err

@@ -57,6 +57,7 @@ SPEC: Final = Spec(
     versions="opaque",
     lost_update="cas",
     rung="E",
+    parts=("filter", "scope"),
     network=True,
     write_batch=100,
     quirks=(

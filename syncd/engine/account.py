@@ -1,4 +1,4 @@
-"""Account: is this still the file, table or address book that it was (TENANT-FENCE)? And what did it offer then?
+"""Account: is this still the file, table or address book that it was (TENANT-FENCE), and no other app's? What did it offer?
 
 A file inside the operator's project is named by its way from the configuration, so that a project that is moved or copied
 keeps working. Hard rule: nothing is read from, or written to, an account that nobody confirmed.
@@ -12,12 +12,13 @@ from typing import Any, Final
 
 import orjson
 
-from syncd.config import AppConfig, FileName
+from syncd.config import AppConfig, Config, FileName
+from syncd.config.twins import Known, complaint, twins_among
 from syncd.connector import App
 from syncd.core.plan import Held
 from syncd.core.rules import EVIDENCE
 from syncd.engine.hub import Hub, OpenApp
-from syncd.errors import SyncdError
+from syncd.errors import ConfigError, SyncdError
 from syncd.model import FieldMap
 from syncd.store import codec
 from syncd.store.tx import AppState, Tx
@@ -27,16 +28,40 @@ FIELDS: Final = "fields"
 ACCOUNT: Final = "account"
 
 
+def name_account(hub: Hub, app: OpenApp) -> None:
+    """Ask an app which account it is."""
+    assert app.app is not None
+    try:
+        app.account = hub.world.call(app.name, "fingerprint", app.app.fingerprint)
+    except SyncdError as error:
+        hub.fail(app, error)
+
+
+def refuse_twins(hub: Hub, config: Config, states: Mapping[str, AppState]) -> None:
+    """Set aside every open app that is the same as another one of the configuration; one that is paused takes no part.
+
+    Nothing of them is remembered, so that pointing one of them elsewhere needs no approval.
+    """
+    known = [
+        Known(
+            settings=config.app(app.name),
+            spec=app.rule.spec,
+            fingerprint=states[app.name].fingerprint if app.app is None else app.account or None,
+        )
+        for app in hub.apps.values()
+        if not app.paused
+    ]
+    open_apps = {app.name: app for app in hub.apps.values() if app.app is not None and app.error is None}
+    for name, other in (twins_among(known) if open_apps else {}).items():
+        if name in open_apps:
+            hub.fail(open_apps[name], ConfigError(complaint(name, other)))
+
+
 def check_account(hub: Hub, app: OpenApp, state: AppState, settings: AppConfig) -> None:
     """Find out what is another account than before, and which fields are gone; remember both where nothing is."""
     assert app.app is not None
     opened = app.app
-    try:
-        fingerprint = hub.world.call(app.name, "fingerprint", opened.fingerprint)
-    except SyncdError as error:
-        hub.fail(app, error)
-        return
-    app.fingerprint, known_as = names_of(fingerprint, settings.files)
+    app.fingerprint, known_as = names_of(app.account, settings.files)
     if state.fingerprint is not None and state.fingerprint not in known_as:
         app.moved = (
             f"{app.name}: this is another account, file or table than before; nothing is read or written there "

@@ -40,6 +40,8 @@ class OpenApp:
     """When the next of its hints is to be followed, if that is not now."""
     lost: tuple[str, ...] = ()
     """Fields that it offered before and does not any more."""
+    account: str = ""
+    """The account, as the app names it."""
     fingerprint: str = ""
     """The account, as it is remembered."""
     struck: bool = False

@@ -16,7 +16,7 @@ from syncd.connector import App, Connector, Keeper, Opening
 from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
-from syncd.engine.account import check_account
+from syncd.engine.account import check_account, name_account, refuse_twins
 from syncd.engine.first import unseen_of
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.seam import World
@@ -59,6 +59,10 @@ def make_hub(
         if app.error is not None:
             hub.fail(app, app.error)
         elif app.app is not None:
+            name_account(hub, app)
+    refuse_twins(hub, config, states)
+    for app in apps.values():
+        if app.error is None and app.app is not None:
             check_account(hub, app, states[app.name], config.app(app.name))
     return hub
 

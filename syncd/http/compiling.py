@@ -314,6 +314,8 @@ def _spec(
         unique=tuple(claims.get("unique", ())),
         write_batch=_write_batch(batches, LIMITS.filled(values["limits"])["concurrency"]),
         hooking=hooking(values.get("hooks")),
+        names_account=made["account"] is not None,
+        parts=tuple(sorted(made["list"].call.names & settings.keys())),
         network=True,
         quirks=tuple(values["quirks"]),
     )

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from syncd.config import AppConfig, Config
 from syncd.config.settings import hook_address
+from syncd.config.twins import Known, complaint, twins_among
 from syncd.connector import App, Connector, Keeper, Opening
 from syncd.core.fields import field_type
 from syncd.core.match import record_keys
@@ -50,6 +51,8 @@ class Checked:
     findings: list[Finding] = field(default_factory=list)
     spec: Spec | None = None
     """What holds for this very account, where it could be opened."""
+    account: str | None = None
+    """As the app names it; None: it could not be asked."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -121,7 +124,22 @@ def check_all(
             checked.findings += _unheeded_of(app, checked.spec or specs[app.name])
             checked.findings += _hooked(app, specs[app.name], public_url)
             found.apps.append(checked)
+        if not offline:
+            _note_twins(config, specs, found.apps)
     return found
+
+
+def _note_twins(config: Config, specs: Mapping[str, Spec], apps: Sequence[Checked]) -> None:
+    """Say of which apps a sync would touch neither, as they are one account, file or table."""
+    known = [
+        Known(settings=config.app(each.name), spec=each.spec or specs[each.name], fingerprint=each.account)
+        for each in apps
+    ]
+    twins = twins_among(known)
+    for checked in apps:
+        if (other := twins.get(checked.name)) is not None:
+            checked.findings.append(Finding(level="error", message=complaint(checked.name, other)))
+            checked.code, checked.word = 2, "wrong configuration"
 
 
 def _offline(config: Config, app: AppConfig, fields: Mapping[str, FieldMap]) -> Checked:
@@ -135,7 +153,7 @@ def _online(config: Config, app: AppConfig, connector: Connector, store: Store |
     opened: App | None = None
     try:
         opened = connector.open(opening(config, app, keeper))
-        checked.spec = opened.spec
+        checked.spec, checked.account = opened.spec, opened.fingerprint()
         checked.findings += opened.check()
         told = offered.findings(config, app, opened)
         better = {finding.field for finding in told}
