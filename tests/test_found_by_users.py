@@ -266,3 +266,31 @@ def test_two_tables_of_one_database_are_two_apps(tmp_path: Path) -> None:
     del hub.apps["again"]
     hub.configure()
     assert ONE not in hub.run("check").err
+
+
+# -- what is held is seen
+
+
+def test_status_says_what_is_held_and_an_older_number_approves_it(hub: Hub) -> None:
+    assert hub.json("status")["held"] == []
+    hub.write("crm", [*hub.rows("crm").values(), *(person(number) for number in range(6, 40))])
+    first = hub.json("sync", code=4)["run"]
+    second = hub.json("sync", code=4)["run"]
+    assert second > first
+    doc = hub.json("status")
+    assert doc["held"] == hub.json("inbox", "list")["held"]
+    assert [each["run"] for each in doc["held"]] == [second]
+    assert f"held: run {second}, news 34 creates (limit " in hub.run("status").out
+    assert f": syncd approve {second} -c syncd.yaml\n" in hub.run("status").out
+    hub.json("approve", str(first))
+    assert hub.json("sync")["apps"]["news"]["created"] == 34
+    assert hub.json("status")["held"] == []
+
+
+def test_what_is_held_is_seen_where_another_app_is_out_of_reach(hub: Hub) -> None:
+    flags = odd(hub, "shop", [])
+    hub.json("sync", "--approve")
+    (flags / "read").write_text("AccessError", "utf-8")
+    hub.write("crm", [*hub.rows("crm").values(), *(person(number) for number in range(6, 40))])
+    run = hub.json("sync", code=5)["run"]
+    assert [each["run"] for each in hub.json("status")["held"]] == [run]

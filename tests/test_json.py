@@ -100,7 +100,7 @@ def test_every_command_has_its_document() -> None:
 
 def test_a_document_that_is_another_one_is_noticed() -> None:
     """The reader below would be worth nothing if it let a key pass that nobody has described, or another type."""
-    doc: dict[str, Any] = {"contacts": 1, "inbox": 0, "apps": {}}
+    doc: dict[str, Any] = {"contacts": 1, "inbox": 0, "held": [], "apps": {}}
     daemon: dict[str, Any] = {"on_duty": None, "age_seconds": None, "standing_by": []}
     msgspec.convert({**doc, "daemon": daemon}, Status)
     for wrong in (doc, {**doc, "daemon": daemon, "more": 1}, {**doc, "daemon": daemon, "inbox": "0"}):

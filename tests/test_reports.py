@@ -55,7 +55,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Hub:
 
 def test_status_counts_every_state(hub: Hub) -> None:
     doc = hub.json("status")
-    assert set(doc) == {"contacts", "inbox", "apps", "daemon"}
+    assert set(doc) == {"contacts", "inbox", "held", "apps", "daemon"}
     assert all(set(app) == STATUS for app in doc["apps"].values())
     crm, books, news = (doc["apps"][name] for name in ("crm", "books", "news"))
     assert (crm["linked"], crm["parked"], crm["conflicts"]) == (8, 1, 1)  # the ragged row; p2

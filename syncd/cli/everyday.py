@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncd.cli import show
 from syncd.cli.clock import now_ms
 from syncd.cli.opening import leased, opened
-from syncd.cli.telling import tell, unreadable_consents
+from syncd.cli.telling import held_word, next_command, tell, unreadable_consents
 
 if TYPE_CHECKING:
     from syncd.core.rules import Rules
@@ -48,7 +48,7 @@ def status(*, alive: bool, config: Path | None, as_json: bool) -> int:
     if as_json:
         show.document(found.doc())
     else:
-        _tell_status(found)
+        _tell_status(found, config)
     return 0
 
 
@@ -109,8 +109,12 @@ def _hooks(app: str, hooks: HooksStatus) -> str:
     return f"{app}: {came}{waiting}{missed}{silent}"
 
 
-def _tell_status(found: Status) -> None:
+def _tell_status(found: Status, file: Path | None) -> None:
     show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
+    if found.held is not None:
+        number = found.held["run"]
+        what = ", ".join(f"{held_word(each)} (limit {each['limit']})" for each in found.held["held"])
+        show.line(f"held: run {number}, {what}: {next_command(f'approve {number}', file)}")
     if found.daemon.age_seconds is not None:
         who, age = found.daemon.on_duty or "run", show.age(found.daemon.age_seconds)
         show.line(show.plain(f"daemon: {who}, last heard of {age} ago"))

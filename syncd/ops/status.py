@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact
+from syncd.ops.inbox import held_run
 from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
@@ -86,6 +87,8 @@ class Status:
     inbox: int
     apps: list[AppStatus]
     daemon: DaemonStatus
+    held: dict[str, Any] | None = None
+    """The newest run, if it waits for an approval (`inbox.held_run`)."""
 
     def doc(self) -> dict[str, Any]:
         """Make the document that `syncd status --json` prints."""
@@ -97,7 +100,14 @@ class Status:
                     apps[app.name][name] = count
             if app.hooks is not None:
                 apps[app.name]["hooks"] = asdict(app.hooks)
-        return {"contacts": self.contacts, "inbox": self.inbox, "apps": apps, "daemon": asdict(self.daemon)}
+        held = [self.held] if self.held else []
+        return {
+            "contacts": self.contacts,
+            "inbox": self.inbox,
+            "held": held,
+            "apps": apps,
+            "daemon": asdict(self.daemon),
+        }
 
 
 def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Collection[str] = frozenset()) -> Status:
@@ -108,7 +118,7 @@ def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Coll
     for app in apps:
         if app.name in hooked and app.name in states:
             app.hooks = _hooks(tx, states[app.name].id, now_ms)
-    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps, daemon=_daemon(tx, now_ms))
+    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps, daemon=_daemon(tx, now_ms), held=held_run(tx))
 
 
 def _daemon(tx: Tx, now_ms: int) -> DaemonStatus:

@@ -45,11 +45,20 @@ class Daemon(Doc):
     standing_by: Annotated[list[str], says("daemons that wait for its end")]
 
 
+class HeldRun(Doc):
+    """A run that waits for an approval."""
+
+    run: Annotated[int, says("its number, for `syncd approve`")]
+    since: Annotated[str, says("since when")]
+    held: Annotated[list[Held], says("what guards held")]
+
+
 class Status(Doc):
     """How everything does."""
 
     contacts: Annotated[int, says("how many there are")]
     inbox: Annotated[int, says("open cases")]
+    held: Annotated[list[HeldRun], says("the newest run, if it waits for an approval")]
     apps: Annotated[dict[str, AppStatus], says("app -> how it does")]
     daemon: Annotated[Daemon, says("the daemon of this store")]
 
@@ -130,14 +139,6 @@ class Case(Doc):
     field: Annotated[str | None, says("of which field")]
     since: Annotated[str, says("since when")]
     reason: Annotated[str | None, says("why, for people")]
-
-
-class HeldRun(Doc):
-    """A run that waits for an approval."""
-
-    run: Annotated[int, says("its number, for `syncd approve`")]
-    since: Annotated[str, says("since when")]
-    held: Annotated[list[Held], says("what guards held")]
 
 
 class Inbox(Doc):
