@@ -294,3 +294,22 @@ def test_what_is_held_is_seen_where_another_app_is_out_of_reach(hub: Hub) -> Non
     hub.write("crm", [*hub.rows("crm").values(), *(person(number) for number in range(6, 40))])
     run = hub.json("sync", code=5)["run"]
     assert [each["run"] for each in hub.json("status")["held"]] == [run]
+
+
+# -- a store that cannot be made
+
+
+def test_check_says_that_a_store_cannot_be_made(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1)])
+    (tmp_path / "file").write_text("")
+    for place in ("/proc/x/syncd.db", str(tmp_path / "file" / "syncd.db")):
+        hub.store = f"sqlite:///{place}"
+        hub.configure()
+        said = hub.run("check")
+        assert said.code == 2
+        assert "the store cannot be made here" in said.err
+    hub.store = "sqlite:///new/syncd.db"
+    hub.configure()
+    assert hub.run("check").code == 0
+    assert {each.name for each in tmp_path.iterdir()} == {"crm.csv", "file", "syncd.yaml"}

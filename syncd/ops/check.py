@@ -352,11 +352,12 @@ def _open_store(config: Config, found: Found) -> Store | None:
 
 
 def _not_writable(folder: Path) -> str | None:
-    import os
+    """Say why no store can be made in a folder; None if one can. Tried out: rights alone do not tell (/proc, root)."""
+    from tempfile import TemporaryDirectory
 
     there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
-    if os.access(there, os.W_OK | os.X_OK):
-        return None
-    return (
-        f"{there}: the store cannot be made here; make the folder writable for this user, or name another in `store:`"
-    )
+    try:
+        with TemporaryDirectory(prefix=".syncd-check-", dir=there):
+            return None
+    except OSError:
+        return f"{there}: the store cannot be made here; make the folder writable for this user, or name another in `store:`"
