@@ -190,10 +190,10 @@ def _spelled(said: Said, date: str) -> bytes:
 
 
 @contextlib.contextmanager
-def serving(sandbox: Sandbox) -> Iterator[Server]:
-    """Run a sandbox on a free port of 127.0.0.1 while the block runs."""
+def serving(sandbox: Sandbox, port: int = 0) -> Iterator[Server]:
+    """Run a sandbox on a port of 127.0.0.1 while the block runs; on a free one if none is named. Raises OSError."""
     server = Server(sandbox)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         server.port = listener.getsockname()[1]
         thread = threading.Thread(target=server.serve, args=(listener,), daemon=True)
         thread.start()
