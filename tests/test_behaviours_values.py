@@ -121,7 +121,7 @@ def test_behaviour_11_the_loser_is_kept_and_can_win(tmp_path: Path, together: bo
     entry = next(
         e for e in story.ask(lambda tx: tx.journal_entries([contact], None, None))[contact] if e.kind == "lost"
     )
-    assert (entry.app, entry.reason) == (story.ask(lambda tx: tx.apps()["desk"].id), "owned by this app")
+    assert (entry.app, entry.reason) == (story.ask(lambda tx: tx.apps()["desk"].id), "what its owner says")
 
     story.undo(run=outcome.doc["run"], loser=True)
     assert companies(story, "bob@x.org") == dict.fromkeys(TRIO, "Wrong")

@@ -298,7 +298,7 @@ def test_a_blank_that_lost_is_no_loss() -> None:
 
 
 def test_an_owner_says_why() -> None:
-    owned = "owned by this app"
+    owned = "what its owner says"
     golden = incumbent("g", "g", Stamp(9, 0, 1), 9)
     assert told("owner", golden, one(1, "x"), one(7, "y")) == ("x", owned, {(7, owned)})
     nobody = told("owner", golden, one(7, "y", hi=1), shown=False)
@@ -313,7 +313,7 @@ def test_what_an_operator_decided_stands_until_an_owner_changes_it() -> None:
     golden = incumbent("g", "g", Stamp(OPERATOR, 5, 5), 9)
     assert told("owner", golden, one(7, "y")) == (None, "decided by an operator", {(7, "decided by an operator")})
     later_owner = one(2, "x", lo=6, hi=9)
-    assert told("owner", golden, later_owner, one(7, "y")) == ("x", "owned by this app", {(7, "owned by this app")})
+    assert told("owner", golden, later_owner, one(7, "y")) == ("x", "what its owner says", {(7, "what its owner says")})
     earlier = one(2, "x", lo=1, hi=4)
     assert told("owner", golden, earlier) == (None, "decided by an operator", {(2, "decided by an operator")})
 

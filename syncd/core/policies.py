@@ -125,12 +125,12 @@ def owner(atom: Atom, golden: Candidate | None, candidates: Sequence[Candidate],
         owners = [c for c in candidates if c.app in atom.rule.apps]
         verdict = latest(atom, golden, owners, standing) if owners else None
         best = golden if verdict is None or verdict.winner is None else verdict.winner
-        return _verdict(golden, best, candidates, "decided by an operator" if best is golden else "owned by this app")
+        return _verdict(golden, best, candidates, "decided by an operator" if best is golden else "what its owner says")
     for app in atom.rule.apps:
         cleared = next((c for c in candidates if c.app == app and c.key is None), None)
         best_shown = standing.get(app) or cleared
         if best_shown is not None:
-            return _verdict(golden, best_shown, candidates, "owned by this app")
+            return _verdict(golden, best_shown, candidates, "what its owner says")
     return latest(atom, golden, candidates, standing)
 
 

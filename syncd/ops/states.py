@@ -9,7 +9,7 @@ from syncd.core.plan import why_not_created
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Link
 
-REMOVED: Final = "somebody removed it there; not created again by itself"
+REMOVED: Final = "it was removed there; not created again by itself"
 UNDECIDED: Final = "whose record it is waits for a decision in the inbox"
 NO_CREATE: Final = "nothing is created there: writes.create is false, or the app cannot"
 
