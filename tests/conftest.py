@@ -3,7 +3,13 @@
 `books` (a Tryton without parties), `directory` (an empty branch of a slapd).
 """
 
+import signal
+
 import pytest
+
+# What a shell starts in the background is deaf to Ctrl-C, and so would be whatever is started here.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest.register_assert_rewrite("syncd.kit")  # its checks are tests as well: what differs is shown
 pytest_plugins = (

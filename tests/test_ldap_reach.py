@@ -84,7 +84,8 @@ def test_what_is_no_directory_is_out_of_reach_and_not_quoted(answer: bytes) -> N
         url = f"ldap://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(TransientError) as raised:
             connect({"url": url, "base": SUFFIX, "starttls": False})
-    thread.join(10)
+        server.shutdown(socket.SHUT_RDWR)  # nobody connects a second time
+        thread.join(10)
     assert "ada@" not in str(raised.value)
 
 

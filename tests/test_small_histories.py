@@ -15,7 +15,7 @@ PARTS = {"exact": 1, "vague": 5}
 def test_no_single_deviation_breaks_an_invariant(kind: str, name: str) -> None:
     found = search(name, WORLDS[kind, name], 1, parts=PARTS[kind])
     assert not [(str(played.violations[0]), played.scenario.doc()) for played in found.failed]
-    assert found.histories > 1000 // PARTS[kind]
+    assert found.histories > 900 // PARTS[kind]
 
 
 @pytest.mark.parametrize("name", ["one side", "linked and a tombstone"])
