@@ -66,6 +66,17 @@ def people(server: Server) -> dict[str, dict[str, Any]]:
     }
 
 
+def meanwhile(server: Server, changes: dict[str, Any]) -> None:
+    """Let somebody edit the first record right behind our first batch of writes."""
+
+    def editing(asked: Asked, said: Said) -> Said:
+        if asked.path.endswith("batch") and said.status == 200 and len(account(server).contacts) == 100:
+            account(server).edit(next(iter(account(server).contacts)), changes)
+        return said
+
+    server.after = editing
+
+
 def up(count: int, size: int) -> int:
     return -(-count // size)
 
@@ -118,12 +129,7 @@ def test_who_is_deleted_while_everybody_is_listed_is_noticed_by_the_next_sync(pa
 def test_an_edit_between_few_writes_of_ours_is_heard_by_the_next_sync(pair: Pair) -> None:
     pair.fill(300)
 
-    def editing(asked: Asked, said: Said) -> Said:
-        if asked.path.endswith("batch") and said.status == 200 and len(account(pair.b).contacts) == 100:
-            account(pair.b).edit(next(iter(account(pair.b).contacts)), {"job_title": "Typed meanwhile"})
-        return said
-
-    pair.b.after = editing
+    meanwhile(pair.b, {"job_title": "Typed meanwhile"})
     pair.sync()
     pair.sync()
 
@@ -133,12 +139,7 @@ def test_an_edit_between_few_writes_of_ours_is_heard_by_the_next_sync(pair: Pair
 def test_an_edit_between_very_many_writes_of_ours_is_heard_by_the_sweep(pair: Pair) -> None:
     pair.fill(1200)
 
-    def editing(asked: Asked, said: Said) -> Said:
-        if asked.path.endswith("batch") and said.status == 200 and len(account(pair.b).contacts) == 100:
-            account(pair.b).edit(next(iter(account(pair.b).contacts)), {"job_title": "Typed meanwhile"})
-        return said
-
-    pair.b.after = editing
+    meanwhile(pair.b, {"job_title": "Typed meanwhile"})
     pair.sync()
     assert pair.sync() == (1, 1), "its own writes are not read again, and so it sees no edit among them"
     pair.hub.json("resync", "--app", "b")
@@ -164,12 +165,7 @@ def test_where_consent_is_told_everything_is_read_again(tmp_path: Path) -> None:
         )
         hub.csv("a", [row(number) for number in range(1200)])
 
-        def opting_out(asked: Asked, said: Said) -> Said:
-            if asked.path.endswith("batch") and said.status == 200 and len(account(server).contacts) == 100:
-                account(server).edit(next(iter(account(server).contacts)), {"custom": {"mail": "no"}})
-            return said
-
-        server.after = opting_out
+        meanwhile(server, {"custom": {"mail": "no"}})
         hub.json("sync", "--approve")
         hub.run("sync")
     assert sum(each["email_consent"] == "opted_out" for each in hub.rows("a").values()) == 1

@@ -136,7 +136,7 @@ class AppWorld(ABC):
 
     def samples(self) -> list[Path]:
         """List the files of sample answers beside the connector; only where answers come over a wire of ours."""
-        raise NotImplementedError
+        raise AssertionError("asked of a world without sample answers")
 
     def can(self, what: str) -> bool:
         """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `opt_out`)."""
