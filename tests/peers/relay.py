@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Final
+
+LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 class Door(socketserver.ThreadingTCPServer):
@@ -23,7 +27,7 @@ class Door(socketserver.ThreadingTCPServer):
         self.inside: set[socket.socket] = set()
         self.is_open = True
         self.passing: Callable[[bytes], None] = lambda data: None
-        """Called with what is about to be handed on to the server."""
+        """Called with what is about to be handed on to the server; a request of HTTP is handed on in one piece."""
 
     def shut(self) -> None:
         """Refuse whoever comes, and send away who is inside."""
@@ -51,11 +55,24 @@ class _Handler(socketserver.BaseRequestHandler):
 
 def _copy(source: socket.socket, target: socket.socket, passing: Callable[[bytes], None] | None = None) -> None:
     with contextlib.suppress(OSError):
+        held = b""
         while data := source.recv(65536):
+            held += data
             if passing is not None:
-                passing(data)
-            target.sendall(data)
+                if _is_begun(held):
+                    continue
+                passing(held)
+            target.sendall(held)
+            held = b""
+        target.sendall(held)
         target.shutdown(socket.SHUT_WR)
+
+
+def _is_begun(data: bytes) -> bool:
+    """Tell whether more of a request belongs to this. A Tryton that waits for a body serves nobody else meanwhile."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = LENGTH.search(head) if b" HTTP/1." in head else None
+    return length is not None and len(body) < int(length[1])
 
 
 @contextlib.contextmanager
