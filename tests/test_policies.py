@@ -287,7 +287,7 @@ def test_latest_says_why() -> None:
     assert told("latest", None, one(2, "y"), one(1, "x")) == ("x", order, {(2, order)})
     late = "later than the other app's value"
     assert told("latest", None, one(1, "x", hi=5), one(2, "y", lo=5, hi=9)) == ("y", late, {(1, late)})
-    assumed = "its country was assumed (region); the other app's is written"
+    assumed = "its country is not written; the other app's is"
     parts = one(1, "x", certainty="assumed"), one(2, "y", certainty="written")
     assert told("latest", None, *parts) == ("y", assumed, {(1, assumed)})
     assert told("latest", None, *parts, one(3, "z")) == ("y", order, {(1, assumed), (3, order)})

@@ -3,8 +3,9 @@
 Must not know people or apps; an app's region comes as an option. Hard rule: nothing is guessed. A number is completed
 only with the region that was configured; a short code, a local number or an ambiguous one stays as it was typed.
 
-A number is taken as the country's numbering plan parses it, whether or not it has been assigned to anybody (the
-plan's `is_valid` lags behind reality; quality is a report's business).
+A number whose country is written is taken as that country's numbering plan parses it, whether or not it has been assigned
+to anybody (the plan's `is_valid` lags behind reality). One whose country is assumed is completed only if it is valid there,
+or as long as that country's numbers are (`_NATIONAL`): else the assumption is what is wrong.
 """
 
 from __future__ import annotations
@@ -100,17 +101,24 @@ def parse_phone(raw: Raw, *, region: str | None = None) -> str | Invalid | None:
 
 
 def phone_certainty(raw: Raw, *, region: str | None = None) -> Certainty:
-    """Say whether a number was written with its country (+ or 00), or has it from `region`."""
-    import phonenumbers as library
-
+    """Say whether a number was written with its country (+ or 00), or has it, or would have it, from `region`."""
     value, text = parse_phone(raw, region=region), read_line(raw)
-    if not isinstance(text, str) or not isinstance(value, str) or value[0] != "+":
+    if not isinstance(text, str) or not isinstance(value, str):
         return "plain"
+    if value[0] != "+":
+        return "plain" if region is None else "assumed"
     text = _in_ascii(text)
     if "+" in text:
         return "written"
+    return "assumed" if _is_assumed(text, region) else "written"
+
+
+def _is_assumed(text: str, region: str | None) -> bool:
+    """Tell whether a number without a plus has its country from `region`: no prefix for calls abroad (00) stands before it."""
+    import phonenumbers as library
+
     source = library.parse(text, region, keep_raw_input=True).country_code_source
-    return "written" if source == library.CountryCodeSource.FROM_NUMBER_WITH_IDD else "assumed"
+    return bool(source != library.CountryCodeSource.FROM_NUMBER_WITH_IDD)
 
 
 def is_abroad(country: str, region: str) -> bool:
@@ -200,6 +208,8 @@ def _ask(text: str, region: str | None) -> str | Invalid | None:
         return None
     if library.is_alpha_number(text) and not _is_vanity(number):
         return MORE
+    if library.is_alpha_number(text) and "+" not in text and _lacks_trunk(text, region, number):
+        return None  # letters of some other country's service, as likely as not
     extension = number.extension or ""
     if len(extension) > EXTENSION_DIGITS_MAX:
         return SEVERAL
@@ -212,6 +222,12 @@ def _is_uncertain(text: str, region: str, number: PhoneNumber) -> bool:
     import phonenumbers as library
 
     if library.is_possible_number_with_reason(number) != library.ValidationResult.IS_POSSIBLE:
+        return True
+    if (
+        _is_assumed(text, region)
+        and not library.is_valid_number(number)
+        and _quick(_split_extension(text)[0], region) is None
+    ):
         return True
     digits = library.normalize_digits_only(text)
     if digits == str(number.national_number):  # no trunk prefix
@@ -226,6 +242,15 @@ def _is_uncertain(text: str, region: str, number: PhoneNumber) -> bool:
     except library.NumberParseException:
         return False
     return library.is_valid_number(other) and library.is_number_match(number, other) != library.MatchType.EXACT_MATCH
+
+
+def _lacks_trunk(text: str, region: str | None, number: PhoneNumber) -> bool:
+    """Tell whether a national number was typed without the prefix that its country has for them (North America aside)."""
+    import phonenumbers as library
+
+    digits = _UNDIALLED.sub("", text.upper().translate(_KEYPAD))
+    prefix = library.ndd_prefix_for_region(region, True) if region is not None else None
+    return bool(prefix) and number.country_code != 1 and digits == str(number.national_number)
 
 
 def _is_vanity(number: PhoneNumber) -> bool:

@@ -17,7 +17,7 @@ from syncd.core.values import Certainty
 from syncd.model import OPERATOR, Value
 
 ASK: Final = "apps disagree; a person decides"
-ASSUMED: Final = "its country was assumed (region); the other app's is written"
+ASSUMED: Final = "its country is not written; the other app's is"
 NEVER: Final = Stamp(NOBODY, 0, 0)
 
 
