@@ -94,7 +94,7 @@ def leaves(group: Any, before: str = "") -> Iterator[str]:
 
 
 def test_every_command_has_its_document() -> None:
-    names = {name.removesuffix(" --alive") for name in DOCUMENTS}
+    names = {name.partition(" --")[0] for name in DOCUMENTS}
     assert set(leaves(typer.main.get_command(commands()))) == names | WITHOUT.keys()
 
 
@@ -150,6 +150,7 @@ def _first_days(scribe: Scribe) -> None:
     scribe.run("sync", code=4)
     assert scribe.run("status")["apps"]["news"]["unreadable"] == 1
     scribe.run("status", "--alive", code=3)
+    scribe.run("status", "--list", "parked")
     scribe.run("explain", "p1@example.com")
     scribe.run("explain", "p5@example.com")
     scribe.run("pause", "news")

@@ -79,6 +79,35 @@ def test_status_for_people_gives_the_reasons(hub: Hub) -> None:
     assert "books: 3 excluded: nothing is created there" in said.out
 
 
+@pytest.mark.parametrize(
+    ("state", "app", "records"),
+    [
+        ("parked", None, {("crm", "99", None), ("books", "6", "c7")}),
+        ("parked", "crm", {("crm", "99", None)}),
+        ("conflict", "crm", {("crm", "2", "c2")}),
+        ("excluded", "books", {("books", None, "c4"), ("books", None, "c5"), ("books", None, "c6")}),
+        ("failed", None, set()),
+    ],
+)
+def test_status_lists_the_records_behind_a_number(
+    hub: Hub, state: str, app: str | None, records: set[tuple[str, str | None, str | None]]
+) -> None:
+    """A user saw "parked: 1" and could not find out which one."""
+    only = () if app is None else ("--app", app)
+    found = hub.json("status", "--list", state, *only)["records"]
+    assert {(each["app"], each["record"], each["contact"]) for each in found} == records
+    assert all(each["why"] for each in found)
+    said = hub.run("status", "--list", state, *only).out
+    assert all((record or contact or "") in said for _, record, contact in records)
+    assert (said == f"{state}: none\n") == (not records)
+
+
+def test_a_state_that_there_is_not_is_told_with_the_choices(hub: Hub) -> None:
+    said = hub.run("status", "--list", "parkd")
+    assert (said.code, 'no state "parkd", did you mean "parked"?' in said.err) == (2, True), said.err
+    assert hub.run("status", "--app", "crm").code == 2
+
+
 def states(hub: Hub, key: str) -> dict[str, str]:
     return {app: record["state"] for app, record in hub.json("explain", key)["records"].items()}
 

@@ -132,7 +132,9 @@ def _tell_status(found: Status, file: Path | None) -> None:
             show.line(f"{app.name}: {count} excluded: {reason}")
         if app.unreadable:
             records = "1 record has a cell" if app.unreadable == 1 else f"{app.unreadable} records have a cell"
-            show.line(f"{app.name}: {records} that cannot be read; it stays there and goes nowhere (explain names it)")
+            show.line(
+                f"{app.name}: {records} that cannot be read; it stays there and goes nowhere (status --list unreadable)"
+            )
         if app.unreadable_consents:
             show.line(unreadable_consents(app.name, app.unreadable_consents))
         if app.hooks is not None:

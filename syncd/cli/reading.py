@@ -13,8 +13,11 @@ from syncd.cli.opening import opened
 from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
 from syncd.cli.telling import held_word, next_command
 from syncd.cli.writing import Contact, Field, Run, inbox_resolve
+from syncd.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from syncd.engine.runs import Session
     from syncd.ops.history import Run as HistoryRun
 
@@ -32,12 +35,46 @@ def status(
     alive: Annotated[
         bool, typer.Option("--alive", help="Only say whether the daemon is alive; exit 3 if not.")
     ] = False,
+    state: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="STATE",
+            help="Which records these are, and why: parked, unreadable, pending, excluded, failed or conflict.",
+        ),
+    ] = None,
+    app: Annotated[str | None, typer.Option("--app", metavar="A", help="With --list: only this app.")] = None,
     config: ConfigFile = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
     """Say per app what is linked, in sync, pending, parked, excluded, failed or in conflict."""
-    return everyday.status(alive=alive, config=config, as_json=as_json)
+    if state is None and app is None:
+        return everyday.status(alive=alive, config=config, as_json=as_json)
+    if state is None or alive:
+        raise ConfigError("--app goes with --list, and --alive goes alone")
+    return _list(state, app, config, as_json=as_json)
+
+
+def _list(state: str, app: str | None, config: Path | None, *, as_json: bool) -> int:
+    """List the records that are in a state."""
+    from syncd.ops.listed import WORDS, listed
+
+    known([state], WORDS, "state")
+    with opened(config) as session:
+        names = [each.name for each in session.config.apps]
+        known([app] if app else None, names, "app")
+        chosen, rules = [app] if app else names, everyday.rules_of(session)
+        found = session.store.read(lambda tx: list(listed(tx, state, chosen, rules)))
+    if as_json:
+        show.document({"records": [each.doc() for each in found]})
+    elif found:
+        show.table(
+            ["app", "record", "contact", "why"], [[e.app, e.record or "-", e.contact or "-", e.why] for e in found]
+        )
+    else:
+        show.line(f"{state}: none")
+    return 0
 
 
 def explain(

@@ -87,6 +87,8 @@ def tell_errors(outcome: Outcome) -> None:
         for record, why in rows:
             place = record if record.startswith("line:") else "a record"  # a key may be somebody's address
             show.complain(f"{app}: {place} is set aside: {why}")
+    if outcome.parked:
+        show.hint("syncd status --list parked names them")
     for app, why in outcome.errors.items():
         show.complain(why if why.startswith(f"{app}:") else f"{app}: {why}")
 

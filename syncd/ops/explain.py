@@ -165,8 +165,7 @@ def _view(
     wanted: frozenset[str] | None,
 ) -> AppView:
     mark = tx.marks(rule.index, [link.id]).get(link.id) if link is not None else None
-    shown = {} if link is None else {**link.base, **(link.seen.fields if link.seen else {})}
-    fields = {name: raw for name, raw in sorted(shown.items()) if wanted is None or name in wanted}
+    fields = {name: raw for name, raw in shown_fields(link).items() if wanted is None or name in wanted}
     return AppView(
         name=rule.name,
         id=link.id if link is not None else None,
@@ -176,6 +175,16 @@ def _view(
         unreadable=_unreadable(fields, rule),
         own=_own(contact, link, fields, rule, rules) if link is not None and link.acks else {},
     )
+
+
+def shown_fields(link: Link | None) -> dict[str, Raw]:
+    """Give what an app showed last of a record, by name."""
+    return {} if link is None else dict(sorted({**link.base, **(link.seen.fields if link.seen else {})}.items()))
+
+
+def unreadable_cells(link: Link, app: AppRule) -> dict[str, str]:
+    """Name the cells of a record that hold no value of their type, and why."""
+    return _unreadable(shown_fields(link), app)
 
 
 def _unreadable(fields: Mapping[str, Raw], app: AppRule) -> dict[str, str]:

@@ -180,7 +180,7 @@ def _conflicts(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> set[int
     linked = select(s.record.c.contact).where(s.record.c.app == rule.index, s.record.c.contact.is_not(None))
     conflicts = {
         contact.id
-        for contact in _contacts(tx, s.contact.c.held == 1, s.contact.c.id.in_(linked))
+        for contact in every_contact(tx, s.contact.c.held == 1, s.contact.c.id.in_(linked))
         if conflicts_in(contact, rule, rules)
     }
     found.conflicts = len(conflicts)
@@ -206,7 +206,7 @@ def _pending_linked(tx: Tx, app: int, odd: set[int]) -> int:
 def _without_record(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> None:
     """Say of every contact without a record here whether that is meant, and why."""
     linked = select(s.record.c.contact).where(s.record.c.app == rule.index, s.record.c.contact == s.contact.c.id)
-    for contact in _contacts(tx, ~sa.exists(linked)):
+    for contact in every_contact(tx, ~sa.exists(linked)):
         if rule.index in contact.refused:
             found.failed += 1
             continue
@@ -216,7 +216,7 @@ def _without_record(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> No
             found.reasons[reason] += 1
 
 
-def _contacts(tx: Tx, *where: sa.ColumnElement[bool]) -> Iterator[Contact]:
+def every_contact(tx: Tx, *where: sa.ColumnElement[bool]) -> Iterator[Contact]:
     """Load contacts page by page, in order of number."""
     c, after = s.contact.c, 0
     while True:

@@ -22,7 +22,7 @@ from syncd.cli.documents.around import (
     Upgraded,
 )
 from syncd.cli.documents.base import Doc
-from syncd.cli.documents.looking import Alive, Explained, History, Inbox, Resolved, ShownCase, Status
+from syncd.cli.documents.looking import Alive, Explained, History, Inbox, Resolved, ShownCase, Status, StatusList
 from syncd.cli.documents.runs import Approved, Paused, Plan, Run
 
 DOCUMENTS: Final[dict[str, type[Doc]]] = {
@@ -50,6 +50,7 @@ DOCUMENTS: Final[dict[str, type[Doc]]] = {
     "run": Stopped,
     "status": Status,
     "status --alive": Alive,
+    "status --list": StatusList,
     "sync": Run,
     "undo": Run,
 }

@@ -63,6 +63,21 @@ class Status(Doc):
     daemon: Annotated[Daemon, says("the daemon of this store")]
 
 
+class ListedRecord(Doc):
+    """A record that is in a state, or a contact that has none in an app."""
+
+    app: Annotated[str, says("in which app")]
+    record: Annotated[str | None, says("its id; null: there is no record")]
+    contact: Annotated[str | None, says("whose it is; null: not decided")]
+    why: Annotated[str, says("the reason, in words")]
+
+
+class StatusList(Doc):
+    """Which records are in a state."""
+
+    records: Annotated[list[ListedRecord], says("by app, in the order of the configuration")]
+
+
 class Alive(Doc):
     """Whether the daemon lives."""
 
