@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from syncd.core import fights
+from syncd.core import fights, names
 from syncd.core.atoms import (
     MISSING,
     agree,
@@ -61,11 +61,15 @@ def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) ->
     work = _Merge(contact, links, rules, now_ms)
     if len(links) == 1 and work.is_new():
         work.adopt(*fresh[0])
+        names.follow(contact, frozenset(), rules)
         return work.merged
+    spoken = names.spoken(contact, rules)
     for link, app in fresh:
         work.collect(link, app)
     for name in sorted(work.found):
         work.merge_atom(rules.atoms[name], [work.found[name][app] for app in sorted(work.found[name])])
+    if names.FULL not in work.moved:
+        work.merged.entries += names.follow(contact, spoken, rules)
     for unheard in work.unheard:
         work.look_at_unheard(*unheard)
     for departure in work.left.values():
@@ -225,6 +229,8 @@ class _Merge:
             merged.conflicts.append(self._conflict(atom, waiting))
             self.moved.add(atom.name)
             return
+        if atom.name == names.FULL and not any(c.has_base for c in candidates):
+            names.withdraw(contact)
         if len(candidates) > 1 and len(atom.fields) > 1:
             complete(candidates, atom, self.rules)
         first = candidates[0].key

@@ -11,11 +11,12 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from syncd.core import names
 from syncd.core.atoms import answered, digest_key, same_raw
 from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
 from syncd.core.rules import AppRule, FieldRule, Rules
-from syncd.core.state import Change, Contact, Intent, Link
+from syncd.core.state import NOBODY, Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
 from syncd.model import OPERATOR, Raw, Value
 
@@ -180,6 +181,8 @@ def _clear(lens: Lens) -> tuple[Raw, str | None]:
 
 def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank: bool) -> str:
     stamp = contact.stamps.get(name)
+    if stamp and stamp.app == NOBODY and name == names.FULL:
+        return names.WHY
     app = rules.app(stamp.app) if stamp else None
     source = app.name if app else "operator" if stamp and stamp.app == OPERATOR else "an app that is gone"
     return f"{'fills a blank' if blank else rule.policy}, from {source}"

@@ -82,5 +82,8 @@ class Rules:
     settling: Mapping[str, FieldRule] = field(default_factory=dict)
     """Fields with a quiet time: a change of theirs waits until nobody has touched the record for that long."""
 
+    joined: bool = False
+    """Full names are made of two names where no app has one of its own (core/names.py)."""
+
     def app(self, index: int) -> AppRule | None:
         return self.apps.get(index)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from syncd.core import names
 from syncd.core.atoms import atom_value, put
 from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
@@ -141,16 +142,18 @@ def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision:
         value = atom_value(contact, atom)
     else:
         raise ConfigError("say whose value it shall be (--app NAME), which (--value TEXT), or --keep")
-    old = atom_value(contact, atom)
+    old, spoken = atom_value(contact, atom), names.spoken(contact, hub.rules)
     if not decision.keep or any(name in contact.golden for name in atom.fields):  # what has no value keeps none
         put(contact, atom, value, Stamp(OPERATOR, now_ms, now_ms))
     for name in atom.fields:
         contact.held.pop(name, None)
+    decided = Entry(
+        kind="value", app=None, record=None, field=atom.name, old=old, new=value, reason="decided by an operator"
+    )
+    followed = names.follow(contact, spoken, hub.rules) if atom.name != names.FULL else []
     tx.save_contacts([contact])
     tx.mark_dirty([contact.id])
-    return [
-        Entry(kind="value", app=None, record=None, field=atom.name, old=old, new=value, reason="decided by an operator")
-    ]
+    return [decided, *followed]
 
 
 def _deletion(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:

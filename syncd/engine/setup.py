@@ -13,6 +13,7 @@ import orjson
 from syncd.config import AppConfig, Config, FieldConfig
 from syncd.config.expressions import predicate
 from syncd.connector import App, Connector, Keeper, Opening
+from syncd.core import names
 from syncd.core.fields import FieldType, field_type
 from syncd.core.rules import EVIDENCE, AppRule, Atom, FieldRule, Rules
 from syncd.core.transforms import Lens, make_lens
@@ -184,6 +185,7 @@ def _rules(
         match=config.match,
         identity=identity,
         settling={name: rule for name, rule in fields.items() if rule.settle_ms},
+        joined=names.joined(apps.values(), atoms, identity),
     )
 
 

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from syncd.core import names
 from syncd.core.atoms import atom_key, atom_value, digest_key, put
 from syncd.core.fields import Invalid
 from syncd.core.rules import Rules
@@ -174,6 +175,7 @@ def _take_back_values(
         if entry.kind in (kind, "undo") and entry.field is not None and entry.field in rules.atoms:
             found.setdefault(entry.field, []).append(entry)
     lines: list[Entry] = []
+    spoken = names.spoken(contact, rules)
     for name in sorted(found):
         group = found[name]
         if not any(e.kind == kind for e in group) or (name in leave and not loser):
@@ -193,7 +195,7 @@ def _take_back_values(
         lines.append(
             Entry(kind="undo", app=None, record=None, field=name, old=now, new=old, reason="undone by an operator")
         )
-    return lines
+    return lines + (names.follow(contact, spoken, rules) if names.FULL not in found else [])
 
 
 def _take_back_writes(

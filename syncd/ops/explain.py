@@ -12,9 +12,10 @@ from syncd.core.atoms import answered, digest_key, value_key
 from syncd.core.consent import IN, word
 from syncd.core.fields import Invalid
 from syncd.core.match import ALIAS, address_hash, key_hash
+from syncd.core.names import FULL, WHY
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.settle import GIVEN_BACK, REFUSED
-from syncd.core.state import Contact, Link
+from syncd.core.state import NOBODY, Contact, Link
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR, Raw
 from syncd.ops.find import Found
@@ -119,7 +120,7 @@ def _field(tx: Tx, contact: Contact, links: Iterable[Link], name: str, rules: Ru
     source = None
     if stamp is not None:
         source = "operator" if stamp.app == OPERATOR else app_names(tx).get(stamp.app)
-    rule = rule_text(name, rules)
+    rule = WHY if name == FULL and stamp is not None and stamp.app == NOBODY else rule_text(name, rules)
     if name in contact.held:
         rule = f"waits for a decision ({contact.held[name]}); {rule}"
     unproven = _unproven(contact, links, name, rules)
