@@ -45,7 +45,8 @@ def ended(words: Sequence[str], *, stdin: bytes, folder: Path, env: Mapping[str,
             [*COMMAND, *words], input=stdin, capture_output=True, cwd=folder, env=env, timeout=seconds, check=False
         )
         return Ended(done.returncode, done.stdout, done.stderr)
-    context = get_context("forkserver")
+    # tests.mutants.judge: a fork of this process, which has the mutant
+    context = get_context("fork" if os.environ.get("COMMANDS_START") == "fork" else "forkserver")
     context.set_forkserver_preload(IMPORTED)
     with tempfile.TemporaryDirectory() as at:
         streams = [Path(at) / name for name in ("in", "out", "err")]

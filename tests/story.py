@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar, cast
 
@@ -27,6 +28,7 @@ from syncd.model import Write
 from syncd.store.codec import Sealer
 from syncd.store.store import Store
 from syncd.store.tx import Tx
+from tests.crash.sweep import in_source
 from tests.story_apps import KINDS, CsvKept, Fields, Kept, MemoryKept, SqlKept
 
 T = TypeVar("T")
@@ -94,8 +96,14 @@ class StoryWorld:
         return hashlib.blake2b(b"%d" % self._clock.draws, digest_size=size).digest()
 
     def _cross(self, moment: Moment) -> None:
+        label = f"{'app' if moment.kind == 'call' else 'store'}.{moment.what}"
+        assert label in boundaries(), f"{label} is no boundary at which anybody has tried to die"
         for hook in [*self._hooks]:
             hook(moment)
+
+
+boundaries: Final = cache(in_source)
+"""What the crash sweep dies at: a story crosses nothing else."""
 
 
 @dataclass(slots=True)

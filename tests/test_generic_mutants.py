@@ -6,35 +6,68 @@ import hashlib
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.mutants import explained, generic, made
+from tests.mutants import explained, generic, made, typed
 from tests.mutants.explained import Reason
 from tests.mutants.made import Change
 
-TESTS = """
-import os, time
-MUTANT = os.environ.get
-def test_quick(): assert MUTANT("MUTANT_UNDER_TEST") != "syncd.core.a.x_one__mutmut_1"
-def test_that_waits_for_ever():
-    while MUTANT("MUTANT_UNDER_TEST") == "syncd.core.a.x_one__mutmut_2": pass
-def test_slow(): assert MUTANT("MUTANT_UNDER_TEST") != "syncd.core.a.x_one__mutmut_3"
+COPY = """
+from mutmut.mutation.trampoline import wrap_in_trampoline as _mutmut_mutated, MutantDict
+mutants_x_one__mutmut: MutantDict = {}
+mutants_x_two__mutmut: MutantDict = {}
+@_mutmut_mutated(mutants_x_one__mutmut)
+def one(number=1): return number
+def x_one__mutmut_orig(number=1): return number
+def x_one__mutmut_1(number=1): return number + 1
+def x_one__mutmut_2(number=1):
+    while True: pass
+def x_one__mutmut_3(number=3): return number
+@_mutmut_mutated(mutants_x_two__mutmut)
+def two(): return [one()]
+def x_two__mutmut_orig(): return [one()]
+def x_two__mutmut_1(): return []
+for mutants, name, count in ((mutants_x_one__mutmut, "x_one", 3), (mutants_x_two__mutmut, "x_two", 1)):
+    for number in ["orig", *range(1, count + 1)]:
+        mutants[f"{'_mutmut_' if number == 'orig' else name + '__mutmut_'}{number}"] = globals()[f"{name}__mutmut_{number}"]
 """
+TESTS = """
+import os
+from copied import one, two
+def test_quick(): assert one() != 2
+def test_slow(): assert one() != 3
+def test_of_nothing(): pass
+def test_elsewhere():
+    child = os.fork()
+    if not child:
+        two()
+        os._exit(0)
+    os.waitpid(child, 0)
+"""
+"""What mutmut makes of a module with two functions; its tests, the last of which reaches them in a process of its own."""
 
 
-def judged(folder: Path, *, seconds: float, minutes: float = 9) -> dict[str, dict[str, str]]:
+def judged(
+    folder: Path, *, seconds: float, minutes: float = 9, measured: bool = True, of_one: Sequence[int] = (1, 2, 3)
+) -> dict[str, dict[str, str]]:
     file = folder / "test_it.py"
     file.write_text(TESTS, "utf-8")
+    (folder / "copied.py").write_text(COPY, "utf-8")
     digest = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
-    took = {"test_it.py::test_quick": 0.1, "test_it.py::test_that_waits_for_ever": 0.2, "test_it.py::test_slow": 9.0}
-    known = {"digest": digest, "functions": ["syncd.core.a.x_one"], "failed": False}
-    lines = [json.dumps({"test": test, "seconds": spent, **known}) for test, spent in took.items()]
-    (folder / "reached.jsonl").write_text("\n".join(lines), "utf-8")
-    names = {f"syncd.core.a.x_one__mutmut_{number}": "d" for number in (1, 2, 3)} | {
-        "syncd.core.a.x_two__mutmut_1": "d"
-    }
+    took = {"test_quick": 0.1, "test_slow": 9.0, "test_of_nothing": 0.0, "test_elsewhere": 0.0}
+    if measured:
+        reach = {test: ["copied.x_one"] if test in ("test_quick", "test_slow") else [] for test in took}
+        known = {"digest": digest, "failed": False}
+        docs = [
+            {"test": f"test_it.py::{test}", "seconds": spent, "functions": reach[test], **known}
+            for test, spent in took.items()
+        ]
+        (folder / "reached.jsonl").write_text("\n".join(map(json.dumps, docs)), "utf-8")
+    names = {f"copied.x_one__mutmut_{number}": "d" for number in of_one} | {"copied.x_two__mutmut_1": "d"}
     asked = {
         "names": names,
         "seconds": seconds,
@@ -52,7 +85,7 @@ def judged(folder: Path, *, seconds: float, minutes: float = 9) -> dict[str, dic
         capture_output=True,
     )
     lines = (folder / "verdicts.jsonl").read_text("utf-8").splitlines()
-    return {doc["name"].removeprefix("syncd.core.a.x_"): doc for doc in map(json.loads, lines)}
+    return {doc["name"].removeprefix("copied.x_"): doc for doc in map(json.loads, lines)}
 
 
 def test_a_mutant_is_killed_or_hangs_or_lives(tmp_path: Path) -> None:
@@ -74,6 +107,39 @@ def test_when_time_is_up_no_other_is_begun(tmp_path: Path) -> None:
     assert judged(tmp_path, seconds=20, minutes=0) == {}
 
 
+def test_what_a_test_reaches_is_measured_also_in_its_processes(tmp_path: Path) -> None:
+    found = judged(tmp_path, seconds=20, measured=False, of_one=())
+    docs = map(json.loads, (tmp_path / "reached.jsonl").read_text("utf-8").splitlines())
+    assert {doc["test"].removeprefix("test_it.py::"): doc["functions"] for doc in docs} == {
+        "test_quick": ["copied.x_one"],
+        "test_slow": ["copied.x_one"],
+        "test_of_nothing": [],
+        "test_elsewhere": ["copied.x_one", "copied.x_two"],
+    }
+    assert found["two__mutmut_1"]["verdict"] == "alive", "a test reaches it, and does not look"
+
+
+def test_what_killed_one_is_asked_first_about_its_siblings(tmp_path: Path) -> None:
+    killed = {"name": "copied.x_one__mutmut_9", "digest": "d", "verdict": "killed", "test": "test_it.py::test_slow"}
+    (tmp_path / "verdicts.jsonl").write_text(json.dumps(killed) + "\n", "utf-8")
+    found = judged(tmp_path, seconds=5, of_one=(1, 3))
+    assert found["one__mutmut_3"]["verdict"] == "killed"
+    assert found["one__mutmut_1"]["verdict"] == "alive", "no time was left for the quick one"
+
+
+ERRORS = [(2, "operator", "of the original"), (4, "operator", "of the original"), (6, "operator", "its own")]
+
+
+def test_the_type_checker_accuses_a_mutant_of_what_is_wrong_in_it_only() -> None:
+    source = "".join(f"def x_one__mutmut_{name}():\n    return 1\n" for name in ("orig", "1", "2", "3"))
+    errors: list[dict[str, Any]] = [
+        {"line": line, "code": code, "message": message, "severity": "error"} for line, code, message in ERRORS
+    ]
+    errors.append({"line": 8, "code": "no-redef", "message": "of the copy", "severity": "error"})
+    errors.append({"line": 8, "code": "operator", "message": "a hint", "severity": "note"})
+    assert typed.accused("syncd/core/a.py", source, errors) == {"syncd.core.a.x_one__mutmut_2"}
+
+
 @pytest.mark.parametrize(
     ("hits", "of", "low", "high"),
     [(0, 0, 0, 100), (0, 10, 0, 27.8), (10, 10, 72.2, 100), (90, 100, 82.6, 94.5), (900, 1000, 88.0, 91.7)],
@@ -83,10 +149,11 @@ def test_the_interval_is_wilsons(hits: int, of: int, low: float, high: float) ->
 
 
 def test_what_is_explained_counts_as_alive_in_the_score() -> None:
-    found = generic.score([{"noticed": 80, "explained": 10}, {"noticed": 10}])
-    assert {name: found[name] for name in ("judged", "noticed", "explained", "alive", "percent")} == {
+    found = generic.score([{"noticed": 80, "refused": 50, "explained": 10}, {"noticed": 10}])
+    assert {name: found[name] for name in ("judged", "noticed", "refused", "explained", "alive", "percent")} == {
         "judged": 100,
         "noticed": 90,
+        "refused": 50,
         "explained": 10,
         "alive": 0,
         "percent": 90.0,

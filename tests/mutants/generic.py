@@ -1,7 +1,8 @@
 """`python -m tests.mutants.generic`: mutmut's mutants of core/ and engine/, all of them or a drawn sample, and the score.
 
-Every mutant is killed by a test, or explained in survivors.yaml, or told of by name with what it changes. A kill stands until the
-function changes (mutants/verdicts.jsonl); what lived is tried again every time, as there may be a test for it now.
+Every mutant is refused by the type checker, or killed by a test, or explained in survivors.yaml, or told of by name with what it
+changes. A kill stands until the function changes (mutants/verdicts.jsonl); what lived is tried again every time, as there may be
+a test for it now.
 """
 
 from __future__ import annotations
@@ -21,14 +22,15 @@ from typing import Any, Final
 
 from tests.mutants import made
 from tests.mutants.explained import Reason, reasons, told
+from tests.mutants.typed import refused
 from tests.sim.commit import commit
 
 VERDICTS: Final = made.COPY / "verdicts.jsonl"
-NOTICED: Final = ("killed", "hung")
+NOTICED: Final = ("killed", "hung", "refused")
 BELIEVE: Final[dict[str, tuple[str, ...]]] = {
     "nothing": (),
-    "kills": NOTICED,
-    "all": (*NOTICED, "alive", "untested"),
+    "kills": ("killed", "hung"),
+    "all": ("killed", "hung", "alive", "untested"),
 }
 """Which verdicts of before stand."""
 SURE: Final = 1.96
@@ -58,10 +60,14 @@ def _read(text: str) -> dict[str, dict[str, Any]]:
 def judged(names: Mapping[str, str], *, seconds: float, minutes: float, believe: str) -> dict[str, dict[str, Any]]:
     """Get the verdict about each of them (name and digest of its function); when time is up, about the first of them."""
     before = known()
-    stands = {
+    stands = {name: {"verdict": "refused"} for name in refused() & names.keys()}
+    stands |= {
         name: before[name]
         for name, digest in names.items()
-        if name in before and before[name]["digest"] == digest and before[name]["verdict"] in BELIEVE[believe]
+        if name not in stands
+        and name in before
+        and before[name]["digest"] == digest
+        and before[name]["verdict"] in BELIEVE[believe]
     }
     left = {name: digest for name, digest in names.items() if name not in stands}
     if not left or minutes <= 0:
@@ -97,6 +103,7 @@ def figures(
                     {"in": f"{change.file}: {change.function}", "was": change.was, "now": change.now, "how": how}
                 )
         files[made.file_of(name)][kind] += 1
+        files[made.file_of(name)]["refused"] += doc["verdict"] == "refused"
     parts = {"all": "", "core": "core/", "engine": "engine/"}
     return {
         "commit": commit(),
@@ -109,14 +116,16 @@ def figures(
 
 
 def score(files: Iterable[Mapping[str, int]]) -> dict[str, Any]:
-    """Sum up some files: how many, how many were noticed, the share of them, and between what the share of all of them lies."""
+    """Sum up some files: how many, how many were noticed (`refused`: by the type checker), the share of them, and between what
+    the share of all of them lies.
+    """
     total: Counter[str] = Counter()
     for counts in files:
         total.update(counts)
-    of = sum(total.values())
+    of = total["noticed"] + total["explained"] + total["alive"]
     low, high = interval(total["noticed"], of)
     share = 100 * total["noticed"] / of if of else 0.0
-    kinds = {kind: total[kind] for kind in ("noticed", "explained", "alive")}
+    kinds = {kind: total[kind] for kind in ("noticed", "refused", "explained", "alive")}
     return {"judged": of, **kinds, "percent": round(share, 1), "low": round(low, 1), "high": round(high, 1)}
 
 

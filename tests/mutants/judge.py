@@ -10,6 +10,7 @@ three times what it took, and a little more; then the mutant hangs, and is notic
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import math
@@ -20,7 +21,10 @@ import signal
 import sys
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -28,14 +32,19 @@ import pytest
 from hypothesis import Phase, settings
 
 from tests.mutants.made import function_of
+from tests.mutants.switch import install, reaching, switch
 
 ROOM_BYTES: Final = 6 * 1024**3
 """A mutant that fills the memory is stopped here."""
+
+MEMORY: Final = Path("/dev/shm")  # nobody guesses the names in it
+"""Folders of tests are in memory where there is such a place: stores wait for no disk."""
 
 settings.register_profile(
     "judge", derandomize=True, database=None, deadline=None, phases=[Phase.explicit, Phase.generate, Phase.target]
 )
 settings.load_profile("judge")
+install()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -57,6 +66,8 @@ class Judge:
         self._minutes: float = asked["minutes"]
         self._reached, self._verdicts = Path(asked["reached"]), Path(asked["verdicts"])
         self._failed: list[str] = []
+        self._sound: dict[str, bool] = {}
+        """Which tests that killed one pass in a fork without any."""
 
     @pytest.hookimpl
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -69,20 +80,57 @@ class Judge:
             raise session.Interrupted("what is broken cannot judge")
         items = {item.nodeid: item for item in session.items}
         reached = self._measured(items)
+        self._warm([item for test, item in items.items() if test in reached])
         by_function: dict[str, list[str]] = {}
-        for test in sorted(reached, key=lambda test: (reached[test]["seconds"], test)):
+        for test in sorted(reached):
             for function in reached[test]["functions"]:
                 by_function.setdefault(function, []).append(test)
+        kills = self._kills()
         begun = time.monotonic()
         with self._verdicts.open("a", encoding="utf-8") as file:
             for name, digest in self._names.items():
                 if time.monotonic() - begun > 60 * self._minutes:
                     break
-                tests = list(self._affordable(by_function.get(function_of(name), ()), reached))
-                verdict = self._tried(name, [items[test] for test in tests], reached)
+                function = function_of(name)
+                before = [kills[function], kills[function.rpartition(".")[0]]]
+                keys = {
+                    test: (*(-each[test] for each in before), reached[test]["seconds"], test)
+                    for test in by_function.get(function, ())
+                }
+                tests = list(self._affordable(sorted(keys, key=keys.__getitem__), reached))
+                verdict = self._tried(name, [items[test] for test in tests if self._sound.get(test, True)], reached)
+                while not self._is_sound(items.get(verdict["test"]), reached):
+                    verdict = self._tried(name, [items[test] for test in tests if self._sound.get(test, True)], reached)
+                for each in before:
+                    each[verdict["test"]] += 1
                 file.write(json.dumps({"name": name, "digest": digest, "tests": len(tests), **verdict}) + "\n")
                 file.flush()
         return True
+
+    def _kills(self) -> dict[str, Counter[str]]:
+        """How often each test killed a mutant of each function, and of each module."""
+        kills: dict[str, Counter[str]] = defaultdict(Counter)
+        for line in self._verdicts.read_text("utf-8").splitlines() if self._verdicts.exists() else ():
+            function, test = function_of((doc := json.loads(line))["name"]), doc["test"]
+            kills[function][test] += 1
+            kills[function.rpartition(".")[0]][test] += 1
+        return kills
+
+    def _warm(self, items: Sequence[pytest.Item]) -> None:
+        """Run a test of each file here once, so that no fork has to import, compile and read again; forget what ours have kept.
+
+        What stays behind is of the sound code, and can only hide a mutant.
+        """
+        firsts = [next(file) for _, file in groupby(items, key=lambda item: item.path)]
+        for item, following in zip(firsts, [*firsts[1:], None], strict=True):
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+        assert not self._failed, f"measured well, and now {self._failed} fails"
+        for name, module in [*sys.modules.items()]:
+            if name.startswith(("syncd.core.", "syncd.engine.")):
+                for kept in vars(module).values():
+                    getattr(kept, "cache_clear", int)()
+        gc.collect()
+        gc.freeze()
 
     def _affordable(self, tests: Sequence[str], reached: Mapping[str, Any]) -> Iterator[str]:
         spent = 0.0
@@ -96,23 +144,34 @@ class Judge:
         if not items:
             return {"verdict": "untested", "test": "", "seconds": 0.0}
 
-        def trial(say: Callable[[str], None]) -> bool:
-            for item, following in zip(items, [*items[1:], None], strict=True):
-                _at_most(3 * reached[item.nodeid]["seconds"] + 2)
-                item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-                if self._failed:
-                    say(self._failed[0])
-                    return False
-            return True
-
         begun = time.monotonic()
-        status, said = _forked(name, trial)
+        status, said = _forked(name, partial(self._passed, items, reached))
         spent = round(time.monotonic() - begun, 2)
         if os.WIFSIGNALED(status):
             hung = os.WTERMSIG(status) in (signal.SIGPROF, signal.SIGALRM)
             return {"verdict": "hung" if hung else "killed", "test": "", "seconds": spent}
         alive = os.waitstatus_to_exitcode(status) == 0
         return {"verdict": "alive" if alive else "killed", "test": said.strip(), "seconds": spent}
+
+    def _passed(self, items: Sequence[pytest.Item], reached: Mapping[str, Any], say: Callable[[str], None]) -> bool:
+        for item, following in zip(items, [*items[1:], None], strict=True):
+            _at_most(3 * reached[item.nodeid]["seconds"] + 2)
+            item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
+            if self._failed:
+                say(self._failed[0])
+                return False
+        return True
+
+    def _is_sound(self, item: pytest.Item | None, reached: Mapping[str, Any]) -> bool:
+        """See, once, that a test which has killed one passes in a fork where there is none; if not, it judges no more."""
+        if item is None:
+            return True
+        if item.nodeid not in self._sound:
+            status, _ = _forked("", partial(self._passed, [item], reached))
+            self._sound[item.nodeid] = status == 0
+            if status:
+                sys.stderr.write(f"{item.nodeid} fails in a fork of sound code: it judges nothing\n")
+        return self._sound[item.nodeid]
 
     def _measured(self, items: Mapping[str, pytest.Item]) -> dict[str, Any]:
         """Which functions each test reaches, and how long it takes; a test is measured again when its file changed. What it did
@@ -123,7 +182,7 @@ class Judge:
         missing = [item for test, item in items.items() if test not in known]
         if missing:
             sys.stderr.write(f"measuring {len(missing)} of {len(items)} tests\n")
-            status, _ = _forked("stats", lambda _: self._measure(missing, digests))
+            status, _ = _forked("", lambda _: self._measure(missing, digests))
             known = self._known(digests)
             assert status == 0, f"measuring ended with {status}, after {len(known)} of {len(items)} tests"
         for test in sorted(known):
@@ -138,15 +197,13 @@ class Judge:
 
     def _measure(self, items: Sequence[pytest.Item], digests: Mapping[str, str]) -> bool:
         """Run tests one by one and write down at once what was found: whoever is stopped goes on there."""
-        from mutmut.state import state
-
-        with self._reached.open("a", encoding="utf-8") as file:
+        with self._reached.open("a", encoding="utf-8") as file, reaching() as reached:
             for item, following in zip(items, [*items[1:], None], strict=True):
-                state()._stats.clear()
+                reached()
                 self._failed.clear()
-                begun = time.process_time()
+                begun = _spent()
                 item.ihook.pytest_runtest_protocol(item=item, nextitem=following)
-                seconds, functions = round(time.process_time() - begun, 4), sorted(state()._stats)
+                seconds, functions = round(_spent() - begun, 4), sorted(reached())
                 doc = {"test": item.nodeid, "digest": digests[item.nodeid], "seconds": seconds, "functions": functions}
                 file.write(json.dumps({**doc, "failed": bool(self._failed)}) + "\n")
                 file.flush()
@@ -155,7 +212,7 @@ class Judge:
 
 def _forked(mutant: str, trial: Callable[[Callable[[str], None]], bool]) -> tuple[int, str]:
     """Run a trial in a fork with that mutant in force; its status, and what it said."""
-    room = tempfile.mkdtemp(prefix="mutant-")
+    room = tempfile.mkdtemp(prefix="mutant-", dir=MEMORY if MEMORY.is_dir() else None)
     out, into = os.pipe()
     child = os.fork()
     if not child:
@@ -177,7 +234,9 @@ def _live_as(mutant: str, trial: Callable[[Callable[[str], None]], bool], room: 
         for number in (0, 1, 2):
             os.dup2(nowhere, number)
         os.environ["PYTEST_DEBUG_TEMPROOT"] = room  # where `tmp_path` of this fork lies
-        os.environ["MUTANT_UNDER_TEST"] = mutant  # what mutmut's trampolines go by
+        os.environ["COMMANDS_START"] = "fork"  # commands of this process, with its mutant, not of one that is sound
+        if mutant:
+            switch(mutant)
         resource.setrlimit(resource.RLIMIT_AS, (ROOM_BYTES, ROOM_BYTES))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         status = 0 if trial(lambda text: _say(into, text)) else 1
@@ -195,6 +254,12 @@ def _at_most(seconds: float) -> None:
     """Stop this process after so many seconds of CPU, or, where it sleeps, after very many by the clock."""
     signal.setitimer(signal.ITIMER_PROF, seconds)
     signal.alarm(math.ceil(60 * seconds))
+
+
+def _spent() -> float:
+    """The CPU of this process and of those that it has seen end."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def _digest(path: Path) -> str:
