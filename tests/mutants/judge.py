@@ -1,6 +1,6 @@
 """A pytest plugin that judges generic mutants: the tests are collected once, and each mutant is tried in a fork of that process.
 
-A mutant gets the tests that reach its function, the fastest first, until one fails or `seconds` of them (CPU, as they take with
+A mutant gets the tests that reach its function until one fails or `seconds` of them (CPU, as they take with
 the sound code) are over: what lives on is counted as alive, so a small number makes the score worse, never better. Which test
 reaches what is measured beforehand, in a fork as well, so that nothing is in a cache when a mutant is tried. One test may take
 three times what it took, and a little more; then the mutant hangs, and is noticed.
@@ -93,11 +93,9 @@ class Judge:
                     break
                 function = function_of(name)
                 before = [kills[function], kills[function.rpartition(".")[0]]]
-                keys = {
-                    test: (*(-each[test] for each in before), reached[test]["seconds"], test)
-                    for test in by_function.get(function, ())
-                }
-                tests = list(self._affordable(sorted(keys, key=keys.__getitem__), reached))
+                able = _mixed(by_function.get(function, ()), reached)
+                able.sort(key=lambda test: [-each[test] for each in before])
+                tests = list(self._affordable(able, reached))
                 verdict = self._tried(name, [items[test] for test in tests if self._sound.get(test, True)], reached)
                 while not self._is_sound(items.get(verdict["test"]), reached):
                     verdict = self._tried(name, [items[test] for test in tests if self._sound.get(test, True)], reached)
@@ -208,6 +206,15 @@ class Judge:
                 file.write(json.dumps({**doc, "failed": bool(self._failed)}) + "\n")
                 file.flush()
         return True
+
+
+def _mixed(tests: Sequence[str], reached: Mapping[str, Any]) -> list[str]:
+    """Take the fastest test of each file, then the second of each: neighbours look at much the same."""
+    files: dict[str, list[str]] = defaultdict(list)
+    for test in sorted(tests, key=lambda test: (reached[test]["seconds"], test)):
+        files[test.partition("::")[0]].append(test)
+    turns = {test: (turn, reached[test]["seconds"], test) for file in files.values() for turn, test in enumerate(file)}
+    return sorted(turns, key=turns.__getitem__)
 
 
 def _forked(mutant: str, trial: Callable[[Callable[[str], None]], bool]) -> tuple[int, str]:
