@@ -46,7 +46,7 @@ def ended(words: Sequence[str], *, stdin: bytes, folder: Path, env: Mapping[str,
         )
         return Ended(done.returncode, done.stdout, done.stderr)
     # tests.mutants.judge: a fork of this process, which has the mutant
-    context = get_context("fork" if os.environ.get("COMMANDS_START") == "fork" else "forkserver")
+    context = get_context("fork") if os.environ.get("COMMANDS_START") == "fork" else get_context("forkserver")
     context.set_forkserver_preload(IMPORTED)
     with tempfile.TemporaryDirectory() as at:
         streams = [Path(at) / name for name in ("in", "out", "err")]

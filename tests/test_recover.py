@@ -135,11 +135,8 @@ def test_an_archive_without_an_answer_is_sent_again_only_where_the_record_is_sti
 ) -> None:
     story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, app_crm={"on_delete": "archive"})
     story["crm"].remove("101")
-    for _ in range(4):
-        outcome = how(story)
-        if outcome.doubt:
-            break
-    assert outcome.doubt["news"][0] == 1
+    runs = (how(story) for _ in range(4))  # a removal is believed at the second look
+    assert next(outcome.doubt for outcome in runs if outcome.doubt)["news"][0] == 1
     assert story.settle().doubt == {}
     assert [row["email"] for row in story["news"].rows().values()] == ["bob@x.org"]
     assert [write.kind for write in story.log("news")].count("archive") == 1

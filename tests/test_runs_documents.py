@@ -200,7 +200,8 @@ def test_a_plan_creates_nobody_where_an_app_was_not_read(tmp_path: Path) -> None
 
 def test_what_is_no_plan_is_refused(tmp_path: Path) -> None:
     story = started(met(tmp_path))
-    for doc in ({}, {"intents": {}}):
+    docs: list[dict[str, Any]] = [{}, {"intents": {}}]
+    for doc in docs:
         with pytest.raises(
             ConfigError, match=r"^this is not a plan: it has no list of intents; make one by `syncd plan --out FILE`$"
         ):
