@@ -28,6 +28,7 @@ from syncd.engine.runs import Session
 from syncd.engine.subscribing import Subscriptions
 from syncd.store.lease import Fenced, Lease
 from syncd.store.opening import open_store
+from syncd.store.store import Store
 
 WARM = 2
 
@@ -35,14 +36,19 @@ WARM = 2
 class Counting:
     """Counts statements by where they go."""
 
-    def __init__(self, store: sa.Engine) -> None:
+    def __init__(self, store: Store) -> None:
         self.of: Counter[str] = Counter()
-        self._store = store
+        self._store = store.engine
+        store.close()  # it asks the driver itself, and begins afresh with a connection that tells
+        sa.event.listen(store.engine, "connect", lambda driver, _: driver.set_trace_callback(self._note))
         sa.event.listen(sa.Engine, "before_cursor_execute", self._count)
 
+    def _note(self, text: str) -> None:
+        self.of["settings" if text.startswith(("PRAGMA", "BEGIN", "COMMIT", "--")) else "store"] += 1
+
     def _count(self, connection: sa.Connection, _cursor: Any, text: str, *_: Any) -> None:
-        settings = text.startswith(("PRAGMA", "BEGIN"))
-        self.of["settings" if settings else "store" if connection.engine is self._store else "apps"] += 1
+        if connection.engine is not self._store:
+            self.of["settings" if text.startswith(("PRAGMA", "BEGIN")) else "apps"] += 1
 
 
 def edit(api: str, count: int, number: int) -> None:
@@ -58,7 +64,7 @@ def main(folder: Path, passes: int, changes: int, api: str) -> dict[str, Any]:
     logs.set_up("error")
     store = open_store(config.store, config.data_dir)
     kept = KeptApps(lambda app: registry.load(app.connector_at, config.connector_folders))
-    counting = Counting(store.engine)
+    counting = Counting(store)
 
     def timed(count: int) -> float:
         begun = time.process_time()

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-import sqlalchemy as sa
 
 from syncd.store.codec import Damaged
 from syncd.store.opening import open_store
 from tests.order import findings
+from tests.statements import hear
 from tests.steps import Chance, steps
 
 ROOT = Path(__file__).parent.parent
@@ -175,12 +175,12 @@ def asked(tmp_path: Path) -> set[str]:
     store = open_store(f"sqlite:///{tmp_path}/syncd.db", tmp_path)
     told: set[str] = set()
 
-    def note(_c: Any, _cursor: Any, text: str, values: Any, *_: Any) -> None:
+    def note(_cursor: Any, text: str, values: Any) -> None:
         if text.lstrip().startswith(("SELECT", "WITH")):
             plain = " ".join(text.split())
             told.add(plain.replace("LIMIT ? OFFSET ?", f"LIMIT {values[-2]}") if "LIMIT" in plain else plain)
 
-    sa.event.listen(store.engine, "before_cursor_execute", note)
+    hear(store, note)
     for seed in range(4):
         for ask in steps(Chance(seed)).values():
             try:

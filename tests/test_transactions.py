@@ -19,6 +19,7 @@ from syncd.store.opening import open_store
 from syncd.store.store import RETRIES, Store
 from syncd.store.tx import Tx
 from tests.sim.model_store import ModelStore
+from tests.statements import hear
 
 SECRET = "carol@secret.example"
 
@@ -337,12 +338,12 @@ LIMITED = {"dirty_contacts": "record_to_merge", "unlinked": "record_to_match", "
 def test_no_hot_statement_reads_a_whole_table(lite: Store, name: str) -> None:
     plans: list[str] = []
 
-    def explain(_c: Any, cursor: Any, text: str, values: Any, _x: Any, many: bool) -> None:
+    def explain(cursor: sqlite3.Cursor, text: str, values: Any) -> None:
         if text.split(maxsplit=1)[0] in {"SELECT", "UPDATE", "DELETE"}:
-            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {text}", values[0] if many else values)
+            rows = cursor.connection.execute(f"EXPLAIN QUERY PLAN {text}", values)
             plans.extend(row[-1] for row in rows.fetchall())
 
-    sa.event.listen(lite.engine, "before_cursor_execute", explain)
+    hear(lite, explain)
     lite.transact(HOT[name])
     assert plans
     tables = "|".join(schema.META.tables)

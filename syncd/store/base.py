@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.bulk import inserting
 from syncd.store.codec import Sealer
 
-_META = select(s.meta.c.value).where(s.meta.c.name == bindparam("name"))
+_META = Query(select(s.meta.c.value).where(s.meta.c.name == bindparam("name")))
 _SET_META = inserting(s.meta, "name value", clash="changes")
 
 
@@ -30,7 +33,7 @@ class Base:
         return self._sealer
 
     def meta(self, name: str) -> str | None:
-        return self._c.execute(_META, {"name": name}).scalar()
+        return cast("str | None", _META.value(self._c, name=name))
 
     def set_meta(self, name: str, value: str) -> None:
         _SET_META.run(self._c, [{"name": name, "value": value}])

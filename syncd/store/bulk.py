@@ -14,6 +14,8 @@ from typing import Any, Final, Literal, TypeAlias
 
 import sqlalchemy as sa
 
+from syncd.store.asking import driver
+
 Clash: TypeAlias = Literal["fails", "stays", "changes"]
 """What becomes of a row whose key is there already."""
 _Take: TypeAlias = Callable[[Mapping[str, Any]], tuple[Any, ...]]
@@ -61,7 +63,7 @@ class Rows:
             return
         if connection.dialect.name == "sqlite":
             text, take = self._sqlite
-            connection.exec_driver_sql(text, [take(row) for row in rows])
+            driver(connection).executemany(text, map(take, rows))
         elif self._insert == "fails":
             self._copy(connection, rows)
         else:
@@ -138,9 +140,7 @@ class Keyed:
         for _ in self._results(connection, list(keys), others):
             pass
 
-    def _results(
-        self, connection: sa.Connection, keys: list[Any], others: dict[str, Any]
-    ) -> Iterator[sa.CursorResult[Any]]:
+    def _results(self, connection: sa.Connection, keys: list[Any], others: dict[str, Any]) -> Iterator[Any]:
         if connection.dialect.name != "sqlite":
             if keys:
                 yield connection.exec_driver_sql(self._postgresql, {**others, "keys": keys})
@@ -149,7 +149,7 @@ class Keyed:
         before = tuple(others[name] for name in names)
         for start in range(0, len(keys), KEYS_MAX):
             chunk = keys[start : start + KEYS_MAX]
-            yield connection.exec_driver_sql(text.replace(_HOLE, "?" + ",?" * (len(chunk) - 1)), (*before, *chunk))
+            yield driver(connection).execute(text.replace(_HOLE, "?" + ",?" * (len(chunk) - 1)), (*before, *chunk))
 
     @cached_property
     def _sqlite(self) -> tuple[str, list[str]]:

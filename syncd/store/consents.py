@@ -10,6 +10,7 @@ from sqlalchemy import select
 from syncd.core.consent import Event, Evidence, Latch
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import Keyed, inserting
 
@@ -17,6 +18,7 @@ _L = s.latch.c
 _LATCHES = Keyed(
     select(_L.subject, _L.channel, _L.out_ms, _L.in_ms, _L.app, _L.doc).order_by(_L.subject, _L.channel), _L.subject
 )
+_ANY_LATCH = Query(select(_L.subject).limit(1))
 _SAVE_LATCH = inserting(s.latch, "channel subject out_ms in_ms app doc", clash="changes")
 _LOG_CONSENT = inserting(s.consent_log, "run at_ms channel subject state app doc")
 
@@ -26,7 +28,7 @@ class Consents(Base):
 
     def has_latches(self) -> bool:
         """Tell whether anybody ever opted out or in."""
-        return self._c.execute(select(_L.subject).limit(1)).first() is not None
+        return _ANY_LATCH.row(self._c) is not None
 
     def latches(self, subjects: Iterable[bytes]) -> dict[bytes, dict[str, Latch]]:
         found: dict[bytes, dict[str, Latch]] = {}

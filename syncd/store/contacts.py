@@ -12,22 +12,20 @@ from syncd.core.match import Holder
 from syncd.core.state import Contact
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import Keyed, deleting, inserting, updating
 
 _R = s.record.c
-_TO_MERGE = (
+_OBSERVED = (
     select(_R.contact)
-    .where(
-        _R.seen.is_not(None),
-        _R.contact.is_not(None),
-        _R.contact > bindparam("after"),
-        _R.app.not_in(bindparam("skip", expanding=True)),
-    )
+    .where(_R.seen.is_not(None), _R.contact.is_not(None), _R.contact > bindparam("after"))
     .order_by(_R.contact, _R.app)
     .limit(bindparam("count"))
 )
-_MARKED = (
+_TO_MERGE = Query(_OBSERVED)
+_TO_MERGE_ELSEWHERE = _OBSERVED.where(_R.app.not_in(bindparam("skip", expanding=True)))
+_MARKED = Query(
     select(s.dirty.c.contact)
     .where(s.dirty.c.contact > bindparam("after"))
     .order_by(s.dirty.c.contact)
@@ -38,7 +36,8 @@ _CONTACTS = Keyed(
     s.contact.c.id,
 )
 _SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bindparam("ids", expanding=True)))
-_REFUSED_COUNT = select(sa.func.count()).where(s.contact.c.refused == 1)
+_REFUSED_COUNT = Query(select(sa.func.count()).where(s.contact.c.refused == sa.literal_column("1")))
+_HIGHEST = Query(select(sa.func.max(s.contact.c.id)))
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
 _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
 _MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
@@ -54,7 +53,7 @@ _HOLDERS = Keyed(
 _ALIASES = Keyed(
     select(_D.record, _D.key).where(_D.app == sa.literal_column("-1")).order_by(_D.record, _D.key), _D.record
 )
-_ANY_GONE = select(_D.record).where(_D.app == sa.literal_column("-2")).limit(1)
+_ANY_GONE = Query(select(_D.record).where(_D.app == sa.literal_column("-2")).limit(1))
 _ADD_KEY = inserting(s.identity, "key app record", clash="stays")
 _DROP_KEY = deleting(s.identity, "key app record")
 
@@ -86,7 +85,7 @@ class Contacts(Base):
         return {r[0]: Contact(id=r[0], secret=bytes(r[1])) for r in rows}
 
     def next_contact(self) -> int:
-        highest = self._c.execute(select(sa.func.max(s.contact.c.id))).scalar() or 0
+        highest = _HIGHEST.value(self._c) or 0
         return max(int(highest), int(self.meta("contacts") or 0)) + 1
 
     def insert_contacts(self, contacts: Sequence[Contact]) -> None:
@@ -109,7 +108,7 @@ class Contacts(Base):
         return [r[0] for r in self._c.execute(query.order_by(s.contact.c.id).limit(count_max))]
 
     def refused_count(self) -> int:
-        return int(self._c.execute(_REFUSED_COUNT).scalar_one())
+        return int(_REFUSED_COUNT.value(self._c))
 
     def contacts_since(self, since_ms: int) -> list[int]:
         """List contacts of which a record was confirmed or changed at or after a time."""
@@ -120,10 +119,13 @@ class Contacts(Base):
         """List contacts with something to merge, in order of number; records of `skip_apps` do not count."""
         # Ordered by an index and limited, not DISTINCT: else each page of a first sync would sort all that is left.
         rows_max = 4 * count_max
-        seen = [
-            row[0] for row in self._c.execute(_TO_MERGE, {"after": after, "skip": list(skip_apps), "count": rows_max})
-        ]
-        marked = [row[0] for row in self._c.execute(_MARKED, {"after": after, "count": count_max})]
+        if skip_apps:
+            values = {"after": after, "skip": list(skip_apps), "count": rows_max}
+            rows: Sequence[Any] = self._c.execute(_TO_MERGE_ELSEWHERE, values).fetchall()
+        else:
+            rows = _TO_MERGE.rows(self._c, after=after, count=rows_max)
+        seen = [row[0] for row in rows]
+        marked = [row[0] for row in _MARKED.rows(self._c, after=after, count=count_max)]
         if len(seen) == rows_max:
             marked = [contact for contact in marked if contact <= seen[-1]]
         return sorted({*seen, *marked})[:count_max]
@@ -159,7 +161,7 @@ class Contacts(Base):
 
     def any_gone(self) -> bool:
         """Say whether it is remembered of any id that it was gone."""
-        return self._c.execute(_ANY_GONE).first() is not None
+        return _ANY_GONE.row(self._c) is not None
 
     def add_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
         _ADD_KEY.run(self._c, rows)

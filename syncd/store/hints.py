@@ -11,9 +11,10 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import deleting, inserting
 
@@ -52,6 +53,17 @@ _H = s.hint.c
 _HEAR = inserting(s.hint, "app id number at_ms due_ms found", clash="changes")
 _FOUND = inserting(s.hint, "app id number at_ms due_ms found", clash="stays")
 _FORGET = deleting(s.hint, "app id number")
+_WAITING = Query(
+    select(_H.id, _H.number, _H.at_ms, _H.due_ms)
+    .where(_H.app == bindparam("app"), _H.found == 0)
+    .order_by(_H.number, _H.id)
+    .limit(bindparam("count"))
+)
+_ANY_SOMETHING = Query(select(_H.id).where(_H.app == bindparam("app"), _H.id == SOMETHING, _H.found == 0).limit(1))
+_HIGHEST = Query(select(sa.func.coalesce(sa.func.max(_H.number), 0)))
+_GONE_BY = Query(sa.delete(s.hint).where(_H.app == bindparam("of"), _H.found == 1, _H.at_ms < bindparam("before")))
+_K = s.hook.c
+_STATES = Query(select(_K.app, _K.last_ms, _K.seen, _K.missed, _K.silent).order_by(_K.app))
 _STATE = inserting(s.hook, "app last_ms seen missed silent", clash="changes")
 
 
@@ -76,9 +88,7 @@ class Hints(Base):
 
     def hints(self, app: int, count_max: int) -> list[Hint]:
         """List what waits to be fetched, the oldest first."""
-        query = select(_H.id, _H.number, _H.at_ms, _H.due_ms).where(_H.app == app, _H.found == 0)
-        rows = self._c.execute(query.order_by(_H.number, _H.id).limit(count_max))
-        return [Hint(row[0], row[1], row[2], row[3]) for row in rows]
+        return [Hint(*row) for row in _WAITING.rows(self._c, app=app, count=count_max)]
 
     def forget_hints(self, app: int, hints: Iterable[Hint]) -> None:
         """Forget what was fetched, but for what has been named again meanwhile."""
@@ -90,28 +100,24 @@ class Hints(Base):
 
     def note_found(self, app: int, ids: Sequence[str], now_ms: int) -> None:
         """Remember what a read found changed, unless a webhook has named it; a webhook may still come."""
-        something = select(_H.id).where(_H.app == app, _H.id == SOMETHING, _H.found == 0)
-        if ids and self._c.execute(something).first() is None:
+        if ids and _ANY_SOMETHING.row(self._c, app=app) is None:
             row = {"app": app, "number": self._next_number(), "at_ms": now_ms, "due_ms": now_ms, "found": 1}
             _FOUND.run(self._c, [{**row, "id": id_} for id_ in ids])
 
     def count_missed(self, app: int, before_ms: int) -> int:
         """Count what was found before then and was not named since; say how many are new."""
-        gone = self._c.execute(sa.delete(s.hint).where(_H.app == app, _H.found == 1, _H.at_ms < before_ms))
-        if gone.rowcount:
+        gone = _GONE_BY.change(self._c, of=app, before=before_ms)
+        if gone:
             state = self.hooks().get(app, HookState(0, 0, 0, 0))
-            missed, silent = state.missed + gone.rowcount, state.silent + gone.rowcount
-            self._save(app, HookState(state.last_ms, state.seen, missed, silent))
-        return gone.rowcount
+            self._save(app, HookState(state.last_ms, state.seen, state.missed + gone, state.silent + gone))
+        return gone
 
     def hooks(self) -> dict[int, HookState]:
         """Say how the webhooks of every app do; an app that never had any is left out."""
-        c = s.hook.c
-        rows = self._c.execute(select(c.app, c.last_ms, c.seen, c.missed, c.silent).order_by(c.app))
-        return {row[0]: HookState(row[1], row[2], row[3], row[4]) for row in rows}
+        return {row[0]: HookState(*row[1:]) for row in _STATES.rows(self._c)}
 
     def _next_number(self) -> int:
-        return int(self._c.execute(select(sa.func.coalesce(sa.func.max(_H.number), 0))).scalar_one()) + 1
+        return int(_HIGHEST.value(self._c)) + 1
 
     def _hear(self, app: int, ids: Iterable[str], number: int, now_ms: int, due_ms: int) -> None:
         row = {"app": app, "number": number, "at_ms": now_ms, "due_ms": due_ms, "found": 0}

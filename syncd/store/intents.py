@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from syncd.core.state import Intent, Sent
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import Keyed, deleting, inserting, updating
 from syncd.store.codec import KIND_NUMBER
@@ -33,12 +34,12 @@ _DROP_NEW = Keyed(
 )
 _DRAWN = Keyed(select(_I.app, _I.contact).where(*_IS_DRAWN), _I.contact)
 _PLAN = inserting(s.intent, "app kind contact flags", clash="stays")
-_COUNTS = (
+_COUNTS = Query(
     select(_I.app, _I.kind, _I.sent, _I.flags, sa.func.count())
     .group_by(_I.app, _I.kind, _I.sent, _I.flags)
     .order_by(_I.app, _I.kind, _I.sent, _I.flags)
 )
-_NEW_INTENTS = (
+_NEW_INTENTS = Query(
     select(_I.contact, _I.record, _I.flags)
     .where(_I.app == bindparam("app"), _I.kind == bindparam("kind"), _I.sent == 0, _I.contact > bindparam("after"))
     .order_by(_I.contact)
@@ -47,7 +48,7 @@ _NEW_INTENTS = (
 _DROP_INTENT = deleting(s.intent, "app kind contact")
 _MARK_SENT = updating(s.intent, "app kind contact", "record sent_ms doc", sent=1)
 _UNSEND = updating(s.intent, "app kind contact", sent=0, doc=None)
-_SENT_OF_APP = (
+_SENT_OF_APP = Query(
     select(_I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
     .where(_I.app == bindparam("app"), _I.sent == 1)
     .order_by(_I.kind, _I.contact)
@@ -90,10 +91,10 @@ class Intents(Base):
 
     def intent_counts(self) -> list[tuple[int, int, int, int, int]]:
         """Count intents: (app, kind number, sent, flags, count)."""
-        return [tuple(r) for r in self._c.execute(_COUNTS)]
+        return [tuple(r) for r in _COUNTS.rows(self._c)]
 
     def new_intents(self, app: int, kind: int, after: int, count_max: int) -> list[NewRow]:
-        rows = self._c.execute(_NEW_INTENTS, {"app": app, "kind": kind, "after": after, "count": count_max})
+        rows = _NEW_INTENTS.rows(self._c, app=app, kind=kind, after=after, count=count_max)
         return [NewRow(r[0], r[1], r[2]) for r in rows]
 
     def drop_intents(self, app: int, kind: int, contacts: Iterable[int]) -> None:
@@ -121,7 +122,7 @@ class Intents(Base):
 
     def sent(self, app: int) -> list[Sent]:
         """List everything that may have left the building for this app."""
-        rows = self._c.execute(_SENT_OF_APP, {"app": app})
+        rows = _SENT_OF_APP.rows(self._c, app=app)
         return [codec.read_sent(app, r[0], r[1], r[2] or "", r[3], r[4]) for r in rows]
 
     def sent_of(self, contacts: Iterable[int]) -> dict[int, list[Sent]]:

@@ -11,12 +11,13 @@ from sqlalchemy import select
 from syncd.core.state import Contact, Entry
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import inserting
 
 _JOURNAL = inserting(s.journal, "run contact at_ms doc")
 _SECRETS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(sa.bindparam("ids", expanding=True)))
-_OPEN_CASES = select(sa.func.count()).where(s.inbox.c.resolved_ms.is_(None))
+_OPEN_CASES = Query(select(sa.func.count()).where(s.inbox.c.resolved_ms.is_(None)))
 _NEXT_CASE = select(sa.func.coalesce(sa.func.max(s.inbox.c.id), 0) + 1).scalar_subquery()
 """Not the number a PostgreSQL sequence gives: that one skips those of transactions that were rolled back."""
 
@@ -145,4 +146,4 @@ class Journal(Base):
         ]
 
     def open_cases(self) -> int:
-        return int(self._c.execute(_OPEN_CASES).scalar_one())
+        return int(_OPEN_CASES.value(self._c))

@@ -9,10 +9,11 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import inserting
 
-_ANY_MISSED = select(s.record.c.id).where(s.record.c.app == bindparam("app"), s.record.c.misses > 0).limit(1)
+_ANY_MISSED = Query(select(s.record.c.id).where(s.record.c.app == bindparam("app"), s.record.c.misses > 0).limit(1))
 _LIST_ID = inserting(s.listed, "app id", clash="stays")
 
 
@@ -79,7 +80,7 @@ class Listings(Base):
 
     def any_missed(self, app: int) -> bool:
         """Say whether some record was missed by a listing and not decided yet."""
-        return self._c.execute(_ANY_MISSED, {"app": app}).first() is not None
+        return _ANY_MISSED.row(self._c, app=app) is not None
 
     def struck(self, app: int, strikes: int, count_max: int) -> list[str]:
         """List records missed by so many listings."""

@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 from syncd.core.state import Link
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
 from syncd.store.bulk import Keyed, inserting, updating
 
@@ -54,7 +55,7 @@ _SEE = updating(s.record, "app id", "digest problem seen")
 _TOUCH = updating(s.record, "app id", "version")
 _ATTACH = updating(s.record, "app id", "contact")
 _SET_DIGEST = updating(s.record, "app id", "digest problem")
-_UNLINKED = (
+_UNLINKED = Query(
     select(_R.app, _R.id, _R.version, _R.at_ms, _R.doc, _R.seen)
     .where(_R.app == bindparam("app"), _R.contact.is_(None), _R.seen.is_not(None), _R.id > bindparam("after"))
     .order_by(_R.id)
@@ -63,15 +64,25 @@ _UNLINKED = (
 _LINKS_OF = Keyed(select(*_LINK_COLUMNS).order_by(_R.contact, _R.app), _R.contact)
 _LINKS_IN = Keyed(select(*_LINK_COLUMNS).where(_R.app == bindparam("app")).order_by(_R.contact), _R.contact)
 _LINK_APPS = Keyed(select(_R.contact, _R.app), _R.contact)
-_LINK = select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
-    _R.app == bindparam("app"), _R.id == bindparam("id")
+_LINK = Query(
+    select(_R.contact, _R.version, _R.at_ms, _R.doc, _R.seen).where(
+        _R.app == bindparam("app"), _R.id == bindparam("id")
+    )
 )
+
+
+def _one_of(numbers: Iterable[int]) -> sa.ColumnElement[bool]:
+    """Find records whose `flawed` is one of these."""
+    return _R.flawed.in_([sa.literal_column(str(number)) for number in numbers])
+
+
 _ODD = sa.text("(record.problem IS NOT NULL OR record.flawed IN (1, 3, 4))")
 """What the index `record_parked` holds."""
-_COUNT = select(sa.func.count()).where(_R.app == bindparam("app"))
-_LINKED_COUNT = _COUNT.where(_R.contact.is_not(None))
-_PARKED_COUNT = _COUNT.where(_ODD, _R.problem.is_not(None) | _R.flawed.in_(FLAWED))
-_UNHEARD_COUNT = _COUNT.where(_ODD, _R.flawed.in_(UNHEARD))
+_OF_APP = select(sa.func.count()).where(_R.app == bindparam("app"))
+_COUNT = Query(_OF_APP)
+_LINKED_COUNT = Query(_OF_APP.where(_R.contact.is_not(None)))
+_PARKED_COUNT = Query(_OF_APP.where(_ODD, _R.problem.is_not(None) | _one_of(FLAWED)))
+_UNHEARD_COUNT = Query(_OF_APP.where(_ODD, _one_of(UNHEARD)))
 _SAVE_LINK = updating(s.record, "app id", "contact version at_ms flawed doc seen")
 
 
@@ -117,10 +128,10 @@ class Records(Base):
         self._c.execute(sa.update(s.record).where(s.record.c.app == app, s.record.c.id == id_).values(problem=problem))
 
     def record_count(self, app: int) -> int:
-        return int(self._c.execute(select(sa.func.count()).where(s.record.c.app == app)).scalar_one())
+        return int(_COUNT.value(self._c, app=app))
 
     def linked_count(self, app: int) -> int:
-        return int(self._c.execute(_LINKED_COUNT, {"app": app}).scalar_one())
+        return int(_LINKED_COUNT.value(self._c, app=app))
 
     def parked(self, app: int, count_max: int) -> list[tuple[str, str]]:
         """List records that are set aside, with the cause."""
@@ -130,14 +141,14 @@ class Records(Base):
         return [(row[0], row[1] or "a field that cannot be written there; `syncd explain` names it") for row in rows]
 
     def parked_count(self, app: int) -> int:
-        return int(self._c.execute(_PARKED_COUNT, {"app": app}).scalar_one())
+        return int(_PARKED_COUNT.value(self._c, app=app))
 
     def unheard_count(self, app: int) -> int:
         """Count records with a consent cell that cannot be read."""
-        return int(self._c.execute(_UNHEARD_COUNT, {"app": app}).scalar_one())
+        return int(_UNHEARD_COUNT.value(self._c, app=app))
 
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
-        rows = self._c.execute(_UNLINKED, {"app": app, "after": after, "count": count_max})
+        rows = _UNLINKED.rows(self._c, app=app, after=after, count=count_max)
         return [codec.read_link(r[0], r[1], 0, r[2], r[3], r[4], r[5]) for r in rows]
 
     def links_of(self, contacts: Iterable[int]) -> dict[int, list[Link]]:
@@ -159,7 +170,7 @@ class Records(Base):
         return found
 
     def link(self, app: int, id_: str) -> Link | None:
-        row = self._c.execute(_LINK, {"app": app, "id": id_}).first()
+        row = _LINK.row(self._c, app=app, id=id_)
         return None if row is None else codec.read_link(app, id_, row[0] or 0, row[1], row[2], row[3], row[4])
 
     def save_links(self, links: Iterable[Link]) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -11,8 +12,9 @@ from sqlalchemy import bindparam, select
 
 from syncd.store import codec
 from syncd.store import schema as s
+from syncd.store.asking import Query
 from syncd.store.base import Base
-from syncd.store.bulk import inserting
+from syncd.store.bulk import Rows, deleting, inserting, updating
 
 
 @dataclass(slots=True, kw_only=True)
@@ -34,16 +36,13 @@ class AppState:
     fields: bytes | None
 
 
-_APPS = select(*[getattr(s.app.c, name) for name in AppState.__slots__]).order_by(s.app.c.id)
-_LAST_RUN = select(sa.func.coalesce(sa.func.max(s.run.c.id), 0))
-_BEGIN_RUN = sa.insert(s.run)
-_END_RUN = (
-    sa.update(s.run)
-    .where(s.run.c.id == bindparam("k_id"))
-    .values({name: bindparam(name) for name in ("ended_ms", "outcome", "doc")})
-)
-_FORGET_RUN = sa.delete(s.run).where(s.run.c.id == bindparam("k_id"))
-_TRACES = [select(table.c.run).where(table.c.run == bindparam("run")).limit(1) for table in (s.journal, s.inbox)]
+_STATE: Final = AppState.__slots__
+_APPS = Query(select(*[getattr(s.app.c, name) for name in _STATE]).order_by(s.app.c.id))
+_LAST_RUN = Query(select(sa.func.coalesce(sa.func.max(s.run.c.id), 0)))
+_BEGIN_RUN = inserting(s.run, "id kind at_ms")
+_END_RUN = updating(s.run, "id", "ended_ms outcome doc")
+_FORGET_RUN = deleting(s.run, "id")
+_TRACES = [Query(select(table.c.run).where(table.c.run == bindparam("run")).limit(1)) for table in (s.journal, s.inbox)]
 _KEEP_LOGIN = inserting(s.login, "app doc", clash="changes")
 
 
@@ -51,19 +50,20 @@ class Runs(Base):
     """What a transaction does with runs and apps."""
 
     def begin_run(self, kind: str, now_ms: int) -> int:
-        number = int(self._c.execute(_LAST_RUN).scalar_one()) + 1
-        self._c.execute(_BEGIN_RUN, {"id": number, "kind": kind, "at_ms": now_ms})
+        number = int(_LAST_RUN.value(self._c)) + 1
+        _BEGIN_RUN.run(self._c, [{"id": number, "kind": kind, "at_ms": now_ms}])
         return number
 
     def end_run(self, run: int, now_ms: int, outcome: str, doc: Any) -> None:
-        self._c.execute(_END_RUN, {"k_id": run, "ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)})
+        row = {"k_id": run, "ended_ms": now_ms, "outcome": outcome, "doc": codec.dump(doc)}
+        _END_RUN.run(self._c, [row])
 
     def forget_run(self, run: int) -> None:
-        self._c.execute(_FORGET_RUN, {"k_id": run})
+        _FORGET_RUN.run(self._c, [{"k_id": run}])
 
     def left_traces(self, run: int) -> bool:
         """Say whether the journal or the inbox refers to a run."""
-        return any(self._c.execute(trace, {"run": run}).first() is not None for trace in _TRACES)
+        return any(trace.row(self._c, run=run) is not None for trace in _TRACES)
 
     def run(self, run: int) -> tuple[str, str | None, Any] | None:
         """Read (kind, outcome, document) of a run."""
@@ -75,14 +75,15 @@ class Runs(Base):
         return self._c.execute(query).scalar()
 
     def apps(self) -> dict[str, AppState]:
-        return {row.name: AppState(**row._mapping) for row in self._c.execute(_APPS)}  # noqa: SLF001 - SQLAlchemy's public name for it
+        states = [AppState(**dict(zip(_STATE, row, strict=True))) for row in _APPS.rows(self._c)]
+        return {state.name: state for state in states}
 
     def add_app(self, name: str) -> None:
         number = int(self._c.execute(select(sa.func.coalesce(sa.func.max(s.app.c.id), 0))).scalar_one()) + 1
         self._c.execute(sa.insert(s.app), {"id": number, "name": name})
 
     def save_app(self, app: int, **values: Any) -> None:
-        self._c.execute(sa.update(s.app).where(s.app.c.id == app).values(**values))
+        _saving(tuple(values)).run(self._c, [{"k_id": app, **values}])
 
     def login(self, app: str) -> bytes | None:
         """Read what the login of an app keeps, sealed."""
@@ -91,3 +92,9 @@ class Runs(Base):
     def keep_login(self, app: str, doc: bytes) -> None:
         """Keep it instead of what was kept."""
         _KEEP_LOGIN.run(self._c, [{"app": app, "doc": doc}])
+
+
+@cache
+def _saving(names: tuple[str, ...]) -> Rows:
+    """Change these columns of an app."""
+    return updating(s.app, "id", " ".join(names))

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy as sa
 
 from syncd.errors import ConfigError, TransientError
 from syncd.store import faults, schema
+from syncd.store.asking import Query, driver
 from syncd.store.codec import Sealer
 from syncd.store.tx import Tx
 
@@ -47,6 +48,8 @@ class Store:
         self.errors = (sa.exc.DBAPIError, self.engine.dialect.loaded_dbapi.Error)
         self._turn: AbstractContextManager[Any] = threading.Lock() if self.sqlite else nullcontext()
         """Threads of this process take turns to write: SQLite itself has them look again after up to 100 ms."""
+        self._writer: sa.Connection | None = None
+        """SQLite: what they write by. To fetch one out of the pool, and to bring it back, is half of a small transaction."""
 
     @property
     def path(self) -> Path | None:
@@ -67,7 +70,7 @@ class Store:
 
         def fenced(tx: Tx) -> T:
             if epoch is not None:
-                self._fence(tx.connection, epoch)
+                self._fence(tx, epoch)
             return step(tx)
 
         return self._run(fenced, self._begun)
@@ -137,6 +140,10 @@ class Store:
 
     def close(self) -> None:
         """Close every connection."""
+        with self._turn:
+            if self._writer is not None:
+                self._writer.close()
+                self._writer = None
         self.engine.dispose()
 
     def _run(self, step: Callable[[Tx], T], begin: Callable[[], Any]) -> T:
@@ -152,8 +159,15 @@ class Store:
 
     @contextmanager
     def _begun(self) -> Iterator[sa.Connection]:
-        with self._turn, self.engine.begin() as connection:
-            yield connection
+        if not self.sqlite:
+            with self.engine.begin() as connection:
+                yield connection
+            return
+        with self._turn:
+            if self._writer is None:
+                self._writer = self.engine.connect()
+            with self._writer.begin():
+                yield self._writer
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
@@ -163,22 +177,24 @@ class Store:
         with self.engine.connect().execution_options(**options) as connection, connection.begin():
             yield connection
 
-    def _fence(self, connection: sa.Connection, epoch: int) -> None:
-        now = connection.exec_driver_sql(_READ_EPOCH).scalar()
-        if now != str(epoch):
+    def _fence(self, tx: Tx, epoch: int) -> None:
+        if tx.meta(EPOCH) != str(epoch):
             raise LeaseLost(f"{self.place}: another syncd has taken over; this one stops, nothing was changed by it")
 
 
 _READING: Final = "syncd_reading"
 _NONE: Final[dict[None, None]] = {None: None}
 """Its `get` gives None for None, and is no Python call."""
-_READ_EPOCH: Final = "SELECT value FROM meta WHERE name = 'epoch'"
+_HAS_TABLE: Final = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?"
+_VERSION: Final = Query(sa.select(schema.version.c.version_num))
 
 
 def _version(connection: sa.Connection) -> str | None:
-    if not sa.inspect(connection).has_table(schema.version.name):
-        return None
-    return connection.execute(sa.select(schema.version.c.version_num)).scalar()
+    if connection.dialect.name == "sqlite":  # at every pass: the inspector would take a hundred times as long
+        there = driver(connection).execute(_HAS_TABLE, (schema.version.name,)).fetchone() is not None
+    else:
+        there = sa.inspect(connection).has_table(schema.version.name)
+    return cast("str | None", _VERSION.value(connection)) if there else None
 
 
 def _refuse_strangers(connection: sa.Connection, place: str) -> None:
@@ -216,9 +232,9 @@ def _sqlite_engine(url: sa.URL, *, scratch: bool) -> sa.Engine:
     def begin(connection: sa.Connection) -> None:
         reading = bool(connection.get_execution_options().get(_READING))
         if connection.info.get(_READING) != reading:
-            connection.exec_driver_sql(f"PRAGMA query_only={int(reading)}")
+            driver(connection).execute(f"PRAGMA query_only={int(reading)}")
             connection.info[_READING] = reading
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+        driver(connection).execute("BEGIN" if reading else "BEGIN IMMEDIATE")
 
     sa.event.listen(engine, "connect", connect)
     sa.event.listen(engine, "begin", begin)
