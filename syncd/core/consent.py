@@ -90,7 +90,7 @@ def observe_consent(
     not be read before, and can now, is said now.
     """
     found = Consented()
-    if not rules.consents:
+    if not (latches or _is_told(contact, links, rules)):
         return found
     fresh = [
         (link, app) for link in links if link.seen or link.unheard if (app := rules.apps.get(link.app)) is not None
@@ -117,6 +117,20 @@ def observe_consent(
         if link.seen is not None:
             _advance(link, app, rules)
     return found
+
+
+def _is_told(contact: Contact, links: Sequence[Link], rules: Rules) -> bool:
+    """Say whether anything of consent is known of a contact, or may be told by one of its apps: of most apps nothing is."""
+    if not rules.consents:
+        return False
+    apps = [app for link in links if (app := rules.apps.get(link.app)) is not None]
+    for name in (*rules.consents, *EVIDENCE):
+        if name in contact.golden:
+            return True
+        for app in apps:
+            if name in app.lenses:
+                return True
+    return any(link.unheard for link in links)
 
 
 def unheard(link: Link, rules: Rules) -> frozenset[str]:

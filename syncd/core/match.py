@@ -64,7 +64,7 @@ def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[b
             assert parts is not None
             key = rules.fields[name].type.key(value)
             parts.append(key.casefold() if isinstance(key, str) and name != "email" else key)  # ADA LEE is Ada Lee
-        keys.append(None if not parts else address_hash(parts[0]) if rule == _BY_EMAIL else key_hash(rule, parts))
+        keys.append(None if not parts else address_hash(parts[0]) if rule == BY_EMAIL else key_hash(rule, parts))
     return keys
 
 
@@ -74,10 +74,10 @@ def address_hash(address_key: str) -> bytes:
 
     Kept for a few pages: one pass asks for the same address of a contact up to nine times.
     """
-    return key_hash(_BY_EMAIL, (address_key,))
+    return key_hash(BY_EMAIL, (address_key,))
 
 
-_BY_EMAIL: Final = ("email",)
+BY_EMAIL: Final = ("email",)
 
 
 def decide_match(

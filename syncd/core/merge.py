@@ -58,11 +58,11 @@ def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) ->
     fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
     if not fresh:
         return Merged()
-    work = _Merge(contact, links, rules, now_ms)
-    if len(links) == 1 and work.is_new():
-        work.adopt(*fresh[0])
+    if len(links) == 1 and _is_new(contact, links[0], rules):
+        _adopt(contact, *fresh[0], rules)
         names.follow(contact, frozenset(), rules)
-        return work.merged
+        return Merged()
+    work = _Merge(contact, links, rules, now_ms)
     spoken = names.spoken(contact, rules)
     for link, app in fresh:
         work.collect(link, app)
@@ -78,6 +78,36 @@ def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) ->
         assert link.seen is not None
         link.version, link.at_ms, link.seen = link.seen.version, link.seen.at_ms, None
     return work.merged
+
+
+def _is_new(contact: Contact, link: Link, rules: Rules) -> bool:
+    """Say whether this contact has no value yet and its only record no base: then there is nothing to decide."""
+    ordinary = rules.atoms.keys()
+    return not contact.held and ordinary.isdisjoint(contact.golden) and ordinary.isdisjoint(link.base)
+
+
+def _adopt(contact: Contact, link: Link, app: AppRule, rules: Rules) -> None:
+    """Take over the only record of a new contact. The same as merging it, in one go."""
+    seen = link.seen
+    assert seen is not None
+    base: dict[str, Raw] = {}
+    stamp = Stamp(link.app, 0, seen.at_ms)
+    atoms, lenses, golden, stamps = rules.atoms, app.lenses, contact.golden, contact.stamps
+    for name, raw in seen.fields.items():
+        lens = lenses.get(name)
+        if lens is None or name not in atoms:
+            continue
+        base[name] = raw
+        if raw is None or not lens.reads:
+            continue
+        value = lens.parse(raw)
+        if type(value) is Invalid:
+            link.unread |= {name}
+        elif value is not None:
+            golden[name] = value
+            stamps[name] = stamp
+    link.base = {**link.base, **base} if link.base else base
+    link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,35 +131,6 @@ class _Merge:
         """Values that have no say: of apps that are only written, or not trusted with them."""
         self.moved: set[str] = set()
         """Atoms whose golden value changed, or that wait for a person."""
-
-    def is_new(self) -> bool:
-        """Say whether this contact has no value yet and its record no base: then there is nothing to decide."""
-        ordinary = self.rules.atoms.keys()
-        contact = self.contact
-        return not contact.held and ordinary.isdisjoint(contact.golden) and ordinary.isdisjoint(self.links[0].base)
-
-    def adopt(self, link: Link, app: AppRule) -> None:
-        """Take over the only record of a new contact. The same as merging it, in one go."""
-        seen, contact = link.seen, self.contact
-        assert seen is not None
-        base: dict[str, Raw] = {}
-        stamp = Stamp(link.app, 0, seen.at_ms)
-        atoms, lenses, golden, stamps = self.rules.atoms, app.lenses, contact.golden, contact.stamps
-        for name, raw in seen.fields.items():
-            lens = lenses.get(name)
-            if lens is None or name not in atoms:
-                continue
-            base[name] = raw
-            if raw is None or not lens.reads:
-                continue
-            value = lens.parse(raw)
-            if type(value) is Invalid:
-                link.unread |= {name}
-            elif value is not None:
-                golden[name] = value
-                stamps[name] = stamp
-        link.base = {**link.base, **base} if link.base else base
-        link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
 
     def collect(self, link: Link, app: AppRule) -> None:
         """Find the changed fields of one link, advance its base, and file them as candidates of their atoms."""

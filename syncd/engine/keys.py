@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from syncd.core.atoms import MISSING
-from syncd.core.match import address_hash, record_keys
+from syncd.core.match import BY_EMAIL, address_hash, record_keys
 from syncd.core.rules import AppRule, Rules
 from syncd.model import Record
 
@@ -18,11 +18,11 @@ def key_rows(app: AppRule, record: Record, rules: Rules) -> list[dict[str, objec
 
 def identity_keys(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> list[bytes]:
     """List the keys under which a record is found: match keys and its address, each once."""
-    keys = dict.fromkeys(key for key in record_keys(fields, app, rules) if key is not None)
-    address = email_key(fields, app, rules)
-    if address is not None:
+    keys = dict.fromkeys(record_keys(fields, app, rules))
+    keys.pop(None, None)
+    if BY_EMAIL not in rules.match and (address := email_key(fields, app, rules)) is not None:
         keys[address_hash(address)] = None
-    return list(keys)
+    return [key for key in keys if key is not None]
 
 
 def email_key(fields: Mapping[str, Any], app: AppRule, rules: Rules) -> str | None:

@@ -114,7 +114,11 @@ def _can_be_kept(record: Record) -> bool:
     for raw in record.fields.values():
         if raw is None or (type(raw) is str and raw.isascii()):
             continue
-        if not _is_sound(raw):
+        if type(raw) is list:
+            for each in raw:
+                if not (type(each) is str and each.isascii()) and not _is_sound(each):
+                    return False
+        elif not _is_sound(raw):
             return False
     return True
 

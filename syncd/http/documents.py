@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from syncd.http.coding import KINDS
 from syncd.http.consents import OUT, word_of
-from syncd.http.paths import REMOVED, find, put
+from syncd.http.paths import REMOVED, find, put, setter
 from syncd.http.terms import Fill, Manifest
 from syncd.model import Raw, Write
 
 if TYPE_CHECKING:
     from syncd.http.mapping import Known
+
+
+TEXT: Final = KINDS["text"].make
 
 
 class BadValue(ValueError):
@@ -32,6 +36,8 @@ class Documents:
 
     def __init__(self, known: Mapping[str, Known], manifest: Manifest) -> None:
         self._known, self._under = known, manifest.shape.under
+        self._setters = {name: setter(each.field.path) for name, each in known.items() if not each.field.top}
+        """Of the fields that lie in the document; of the others requests name the values."""
         self._names = {field.path.text: name for name, field in manifest.fields.items()}
 
     def listed(self, write: Write) -> bool:
@@ -46,12 +52,12 @@ class Documents:
             if isinstance(there, dict) and name in there:
                 doc[name] = copy.deepcopy(there[name])
         for name, raw in fields.items():
-            known = self._known[name]
-            if (raw is None and create) or (known.field.consent is not None and not self._carried(name, raw)):
+            field = self._known[name].field
+            if (raw is None and create) or (field.consent is not None and not self._carried(name, raw)):
                 continue
             value = None if raw is None else self._value(name, raw)
-            if not known.field.top:  # else the request names it
-                put(doc, known.field.path, value, there, item=known.field.item, blank=known.field.blank)
+            if name in self._setters:
+                self._setters[name](doc, value, there, field.item, field.blank)
         return doc
 
     def values(self, fields: Mapping[str, Raw], *, create: bool) -> dict[str, Any]:
@@ -89,11 +95,13 @@ class Documents:
 
     def _value(self, name: str, raw: Raw) -> Any:
         known = self._known[name]
+        limit = known.map.max_length
+        if limit is None and type(raw) is str and raw.isascii() and known.field.kind.make is TEXT:
+            return raw  # nearly all are such
         try:
             value = known.field.kind.make(raw)
         except ValueError as error:
             raise BadValue(name, str(error)) from None
-        limit = known.map.max_length
         if limit is not None and isinstance(value, str) and len(value) > limit:
             raise BadValue(name, f"longer than the {limit} characters that the app holds")
         return value

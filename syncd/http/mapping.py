@@ -92,13 +92,19 @@ def reading(field: Field) -> Callable[[dict[str, Any]], Raw]:
     if field.also:
         plainly = reading(replace(field, also={}))
         return lambda doc: field.also.get(shown(word := plainly(doc)), word)
+    text = raw is TEXT
     if len(steps) > 1 or not isinstance(steps[0], str):
         lies = reader(field.path)
-        return lambda doc: raw(lies(doc))
+
+        def look(doc: dict[str, Any]) -> Raw:
+            value = lies(doc)
+            return value if text and type(value) is str and value else raw(value)
+
+        return look
     key = steps[0]
 
     def read(doc: dict[str, Any]) -> Raw:
         value = doc.get(key)
-        return value if type(value) is str and value and raw is TEXT else raw(value)
+        return value if text and type(value) is str and value else raw(value)
 
     return read

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 Step: TypeAlias = "str | Item"
+Setter: TypeAlias = Callable[[dict[str, Any], Any, Any, Mapping[str, Any], Any], None]
+"""Takes the document, the value, the record as it is, what a new item holds, and what a cleared member becomes."""
 REMOVED: Final[Any] = object()
 """As `blank`: what is cleared is not there any more."""
 _STEP: Final = re.compile(r"([^.\[\]{}\s]+)((?:\[[^\[\]]*\])?)(?:\.|\Z)")
@@ -100,7 +102,7 @@ def reader(path: Path) -> Callable[[Any], Any]:
         case [str() as key]:
             return lambda doc: doc.get(key) if type(doc) is dict else None
         case [str() as key, str() as inner]:
-            return lambda doc: _inner(doc.get(key), inner) if type(doc) is dict else None
+            return lambda doc: part.get(inner) if type(doc) is dict and type(part := doc.get(key)) is dict else None
         case [str() as key, Item(key="", rest=False, at=at), str() as inner]:
             return lambda doc: _of_item(doc.get(key), at, inner) if type(doc) is dict else None
     return lambda doc: find(doc, steps)
@@ -140,11 +142,34 @@ def put(doc: dict[str, Any], path: Path, value: Any, present: Any, *, item: Mapp
     `value` None clears: the member becomes `blank`; an item chosen by its number goes, one chosen by a word goes where `blank`
     is REMOVED.
     """
+    setter(path)(doc, value, present, item, blank)
+
+
+def setter(path: Path) -> Setter:
+    """Make the function that sets this path (see `put`); short paths, which nearly all are, are set without a loop."""
     steps = path.steps
-    if len(steps) == 1 and type(steps[0]) is str:
-        doc[steps[0]] = blank if value is None else value
-        return
-    _put(doc, present, path.steps, value, item, blank)
+    match steps:
+        case [str() as key]:
+            return lambda doc, value, _present, _item, blank: doc.__setitem__(key, blank if value is None else value)
+        case [str() as key, str() as inner]:
+
+            def set_inner(doc: dict[str, Any], value: Any, _present: Any, _item: Any, blank: Any) -> None:
+                child = doc.get(key)
+                if not isinstance(child, dict):
+                    child = doc[key] = {}
+                child[inner] = blank if value is None else value
+
+            return set_inner
+        case [str() as key, Item(key="", rest=False, at=0), str() as inner]:
+
+            def set_first(doc: dict[str, Any], value: Any, present: Any, item: Mapping[str, Any], blank: Any) -> None:
+                if value is None or key in doc or present is not None:
+                    _put(doc, present, steps, value, item, blank)
+                else:
+                    doc[key] = [{**item, inner: value}]
+
+            return set_first
+    return lambda doc, value, present, item, blank: _put(doc, present, steps, value, item, blank)
 
 
 def _put(

@@ -6,7 +6,7 @@ be kept, nothing else; what nobody answered for is Unknown; consent is written b
 
 from __future__ import annotations
 
-import uuid
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -43,6 +43,7 @@ class Writer:
         self._manifest = app.manifest
         self._docs = Documents(app.known, app.manifest)
         self._consents = Consents(app)
+        self._required = [name for name, known in app.known.items() if known.map.required]
         self._ids: dict[int, str] = {}
         """The ids that answers gave to what was made."""
 
@@ -77,7 +78,8 @@ class Writer:
         ready = self._with_present(how, ready, results)
         if kind == "consent":
             ready = [each for each in ready if self._consented(each, results)]
-        ready = [each for each in ready if self._documented(how, each, results)]
+        with _halting():
+            ready = [each for each in ready if self._documented(how, each, results)]
         self._send(how, ready, results)
 
     def _refused(self, write: Write, how: Writing | None) -> Rejected | None:
@@ -97,8 +99,8 @@ class Writer:
             if known.map.required and value is None and known.field.consent is None:
                 return Rejected(why="invalid", field=name, message="is required")
         if write.kind == "create":
-            for name, known in self._app.known.items():
-                if known.map.required and write.fields.get(name) is None:
+            for name in self._required:
+                if write.fields.get(name) is None:
                     return Rejected(why="invalid", field=name, message="is required")
         return None
 
@@ -197,8 +199,7 @@ class Writer:
             results[each.place] = Rejected(why="invalid", field=bad.field, message=str(bad))
             return False
         if write.kind == "create":
-            with _halting():
-                refused = self._consents.before_create(write)
+            refused = self._consents.before_create(write)
             if refused is not None:
                 results[each.place] = refused
                 return False
@@ -289,7 +290,7 @@ class Writer:
     def _batch(self, how: Writing, batch: Batch, some: Sequence[Pending], results: list[Result | None]) -> None:
         named = not COMMON.issuperset(batch.call.names) or not COMMON.issuperset(names_in(batch.item))
         items = [fill(batch.item, self._values(each, named=named)) for each in some]
-        values = {"items": items, "key": uuid.uuid4().hex}
+        values = {"items": items, "key": _key()}
         try:
             with _halting():
                 answer, fault = self._app.session.write(batch.call, values, repeatable=how.repeatable)
@@ -327,7 +328,7 @@ class Writer:
     def _values(self, each: Pending, *, named: bool) -> dict[str, Any]:
         """Give what a request may name; `named`: it names fields, too."""
         write = each.write
-        each.key = uuid.uuid4().hex
+        each.key = _key()
         fields = write.fields if each.fields is None else each.fields
         return {
             "id": write.id or None,
@@ -355,6 +356,11 @@ class Writer:
             if id_ in records:
                 found[place] = Applied(record=records[id_])
         return found
+
+
+def _key() -> str:
+    """Draw what names one request, for vendors that keep such names."""
+    return os.urandom(16).hex()
 
 
 def _id_in(how: Writing, answer: Answer) -> str:
