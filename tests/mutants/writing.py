@@ -228,7 +228,7 @@ WRITING: Final = (
     Mutant(
         id="M36c",
         bug="a transaction of a process that lost its lease is not refused",
-        edits=(Edit("syncd.store.store", "if now != str(epoch):", "if False:"),),
+        edits=(Edit("syncd.store.store", "if tx.meta(EPOCH) != str(epoch):", "if False:"),),
         killers=frozenset({"TESTS"}),
         known=Suite(tests=("tests/test_lease.py::test_who_lost_the_lease_cannot_write",)),
     ),
