@@ -115,6 +115,10 @@ def update_intent(contact: Contact, link: Link, app: AppRule, rules: Rules) -> I
         lens, rule = app.lenses.get(name), rules.fields.get(name)
         if lens is None or rule is None or not lens.writes or name not in link.base or name in contact.held:
             continue
+        raw = link.base[name]
+        if raw == value and lens.plain and same_raw(raw, value):  # nearly all are: nothing is to be read for that
+            link.flaws.pop(name, None)
+            continue
         change = _needed(contact, link, name, value, lens, rule, rules)
         if change is not None:
             fields[name] = change
@@ -136,12 +140,12 @@ def _needed(
     contact: Contact, link: Link, name: str, value: Value, lens: Lens, rule: FieldRule, rules: Rules
 ) -> Change | None:
     raw = link.base[name]
-    now = value if lens.plain and raw == value and same_raw(raw, value) else lens.parse(raw)
+    now = lens.parse(raw)
     if type(now) is Invalid:
         link.flaws.pop(name, None)
         return None  # somebody typed what we cannot read: flagged, never overwritten
     key = None if value is None else rule.type.key(value)
-    now_key = key if now is value else None if now is None else rule.type.key(now)
+    now_key = None if now is None else rule.type.key(now)
     if now_key == key or (now is not None and rule.blank == "fill_only"):
         link.flaws.pop(name, None)
         return None

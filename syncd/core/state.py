@@ -62,6 +62,13 @@ class Link:
     seen: Seen | None = None
 
 
+class Seal(NamedTuple):
+    """Of a contact only what seals its journal; its values stay unread."""
+
+    id: int
+    secret: bytes
+
+
 @dataclass(slots=True, kw_only=True)
 class Contact:
     """The hub's person: golden values with their provenance."""

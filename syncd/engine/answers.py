@@ -14,7 +14,7 @@ from syncd.core.atoms import MISSING, digest_key, value_key
 from syncd.core.consent import OUT
 from syncd.core.match import ALIAS
 from syncd.core.settle import REFUSED, refuse, settle, settle_all
-from syncd.core.state import Contact, Entry, EntryKind, Link, Sent
+from syncd.core.state import Contact, Entry, EntryKind, Link, Seal, Sent
 from syncd.engine.decide import observed
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import Hub, OpenApp
@@ -87,7 +87,7 @@ def _known_still(tx: Tx, hub: Hub, app: OpenApp, pairs: Sequence[tuple[Sent, Res
 def _rejected(
     done: Done,
     sent: Sent,
-    contact: Contact,
+    contact: Seal,
     link: Link | None,
     result: Rejected,
     fresh: Mapping[str, Record] | None,
@@ -154,9 +154,9 @@ class Done:
         self.dirty: set[int] = set()
         self.changed: dict[int, Contact] = {}
         self.missing: list[str] = []
-        self.journal: list[tuple[Contact, list[Entry]]] = []
+        self.journal: list[tuple[Contact | Seal, list[Entry]]] = []
 
-    def wrote(self, sent: Sent, contact: Contact, link: Link | None, record: Record, *, authored: bool) -> None:
+    def wrote(self, sent: Sent, contact: Seal, link: Link | None, record: Record, *, authored: bool) -> None:
         """Record what the app now holds as the base of what we sent; anything else in it is an observation."""
         if link is None and record.id in self.known:
             self._another(sent, contact, record)
@@ -211,13 +211,13 @@ class Done:
                 return False
         return True
 
-    def _another(self, sent: Sent, contact: Contact, record: Record) -> None:
+    def _another(self, sent: Sent, contact: Seal, record: Record) -> None:
         """Take nobody else's record for the one that was asked for; it is read in full again, as it may have been changed."""
         self.refused(sent, contact, None, Rejected(why="exists", existing=record.id, message=ANOTHER))
         self.tx.forget_reading(self.app.index, [record.id])
         self.app.reread = True
 
-    def _made(self, sent: Sent, contact: Contact, link: Link, record: Record) -> None:
+    def _made(self, sent: Sent, contact: Seal, link: Link, record: Record) -> None:
         """Record a new record of ours that holds just what we sent; what else it shows is blank or the app's own."""
         link.base, link.version, link.at_ms = record.fields, record.version, self.now_ms
         own = {n: raw for n, raw in record.fields.items() if n not in sent.fields and raw not in (None, "", [], {})}
@@ -229,7 +229,7 @@ class Done:
         self.settled.append(sent)
         self.journal.append((contact, written(sent, record.id, {})))
 
-    def _rekey(self, contact: Contact, link: Link, before: Mapping[str, Raw]) -> None:
+    def _rekey(self, contact: Seal, link: Link, before: Mapping[str, Raw]) -> None:
         """Let a record be found by the keys that we gave it, and the contact still by those that it had."""
         rule, rules = self.app.rule, self.hub.rules
         names = rules.identity | {"email"}
@@ -320,7 +320,7 @@ class Done:
             return "it left the scope"
         return f"removed in {self.hub.apps[cause].name}" if cause in self.hub.apps else "archive"
 
-    def refused(self, sent: Sent, contact: Contact, link: Link | None, result: Rejected) -> None:
+    def refused(self, sent: Sent, contact: Seal, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""
         told_again = OPTED_OUT in sent.golden.values() and sent.kind == "consent"
         if sent.kind == "create" and sent.reasons.get("") == AGAIN:

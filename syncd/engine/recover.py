@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from syncd.core.match import record_keys
 from syncd.core.settle import REFUSED, horizon_ms
-from syncd.core.state import Contact, Link, Sent
+from syncd.core.state import Link, Seal, Sent
 from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import SyncdError
@@ -88,7 +88,7 @@ def _settle_create(
     done: Done,
     app: OpenApp,
     sent: Sent,
-    contact: Contact,
+    contact: Seal,
     link: Link | None,
     there: dict[str, Record],
     found: dict[int, list[Record]],

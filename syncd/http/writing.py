@@ -290,7 +290,7 @@ class Writer:
     def _batch(self, how: Writing, batch: Batch, some: Sequence[Pending], results: list[Result | None]) -> None:
         named = not COMMON.issuperset(batch.call.names) or not COMMON.issuperset(names_in(batch.item))
         items = [fill(batch.item, self._values(each, named=named)) for each in some]
-        values = {"items": items, "key": _key()}
+        values = {"items": items, "key": os.urandom(16).hex()}
         try:
             with _halting():
                 answer, fault = self._app.session.write(batch.call, values, repeatable=how.repeatable)
@@ -328,7 +328,7 @@ class Writer:
     def _values(self, each: Pending, *, named: bool) -> dict[str, Any]:
         """Give what a request may name; `named`: it names fields, too."""
         write = each.write
-        each.key = _key()
+        each.key = os.urandom(16).hex()
         fields = write.fields if each.fields is None else each.fields
         return {
             "id": write.id or None,
@@ -356,11 +356,6 @@ class Writer:
             if id_ in records:
                 found[place] = Applied(record=records[id_])
         return found
-
-
-def _key() -> str:
-    """Draw what names one request, for vendors that keep such names."""
-    return os.urandom(16).hex()
 
 
 def _id_in(how: Writing, answer: Answer) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import bindparam, select
 
 from syncd.core.match import Holder
-from syncd.core.state import Contact
+from syncd.core.state import Contact, Seal
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.asking import Query
@@ -35,7 +35,7 @@ _CONTACTS = Keyed(
     select(s.contact.c.id, s.contact.c.review, s.contact.c.secret, s.contact.c.doc).order_by(s.contact.c.id),
     s.contact.c.id,
 )
-_SEALS = select(s.contact.c.id, s.contact.c.secret).where(s.contact.c.id.in_(bindparam("ids", expanding=True)))
+_SEALS = Keyed(select(s.contact.c.id, s.contact.c.secret), s.contact.c.id)
 _REFUSED_COUNT = Query(select(sa.func.count()).where(s.contact.c.refused == sa.literal_column("1")))
 _HIGHEST = Query(select(sa.func.max(s.contact.c.id)))
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
@@ -79,10 +79,9 @@ class Contacts(Base):
         shared = int(row[0] or 0)
         return shared, int(row[1]) - shared, int(review)
 
-    def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
-        """Load of these contacts only what seals their journal; their values stay unread."""
-        rows = self._c.execute(_SEALS, {"ids": list(ids)})
-        return {r[0]: Contact(id=r[0], secret=bytes(r[1])) for r in rows}
+    def seals(self, ids: Iterable[int]) -> dict[int, Seal]:
+        """Load of these contacts only what seals their journal."""
+        return {row[0]: Seal(row[0], bytes(row[1])) for row in _SEALS.find(self._c, list(ids))}
 
     def next_contact(self) -> int:
         highest = _HIGHEST.value(self._c) or 0

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import select
 
-from syncd.core.state import Contact, Entry
+from syncd.core.state import Contact, Entry, Seal
 from syncd.store import codec
 from syncd.store import schema as s
 from syncd.store.asking import Query
@@ -25,7 +25,7 @@ _NEXT_CASE = select(sa.func.coalesce(sa.func.max(s.inbox.c.id), 0) + 1).scalar_s
 class Journal(Base):
     """What a transaction does with journal and inbox."""
 
-    def write_journal(self, run: int, now_ms: int, entries: Iterable[tuple[Contact, Sequence[Entry]]]) -> None:
+    def write_journal(self, run: int, now_ms: int, entries: Iterable[tuple[Contact | Seal, Sequence[Entry]]]) -> None:
         """Append one sealed document per contact."""
         rows = [
             {

@@ -12,7 +12,7 @@ import orjson
 
 from syncd.core.consent import Event, Latch
 from syncd.core.match import ALIAS, GONE, Holder
-from syncd.core.state import Contact, Entry, Intent, Sent
+from syncd.core.state import Contact, Entry, Intent, Seal, Sent
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, Damaged
 from syncd.store.consents import Consents
@@ -41,8 +41,8 @@ class ModelContacts(ModelBase, Contacts):
         shared = sum(size > 1 for size in sizes)
         return shared, sum(size == 1 for size in sizes), sum(row.review for row in self._t.contact.values())
 
-    def seals(self, ids: Iterable[int]) -> dict[int, Contact]:
-        return {id_: Contact(id=id_, secret=row.secret) for id_ in ids if (row := self._t.contact.get(id_))}
+    def seals(self, ids: Iterable[int]) -> dict[int, Seal]:
+        return {id_: Seal(id_, row.secret) for id_ in ids if (row := self._t.contact.get(id_))}
 
     def next_contact(self) -> int:
         return max(max(self._t.contact, default=0), int(self.meta("contacts") or 0)) + 1
@@ -249,7 +249,7 @@ class ModelConsents(ModelBase, Consents):
 class ModelJournal(ModelBase, Journal):
     """The journal and the inbox. Nothing is encrypted: a document is kept with the secret without which it is damaged."""
 
-    def write_journal(self, run: int, now_ms: int, entries: Iterable[tuple[Contact, Sequence[Entry]]]) -> None:
+    def write_journal(self, run: int, now_ms: int, entries: Iterable[tuple[Contact | Seal, Sequence[Entry]]]) -> None:
         self._t.journal.extend(
             JournalRow(run, contact.id, now_ms, contact.secret, codec.dump(codec.entry_rows(lines)))
             for contact, lines in entries
