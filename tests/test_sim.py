@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim.cli import main, shrunken
-from tests.sim.play import play
+from tests.sim.play import Play, play
 from tests.sim.quirks import Quirks
 from tests.sim.rare import RARE, SEEDS_ASKED, TIMES, too_rare
 from tests.sim.scenario import Action, Round, Scenario, draw, read_scenario
@@ -91,6 +91,22 @@ def test_a_connector_that_is_known_to_be_bad_is_caught(blunder: str, quirks: Qui
         if caught & names:
             return
     raise AssertionError(f"not caught: {blunder} ({caught})")
+
+
+def test_what_syncd_did_is_judged_in_the_end() -> None:
+    """A write that the journal does not have, one too many, and a value in an error are noticed."""
+    with STORES["memory"]() as kept:
+        history = Play(draw(7), kept)
+        assert not history.play().violations
+        deeds, typed = history.deeds, next(d for v in history.vendors for d in v.deeds if d.field == "email")
+        assert deeds.told
+        deeds.judge()
+        assert not history.monitors.violations
+        deeds.told.append(deeds.told[0]._replace(record="somebody else's"))
+        deeds.monitors.writes[typed.app, typed.person, "email"] += 1000
+        deeds.judge()
+        deeds.quiet([f"crm: {typed.raw} is no address"])
+    assert {each.name for each in history.monitors.violations} == {"EXPLAINABLE", "BOUNDED-WRITES", "SECRET-SILENT"}
 
 
 def test_a_failure_is_told_with_the_command_that_shows_it_again_and_shrunken(

@@ -59,6 +59,8 @@ class Link:
     """Consent fields whose cell holds no word that is known: nobody can tell whether this person opted out."""
     late: list[Sent] = field(default_factory=list)
     """Updates without an answer that had not happened when they were looked up: they may still arrive."""
+    was: int = 0
+    """The undecided contact that it was until it is matched again: its journal goes where the record goes."""
     seen: Seen | None = None
 
 

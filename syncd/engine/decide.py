@@ -217,10 +217,11 @@ def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: i
     for contact in undecided:
         for link in links[contact.id]:
             unmerged(link, now_ms)
-            link.contact = 0
+            link.contact, link.was = 0, contact.id
         tx.save_links(links[contact.id])
         tx.close_cases(contact.id, now_ms)
-        tx.delete_contact(contact.id)
+        if not links[contact.id]:
+            tx.delete_contact(contact.id)
     return [c.id for c in found.values() if not c.review]
 
 

@@ -162,6 +162,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         tx.add_keys(gone_rows(app.index, link))
         contact = contacts.get(link.contact)
         if contact is None:
+            if link.was:
+                tx.delete_contact(link.was)
             continue
         said = hear(tx, hub, contact, [link]) if link.seen is not None else []
         rest = [other for other in others[contact.id] if other.app != app.index]

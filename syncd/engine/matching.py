@@ -84,10 +84,22 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         _attach(holders, keys[link.id], link)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
-    tx.save_links(link for link in matched if link.base and link.contact not in alone)
+    former = _former(matched)
+    tx.save_links(link for link in matched if (link.base or link.id in former) and link.contact not in alone)
     tx.attach(link for link in matched if link.contact not in alone)
     write_outcome(tx, hub, sorted(alone), out)
+    for was, heir in former.values():
+        tx.hand_over_journal(was, heir)
+        tx.delete_contact(was)
     return len(matched), len(links) - len(matched), last
+
+
+def _former(links: Sequence[Link]) -> dict[str, tuple[int, int]]:
+    """Take note of records that had an undecided contact: id -> that one, and whose the record is now. Changes `links`."""
+    found = {link.id: (link.was, link.contact) for link in links if link.was}
+    for link in links:
+        link.was = 0
+    return found
 
 
 def _merge_alone(

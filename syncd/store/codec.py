@@ -70,6 +70,8 @@ def link_doc(link: Link) -> bytes:
         doc["c"] = sorted(link.unheard)
     if link.late:
         doc["l"] = [[sent.fields, sent.golden, sent.at_ms] for sent in link.late]
+    if link.was:
+        doc["w"] = link.was
     return _with_checksum(doc)
 
 
@@ -99,6 +101,7 @@ def read_link(
                 link.unheard = frozenset(loaded["c"])
             if "l" in loaded:
                 link.late = [_late(link, *each) for each in loaded["l"]]
+            link.was = int(loaded.get("w", 0))
     except _UNREADABLE:
         raise Damaged(f"record {id_} of app {app}") from None  # the cause quotes the document
     return link

@@ -20,7 +20,7 @@ from syncd.engine.runs import Session
 from syncd.errors import AccessError, TransientError
 from syncd.model import Record, Result, Write
 from syncd.store.store import EPOCH, LeaseLost
-from syncd.store.tx import Tx
+from tests.sim.afterwards import Deeds
 from tests.sim.app import connector
 from tests.sim.asking import RUNS
 from tests.sim.ears import Ears
@@ -30,7 +30,7 @@ from tests.sim.monitors import Monitors, Violation
 from tests.sim.rest import at_rest, told_by_feeds
 from tests.sim.scenario import APPS, Round, Scenario
 from tests.sim.setting import config_of
-from tests.sim.stores import Kept, Opening
+from tests.sim.stores import Kept, Opening, account_of, forget_cursors
 from tests.sim.vendor import Vendor
 from tests.sim.watch import Watch
 from tests.sim.world import Clock, Crash, SimWorld
@@ -79,6 +79,7 @@ class Play:
     ghost: Ghost = field(init=False)
     monitors: Monitors = field(init=False)
     watch: Watch = field(init=False)
+    deeds: Deeds = field(init=False)
     ears: Ears = field(init=False)
     config: Config = field(init=False)
 
@@ -95,6 +96,7 @@ class Play:
                 vendor.announce = partial(self.ears.announce, vendor)
         self.monitors = Monitors(scenario, self.vendors, self.ghost, self.kept.store, self.clock.true)
         self.watch = Watch(self.monitors, self.config.guards)
+        self.deeds = Deeds(self.monitors)
 
     def _whose(self, write: Write) -> int:
         found = self.ghost.of_address(write.fields.get("email"))
@@ -170,16 +172,19 @@ class Play:
         except Crash:
             self.tell("   the process dies")
             self.ghost.crash()
+            self.deeds.forgotten()
             return None
         except LeaseLost:
             self.tell("   it has lost the lease and stops")
             self.monitors.seen["lease lost"] += 1
             self.ghost.crash()
+            self.deeds.forgotten()
             return None
         if kind == "plan":
             self.tell(f"   a plan ({outcome.code})")
             self.ghost.crash()  # whatever it was shown went into a copy
             return None
+        self.deeds.quiet([*outcome.errors.values(), *(why for rows in outcome.parked.values() for _, why in rows)])
         held = "".join(f", {held['app']} {held['verb']}" for held in outcome.doc["held"])
         self.tell(f"   {outcome.doc['outcome']} ({outcome.code}){held}, inbox {outcome.doc['inbox']}")
         self.monitors.seen[f"outcome {outcome.doc['outcome']}"] += 1
@@ -203,7 +208,7 @@ class Play:
     def _load(self, settings: AppConfig) -> Connector:
         vendor = next(v for v in self.vendors if v.name == settings.name)
         foreign = any((f.kind, f.round, f.app) == ("tenant", self.round, vendor.index) for f in self.scenario.faults)
-        known = foreign and not self.peace and self.monitors.ask(lambda tx: _account(tx, vendor.name))
+        known = foreign and not self.peace and self.monitors.ask(lambda tx: account_of(tx, vendor.name))
         return connector(vendor, self, self.blunders, foreign=bool(known))
 
     def _rest(self) -> None:
@@ -221,6 +226,7 @@ class Play:
         if not self.monitors.violations:
             at_rest(self)
             self._once_more()
+            self.deeds.judge()
 
     def _settled(self, kinds: Sequence[str], *, quiet: int, runs_max: int) -> bool:
         """Let runs follow until so many in a row did nothing and left nothing to do; the operator approves everything."""
@@ -244,7 +250,7 @@ class Play:
 
     def _once_more(self) -> None:
         before = self.sends
-        self.monitors.ask(_forget_cursors)
+        self.monitors.ask(forget_cursors)
         for kind in ("sync", "sweep"):
             self._pause(REST_PAUSE_MS)
             self.run(kind)
@@ -290,8 +296,9 @@ class Play:
             return
         self.nested = True
         pending, self.ghost.pending = self.ghost.pending, []
+        answers, self.deeds.answers = self.deeds.answers, []
         self.run("sync")
-        self.ghost.pending = pending
+        self.ghost.pending, self.deeds.answers = pending, answers
         self.nested = False
 
     def refuse(self, app: str, what: str, *, after: bool) -> None:
@@ -307,6 +314,7 @@ class Play:
                 self.tell(f"   {app} {what}: {fault.how}")
                 self.monitors.seen[f"call failed: {what} {fault.how}"] += 1
                 self.ghost.crash()
+                self.deeds.unheard(place)
                 self.calls[place] += not after
                 raise AccessError("refused") if fault.how == "access" else TransientError("no answer")
 
@@ -317,6 +325,7 @@ class Play:
     def committed(self, what: str, args: tuple[Any, ...]) -> None:
         self.ghost.commit(what, self.clock.true_ms, self.clock.wrong_ms)
         self.watch.committed(what)
+        self.deeds.committed(what)
         self.monitors.seen[f"transaction: {what}"] += 1
 
     def forgotten(self) -> None:
@@ -341,16 +350,20 @@ class Play:
         shown = ", ".join(f"{name}={write.fields[name]!r}" for name in sorted(write.fields))
         self.tell(f"   {APPS[app]} <- {write.kind} {write.id or '(new)'}: {shown}{' (late)' if late else ''}")
         self.monitors.asked(app, write, late=late)
-        if not late:
+        if late:
+            self.deeds.unheard(app)
+        else:
             self.watch.asked(app, write)
 
     def answered(self, app: int, write: Write, result: Result) -> None:
+        self.deeds.answered(app, write, result)
         self.tell(f"   {APPS[app]} -> {type(result).__name__} {getattr(result, 'why', '')}".rstrip())
         self.monitors.answered(app, write, result)
 
     def silent(self, app: int, write: Write) -> None:
         self.tell(f"   {APPS[app]} -> no answer to {write.kind} {write.id or '(new)'}")
         self.monitors.doubted(app, write)
+        self.deeds.unheard(app)
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
         self.ghost.show(app, records, how)
@@ -373,16 +386,6 @@ class Play:
 
     def tell(self, line: str) -> None:
         self.story.append(line)
-
-
-def _forget_cursors(tx: Tx) -> None:
-    for app in tx.apps().values():
-        tx.save_app(app.id, cursor=None)
-
-
-def _account(tx: Tx, app: str) -> str | None:
-    state = tx.apps().get(app)
-    return None if state is None else state.fingerprint
 
 
 def play(scenario: Scenario, opening: Opening, blunders: frozenset[str] = frozenset()) -> Played:

@@ -111,7 +111,8 @@ def _known(play: Play, rest: Rest) -> None:
             if link is None and there.live:
                 play.monitors.blame("COVERAGE", f"{id_} in {APPS[place]} was never taken up")
             elif link is not None and not there.live:
-                play.monitors.blame("DELETION", f"{id_} in {APPS[place]} is gone, and syncd does not know it")
+                name = "MERGE-FOLLOWS" if id_ in vendor.moved else "DELETION"
+                play.monitors.blame(name, f"{id_} in {APPS[place]} is gone, and syncd does not know it")
             elif link is not None:
                 hidden = vendor.quirks.hidden
                 wrong = [

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from syncd.store.codec import Sealer
 from syncd.store.copy import throwaway
 from syncd.store.store import Store
+from syncd.store.tx import Tx
 from tests.sim import model_store
 
 KEY: Final = b"k" * 32
@@ -84,3 +85,15 @@ def postgres() -> Iterator[Kept]:
 
 
 STORES: Final[dict[str, Opening]] = {"memory": memory, "sqlite": sqlite, "postgres": postgres}
+
+
+def forget_cursors(tx: Tx) -> None:
+    """Let every app be read from its beginning."""
+    for app in tx.apps().values():
+        tx.save_app(app.id, cursor=None)
+
+
+def account_of(tx: Tx, app: str) -> str | None:
+    """Name the account that an app was bound to; None: none yet."""
+    state = tx.apps().get(app)
+    return None if state is None else state.fingerprint

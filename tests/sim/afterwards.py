@@ -1,0 +1,114 @@
+"""Invariants about what syncd itself did, judged in the end (SYNC-MODEL 1.4): BOUNDED-WRITES, EXPLAINABLE, SECRET-SILENT.
+
+The other monitors judge each request as it comes; these need the whole history of requests, and the journal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from syncd.model import Applied, Result, Write
+from syncd.store.tx import Tx
+from tests.sim.monitors import CONSENT, Monitors
+from tests.sim.scenario import APPS
+
+WORDS_MIN: Final = 5
+"""Shorter texts may stand in a sentence by accident."""
+
+
+class Told(NamedTuple):
+    """A write that an app has confirmed, and whose answer syncd has stored."""
+
+    app: int
+    record: str
+    kind: str
+    fields: Mapping[str, Any]
+
+
+@dataclass(slots=True)
+class Deeds:
+    """What syncd did in the apps, as far as it has been told."""
+
+    monitors: Monitors
+    answers: list[Told] = field(default_factory=list)
+    """Answers that are not stored yet: a process that dies forgets them."""
+    told: list[Told] = field(default_factory=list)
+    deaf: set[int] = field(default_factory=set)
+    """Apps of which an answer to the requests under way is missing."""
+
+    def answered(self, app: int, write: Write, result: Result) -> None:
+        if isinstance(result, Applied) and app not in self.deaf:
+            id_ = result.record.id if result.record is not None else write.id  # an address may be the id
+            self.answers.append(Told(app, id_, write.kind, write.fields))
+
+    def committed(self, what: str) -> None:
+        if what == "result":
+            self.told += self.answers
+            self.answers.clear()
+        elif what == "sent":
+            self.deaf.clear()
+
+    def forgotten(self) -> None:
+        self.answers.clear()
+
+    def unheard(self, app: int) -> None:
+        """Note that an answer is missing: those that came with it count for nothing either."""
+        self.answers = [each for each in self.answers if each.app != app]
+        self.deaf.add(app)
+
+    # -- in the end
+
+    def judge(self) -> None:
+        """Judge everything that was told."""
+        self._explained()
+        self._bounded()
+
+    def _explained(self) -> None:
+        """EXPLAINABLE: each write that happened stands in the journal, with what was written."""
+        numbers = {self.monitors.number(place): place for place in range(len(self.monitors.vendors))}
+        lines = self.monitors.ask(lambda tx: _lines(tx, numbers))
+        for deed in self.told:
+            where = f"of {deed.record} in {APPS[deed.app]}"
+            if deed.kind in ("create", "archive"):
+                if (deed.app, deed.record, deed.kind, None, None) not in lines:
+                    self.monitors.blame("EXPLAINABLE", f"the {deed.kind} {where} is not in the journal")
+                continue
+            for name, new in sorted(deed.fields.items()):
+                if (deed.app, deed.record, "write", name, repr(new)) not in lines:
+                    self.monitors.blame("EXPLAINABLE", f"{name} {where} became {new!r}: not in the journal")
+
+    def _bounded(self) -> None:
+        """BOUNDED-WRITES: no field is written more often than others gave a cause for it."""
+        ghost, vendors = self.monitors.ghost, self.monitors.vendors
+        for (app, person, name), count in sorted(self.monitors.writes.items()):
+            if name in CONSENT:
+                continue
+            who = ghost.person(person)
+            records = sum(ghost.person(p.person) == who for v in vendors for p in v.people.values())
+            causes = len(ghost.deeds(person, name)) + records + ghost.approvals
+            if count > causes:
+                where = f"{name} of p{who} in {APPS[app]}"
+                self.monitors.blame("BOUNDED-WRITES", f"{where} was written {count} times, for {causes} causes")
+
+    def quiet(self, said: Iterable[str]) -> None:
+        """SECRET-SILENT: what is said of a run names no value that anybody typed."""
+        lines = [*said]
+        if not lines:
+            return
+        typed = {str(deed.raw) for vendor in self.monitors.vendors for deed in vendor.deeds if deed.raw is not None}
+        for text in sorted(typed):
+            if len(text) >= WORDS_MIN and any(text in line for line in lines):
+                self.monitors.blame("SECRET-SILENT", f"what a run says has {text!r} in it")
+
+
+def _lines(tx: Tx, places: Mapping[int, int]) -> set[tuple[int, str | None, str, str | None, str | None]]:
+    """List what the journal says of writes: (app, record, kind, field, new)."""
+    numbers = list(range(1, tx.next_contact()))
+    entries = [entry for mine in tx.journal_entries(numbers, None, None).values() for entry in mine]
+    return {
+        (places[e.app], e.record, e.kind, e.field, None if e.field is None else repr(e.new))
+        for e in entries
+        if e.app is not None and e.app in places
+    }
