@@ -16,7 +16,9 @@ from typing import Any, Final
 import orjson
 
 from syncd.http.authority import Authority, bearer
-from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Refusal, Said, answered, hmac_of
+from syncd.http.sandbox import Asked, Clock, Fresh, Letter, Said, answered, hmac_of
+
+from .fields import Refused, held_by
 
 PAGE_MAX, EXPORT_MAX, SHOW_MAX, JOBS_MAX = 100, 1000, 100, 30
 WRITABLE: Final = frozenset(
@@ -26,13 +28,6 @@ ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 MINUTE_US: Final = 60_000_000
 OWN: Final = ("First name", "Last name", "Company", "Job title", "Newsletter")
 """User fields that every account of ours has: texts."""
-
-
-class Refused(Refusal):
-    def __init__(self, status: int, error: str, details: dict[str, Any] | None = None, **headers: str) -> None:
-        super().__init__(error)
-        more = {"details": details} if details else {}
-        self.said = Said(status=status, doc={"error": error, "description": error, **more}, headers=headers)
 
 
 @dataclass(slots=True)
@@ -403,19 +398,3 @@ class Sandbox:
 
     def _second(self, us: int) -> str:
         return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=us // 1_000_000):%Y-%m-%dT%H:%M:%S}Z"
-
-
-def held_by(own: dict[str, Any], value: Any) -> bool:
-    """Say whether a user field takes this value; null clears any."""
-    match own["type"]:
-        case _ if value is None:
-            return True
-        case "checkbox":
-            return isinstance(value, bool)
-        case "integer":
-            return type(value) is int
-        case "decimal":
-            return type(value) in {int, float}
-        case "dropdown":
-            return value in {each["value"] for each in own["custom_field_options"]}
-    return isinstance(value, str)

@@ -47,8 +47,9 @@ def worlds_of(folder: Path) -> Worlds:
     """Give the worlds that lie beside a connector, by name; ConfigError where there are none, or they cannot be loaded."""
     if not (folder / f"{MODULE}.py").is_file():
         raise ConfigError(
-            f"{folder} has no {MODULE}.py, so that there is nothing to test on: it says what people do in the app; "
-            "docs/writing-a-connector.md shows one"
+            f"{folder} has no {MODULE}.py, the stand-in to test on. On an account of yours: --against live. "
+            "docs/writing-a-connector.md shows how to write one; where a real server takes its place in syncd's own tests, "
+            "docs/connectors has the card"
         )
     module = registry.module(folder, MODULE)
     found = getattr(module, "WORLDS", None) or {"": getattr(module, "World", None)}
