@@ -111,11 +111,12 @@ def update_intent(contact: Contact, link: Link, app: AppRule, rules: Rules) -> I
         return None
     fields: dict[str, Change] = {}
     clears = False
+    lenses, ordinary, held, base = app.lenses, rules.fields, contact.held, link.base
     for name, value in contact.golden.items():
-        lens, rule = app.lenses.get(name), rules.fields.get(name)
-        if lens is None or rule is None or not lens.writes or name not in link.base or name in contact.held:
+        lens, rule = lenses.get(name), ordinary.get(name)
+        if lens is None or rule is None or not lens.writes or name not in base or name in held:
             continue
-        raw = link.base[name]
+        raw = base[name]
         if raw == value and lens.plain and same_raw(raw, value):  # nearly all are: nothing is to be read for that
             link.flaws.pop(name, None)
             continue
