@@ -132,6 +132,17 @@ def test_where_every_app_has_two_names_none_is_joined(tmp_path: Path) -> None:
     assert [row.get("full_name") for row in story.everywhere(ANN["email"]).values()] == [None, None]
 
 
+def test_a_full_name_follows_also_where_its_app_has_the_two_names_as_well(tmp_path: Path) -> None:
+    """Zendesk with user fields for the two names: its own name is what people see."""
+    story = given(tmp_path, {"crm": ("memory", {"columns": TWO}), "desk": ("memory", {"columns": [*TWO, "full_name"]})})
+    story["crm"].put("1", email=ANN["email"], first_name="Ann", last_name="Lee")
+    story["desk"].put("9", email=ANN["email"], full_name="Ann Lee")
+    assert story.sync(approve=True).code == 0
+    story["crm"].put("1", last_name="King")
+    story.settle()
+    assert name(story) == "Ann King"
+
+
 def test_the_plan_says_where_the_name_comes_from(tmp_path: Path) -> None:
     story = begun(tmp_path)
     story["crm"].put("1", last_name="King")

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from syncd.core.atoms import value_key
-from syncd.core.rules import AppRule, Atom, Rules
+from syncd.core.rules import AppRule, Atom, FullNames, Rules
 from syncd.core.state import NOBODY, Contact, Entry, Stamp
 from syncd.model import Value
 
@@ -24,18 +24,22 @@ FIXED: Final = frozenset({"lock", "ask", "owner"})
 """Policies under which nobody but an app or a person decides."""
 
 
-def joined(apps: Iterable[AppRule], atoms: Mapping[str, Atom], identity: frozenset[str]) -> bool:
-    """Say whether full names are joined at all: an app has one name, others have two, and nobody is matched by it."""
+def how(apps: Iterable[AppRule], atoms: Mapping[str, Atom], identity: frozenset[str]) -> FullNames:
+    """Say what becomes of full names: they are joined where an app has one name only, and follow the two names where some are
+    there; under a policy by which somebody decides, or where people are matched by them, they are on their own.
+    """
     atom = atoms.get(FULL)
     if atom is None or len(atom.fields) > 1 or atom.rule.policy in FIXED or FULL in identity:
-        return False
+        return "own"
+    if any(name not in atoms for name in PARTS):
+        return "own"
     one = [app for app in apps if FULL in app.lenses and app.lenses[FULL].writes]
-    return any(not app.lenses.keys() & set(PARTS) for app in one) and all(name in atoms for name in PARTS)
+    return "joined" if any(not app.lenses.keys() & set(PARTS) for app in one) else "follows"
 
 
 def spoken(contact: Contact, rules: Rules) -> frozenset[Value]:
     """Give the full names that say nothing but what the contact's two names say now."""
-    if not rules.joined:
+    if rules.full_names == "own":
         return frozenset()
     made = _made(contact)
     return frozenset([made] if made else filter(None, map(contact.golden.get, INSTEAD)))
@@ -52,16 +56,18 @@ def follow(contact: Contact, before: frozenset[Value], rules: Rules) -> list[Ent
 
     Changes `contact`; returns what the journal is to say of a value that is replaced.
     """
-    new, golden = _made(contact) if rules.joined else None, contact.golden
-    if new is None or FULL in contact.held:
+    if rules.full_names == "own" or FULL in contact.held:
         return []
+    new, golden = _made(contact), contact.golden
     old = golden.get(FULL)
+    if new is None:
+        return []
     if old is not None:
         key = value_key(rules, FULL, old)
         if key == value_key(rules, FULL, new) or all(value_key(rules, FULL, each) != key for each in before):
             return []
-    elif FULL in golden:
-        return []  # cleared on purpose
+    elif FULL in golden or rules.full_names == "follows":
+        return []  # cleared on purpose; or whoever has it has the two names as well
     nobody = Stamp(NOBODY, 0, 0)
     latest = max((contact.stamps.get(name, nobody) for name in PARTS), key=lambda stamp: stamp.hi_ms)
     golden[FULL], contact.stamps[FULL] = new, latest._replace(app=NOBODY)

@@ -15,6 +15,8 @@ from syncd.model import Spec, Value
 
 PolicyKind: TypeAlias = Literal["latest", "owner", "rank", "set", "non_blank", "restrictive", "ask", "lock"]
 BlankRule: TypeAlias = Literal["ignore", "fill_only", "propagate"]
+FullNames: TypeAlias = Literal["own", "follows", "joined"]
+"""Whether a full name follows the two names, and is joined from them where no app has one (core/names.py)."""
 
 EVIDENCE = ("consent_at", "consent_source")
 """When and how a person opted in. They travel with consent only, never by themselves."""
@@ -82,8 +84,7 @@ class Rules:
     settling: Mapping[str, FieldRule] = field(default_factory=dict)
     """Fields with a quiet time: a change of theirs waits until nobody has touched the record for that long."""
 
-    joined: bool = False
-    """Full names are made of two names where no app has one of its own (core/names.py)."""
+    full_names: FullNames = "own"
 
     def app(self, index: int) -> AppRule | None:
         return self.apps.get(index)

@@ -185,7 +185,7 @@ def _rules(
         match=config.match,
         identity=identity,
         settling={name: rule for name, rule in fields.items() if rule.settle_ms},
-        joined=names.joined(apps.values(), atoms, identity),
+        full_names=names.how(apps.values(), atoms, identity),
     )
 
 
