@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,9 +27,12 @@ from syncd.engine.seam import Transacting
 from syncd.engine.undo import Selection
 from syncd.model import Write
 from syncd.store.codec import Sealer
+from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 from tests.crash.sweep import in_source
+from tests.sim import model_store
+from tests.sim.model_store import ModelStore
 from tests.story_apps import KINDS, CsvKept, Fields, Kept, MemoryKept, SqlKept
 
 T = TypeVar("T")
@@ -169,6 +173,7 @@ class Story:
                 store=self.store,
                 world=StoryWorld(self.store, self.clock, self.hooks),
                 load=lambda app: registry.load(app.connector_at, config.connector_folders),
+                throwaway=model_store.throwaway if isinstance(self.store, ModelStore) else throwaway,
             )
         finally:
             self.store.close()
@@ -304,15 +309,22 @@ def given(folder: Path, apps: Mapping[str, str | tuple[str, Mapping[str, Any]]],
     """Begin a story: apps by name and kind (`memory`, `csv`, `sql`), in this order, and sections of the configuration."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "var").mkdir(exist_ok=True)
-    store = Store(f"sqlite:///{folder}/var/syncd.db", Sealer(b"k" * 32))
-    store.engine = store.engine.execution_options(compiled_cache=COMPILED)
-    store.create()
+    store = _empty_store(folder)
     story = Story(folder, {}, {"version": 1, "store": "sqlite:///var/syncd.db", "apps": {}}, store)
     for name, wanted in apps.items():
         kind, options = (wanted, {}) if isinstance(wanted, str) else wanted
         story.add_app(name, kind, **options)
     story.configure(**sections)
     return story
+
+
+def _empty_store(folder: Path) -> Store:
+    if os.environ.get("STORY_STORE") == "model":  # tests.mutants.judge, to be quick
+        return ModelStore(Sealer(b"k" * 32))
+    store = Store(f"sqlite:///{folder}/var/syncd.db", Sealer(b"k" * 32))
+    store.engine = store.engine.execution_options(compiled_cache=COMPILED)
+    store.create()
+    return store
 
 
 TRIO: Final = {"crm": "memory", "books": "sql", "desk": "csv"}

@@ -1,0 +1,92 @@
+"""Is it still the same account, and does it still offer what it did? Nothing is read or written there until somebody says so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from syncd.engine.account import ACCOUNT, FIELDS
+from tests.story import Story, agreed
+from tests.story_apps import COLUMNS
+
+NEWS = 2
+"""The number of the second app."""
+
+
+def pair(folder: Path) -> Story:
+    return agreed(folder, {"crm": "memory", "news": "memory"})
+
+
+def narrowed(story: Story, *gone: str) -> None:
+    """The newsletter does not offer these columns any more."""
+    settings = story.doc["apps"]["news"]["settings"]
+    story.configure(app_news={"settings": {**settings, "columns": [name for name in COLUMNS if name not in gone]}})
+
+
+def test_another_account_is_held_until_somebody_approves_it_and_then_read_from_its_beginning(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    here = story.ask(lambda tx: tx.apps()["news"].fingerprint)
+    story.ask(lambda tx: tx.save_app(NEWS, fingerprint="memory:elsewhere"))
+    story["crm"].put("101", company="Acme")
+    with story.calls() as calls:
+        outcome = story.sync()
+    assert {what for app, what in calls if app == "news"} == {"open", "fingerprint"}
+    why = (
+        "news: this is another account, file or table than before; nothing is read or written there "
+        f"(it was memory:elsewhere, it is {here})"
+    )
+    held = [{"app": "news", "verb": "account", "count": 1, "limit": 0}]
+    assert (outcome.code, outcome.doc["outcome"], outcome.doc["held"]) == (4, "held", held)
+    assert outcome.errors == {"news": why}
+    state = story.ask(lambda tx: tx.apps()["news"])
+    assert (state.error, state.error_kind, state.fingerprint) == (why, ACCOUNT, "memory:elsewhere")
+    assert held == story.sync().doc["held"]
+    story.approve(outcome.doc["run"])
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["held"], outcome.errors) == (0, [], {})
+    assert outcome.doc["apps"]["news"]["read"] == 2, "all of it"
+    state = story.ask(lambda tx: tx.apps()["news"])
+    assert (state.fingerprint, state.error, state.error_kind) == (here, None, None)
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+    assert story.sync().code == 0
+
+
+def test_an_app_that_loses_fields_is_held_until_somebody_approves_it(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    offered = story.ask(lambda tx: bytes(tx.apps()["news"].fields or b""))
+    narrowed(story, "company", "city")
+    story["crm"].put("101", first_name="Anne")
+    outcome = story.sync()
+    held = [{"app": "news", "verb": "fields", "count": 2, "limit": 0}]
+    assert (outcome.code, outcome.doc["held"]) == (4, held)
+    assert outcome.errors == {"news": "no longer there: city, company"}
+    state = story.ask(lambda tx: tx.apps()["news"])
+    assert (state.error, state.error_kind) == ("no longer there: city, company", FIELDS)
+    assert bytes(state.fields or b"") == offered
+    assert story["news"].one("ann@x.org")["first_name"] == "Ann"
+    story.approve(outcome.doc["run"])
+    narrowed(story, "company", "city", "birthday")  # one more than was approved
+    assert story.sync().doc["held"] == [{**held[0], "count": 3}]
+    narrowed(story, "company", "city")
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["held"], outcome.errors) == (0, [], {})
+    assert story["news"].one("ann@x.org")["first_name"] == "Anne"
+    kept = story.ask(lambda tx: bytes(tx.apps()["news"].fields or b""))
+    assert b'"company"' in offered
+    assert b'"company"' not in kept
+    assert b'"first_name"' in kept
+
+
+def test_fields_that_are_there_again_need_no_approval(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    narrowed(story, "company")
+    assert story.sync().code == 4
+    narrowed(story)
+    outcome = story.sync()
+    assert (outcome.code, outcome.errors) == (0, {})
+    assert story.ask(lambda tx: tx.apps()["news"].error_kind) is None
+
+
+def test_a_field_that_is_not_to_be_read_any_more_is_not_missed(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story.configure(app_news={"fields": {"company": {"path": "company", "direction": "none"}}})
+    assert story.sync().code == 0
