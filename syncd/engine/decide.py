@@ -25,13 +25,12 @@ from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
 
 
-def merge_all(hub: Hub) -> int:
+def merge_all(hub: Hub) -> None:
     """Merge dirty contacts until there are none; an opt-out may make earlier ones dirty again, hence the rounds.
 
     A round in which nobody was ready (their fields are still being typed) is the last, and so is the first one of a
     narrowed run, which leaves everybody dirty.
     """
-    total = 0
     while True:
         merged, after = 0, 0
         while True:
@@ -41,9 +40,8 @@ def merge_all(hub: Hub) -> int:
             merged, after = merged + ready, ids[-1]
             if ready and len(ids) < PAGE and not hub.narrowed:
                 break  # it is the last one as a rule, and the next round looks again
-        total += merged
         if not merged or hub.narrowed:
-            return total
+            return
 
 
 @dataclass(slots=True, kw_only=True)

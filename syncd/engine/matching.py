@@ -20,11 +20,11 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 
-def decide(hub: Hub) -> int:
-    """Merge and match everything that is known and not decided yet; says how many contacts were looked at."""
-    contacts = merge_all(hub)
-    matched = match_all(hub) if hub.part is None else 0
-    return contacts + matched + (merge_all(hub) if matched else 0)
+def decide(hub: Hub) -> None:
+    """Merge and match everything that is known and not decided yet."""
+    merge_all(hub)
+    if hub.part is None and match_all(hub):
+        merge_all(hub)
 
 
 def match_all(hub: Hub) -> int:

@@ -68,14 +68,12 @@ def sync(
     apps: list[OpenApp] | None = None,
     full: bool = False,
     write: bool = True,
-) -> bool:
-    """Run passes until quiescent; says whether nothing is left to do (held and failed apps aside)."""
+) -> None:
+    """Run passes until quiescent: nothing is left to do, held and failed apps aside."""
     chosen = list(hub.apps.values()) if apps is None else apps
     read_all(hub, chosen, full=full)
-    settled = settle_down(hub, chosen, write=write)
-    if settled and catch_up(hub, chosen):
-        return settle_down(hub, chosen, write=write)
-    return settled
+    if settle_down(hub, chosen, write=write) and catch_up(hub, chosen):
+        settle_down(hub, chosen, write=write)
 
 
 def catch_up(hub: Hub, apps: Sequence[OpenApp]) -> bool:

@@ -15,17 +15,16 @@ from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import SyncdError
 from syncd.model import Record
-from syncd.store.codec import KIND_NUMBER
 from syncd.store.tx import Tx
 
 
-def recover(hub: Hub, app: OpenApp) -> int:
-    """Settle the SENT rows of one app; says how many are still in doubt."""
+def recover(hub: Hub, app: OpenApp) -> None:
+    """Settle the SENT rows of one app; what is still in doubt stays SENT."""
     assert app.app is not None
     opened = app.app
     sents = hub.world.transact("in doubt", lambda tx: tx.sent(app.index))
     if not sents:
-        return 0
+        return
     try:
         known = [sent.record for sent in sents if sent.record]
         there = hub.world.call(app.name, "get", opened.get, known) if known else {}
@@ -34,9 +33,9 @@ def recover(hub: Hub, app: OpenApp) -> int:
         }
     except SyncdError as error:
         hub.fail(app, error)
-        return len(sents)
+        return
     now_ms = hub.world.now_ms()
-    return hub.world.transact("recovered", lambda tx: _settle_all(tx, hub, app, sents, there, found, now_ms))
+    hub.world.transact("recovered", lambda tx: _settle_all(tx, hub, app, sents, there, found, now_ms))
 
 
 def _find(hub: Hub, app: OpenApp, sent: Sent) -> list[Record]:
@@ -58,18 +57,17 @@ def _settle_all(
     there: dict[str, Record],
     found: dict[int, list[Record]],
     now_ms: int,
-) -> int:
+) -> None:
     ids = [sent.contact for sent in sents]
     contacts = tx.seals(ids)
     links = {link.contact: link for mine in tx.links_of(ids).values() for link in mine if link.app == app.index}
     done = Done(tx, hub, app, now_ms)
-    doubt = 0
     for sent in sents:
         contact, link = contacts.get(sent.contact), links.get(sent.contact)
         if contact is None:
             done.settled.append(sent)
         elif sent.kind == "create":
-            doubt += _settle_create(done, app, sent, contact, link, there, found, now_ms)
+            _settle_create(done, app, sent, contact, link, there, found, now_ms)
         elif sent.kind == "archive":
             if sent.record in there:
                 done.unsent.append(sent)
@@ -81,7 +79,6 @@ def _settle_all(
             done.wrote(sent, contact, link, there[sent.record], authored=False)
             done.dirty.add(contact.id)
     done.write()
-    return doubt
 
 
 def _settle_create(
@@ -93,27 +90,23 @@ def _settle_create(
     there: dict[str, Record],
     found: dict[int, list[Record]],
     now_ms: int,
-) -> int:
-    """Adopt what arrived; plan again what did not; 1 where that is not known yet."""
+) -> None:
+    """Adopt what arrived; plan again what did not; leave alone what nobody knows yet."""
     if link is not None:
         done.settled.append(sent)  # it was observed meanwhile
-        return 0
+        return
     if sent.record:
         if sent.record in there:
             done.wrote(sent, contact, None, there[sent.record], authored=False)
         elif sent.reasons.get("") == REFUSED and now_ms < sent.at_ms + horizon_ms(app.rule):
-            return 1
+            return
         else:
             done.unsent.append(sent)  # the same id is used again: repeating is harmless
-        return 0
+        return
     records = [r for r in found.get(sent.contact, []) if not done.tx.marks(app.index, [r.id])]
     if len(records) == 1:
         done.wrote(sent, contact, None, records[0], authored=False)
-        return 0
+        return
     if records or now_ms < sent.at_ms + horizon_ms(app.rule):
-        return 1
+        return
     done.unsent.append(sent)
-    return 0
-
-
-__all__ = ["KIND_NUMBER", "recover"]

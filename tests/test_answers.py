@@ -1,0 +1,184 @@
+"""What an app answers to a write, answer by answer: what the run says of it, and what the next one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from syncd import registry
+from syncd.connector import App
+from syncd.engine import runs
+from syncd.engine.finish import Outcome
+from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+from tests.story import MINUTE, Story, agreed
+
+Answers = Callable[[Sequence[Write], list[Result]], list[Result]]
+
+
+@dataclass(slots=True)
+class Answering:
+    """An app that answers to its first call as it is told to. `done`: what it was asked for has happened."""
+
+    app: App
+    answers: Answers
+    done: bool = True
+    calls: int = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)
+
+    def write(self, writes: Sequence[Write]) -> list[Result]:
+        self.calls += 1
+        if self.calls > 1:
+            return self.app.write(writes)
+        return self.answers(writes, self.app.write(writes) if self.done else [])
+
+
+def answered(story: Story, answers: Answers, *, done: bool = True) -> Outcome:
+    """Sync with a newsletter that answers like this."""
+    story.clock.now_ms += MINUTE
+    with story.session() as session:
+
+        def load(app: Any) -> Any:
+            real = session.load(app)
+            one = lambda opening: Answering(real.open(opening), answers, done)  # noqa: E731
+            return replace(real, open=one) if app.name == "news" else real
+
+        return runs.sync(replace(session, load=load), approve=True)
+
+
+def always(result: Result) -> Answers:
+    return lambda writes, _: [result for _ in writes]
+
+
+@pytest.fixture
+def story(tmp_path: Path) -> Story:
+    """Ann gets a company in the CRM, which the newsletter does not know of yet."""
+    registry.load("memory")
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("101", company="Acme")
+    return story
+
+
+def company(story: Story) -> Any:
+    return story["news"].one("ann@x.org").get("company")
+
+
+def notes(story: Story) -> list[tuple[Any, ...]]:
+    number = story.contact("crm", "101")
+    log = story.ask(lambda tx: tx.journal_entries([number], None, None))[number]
+    return [(entry.app, entry.record, entry.field, entry.reason) for entry in log if entry.kind == "note"]
+
+
+def counts(outcome: Outcome) -> dict[str, int]:
+    return {name: outcome.doc["apps"]["news"][name] for name in ("updated", "parked", "failed")}
+
+
+def test_an_answer_that_shows_no_record_is_completed_by_reading_it(story: Story) -> None:
+    with story.calls() as calls:
+        outcome = answered(story, always(Applied(record=None)))
+    assert (outcome.code, outcome.doubt, counts(outcome)["updated"]) == (0, {}, 1)
+    assert calls.count(("news", "get")) == 1
+    assert ("write", "company", None, "Acme") in story.journal(story.contact("crm", "101"))
+    assert story.sync().doc["apps"]["news"]["updated"] == 0
+
+
+def test_an_answer_that_shows_another_value_is_an_observation(story: Story) -> None:
+    def shortened(_: Sequence[Write], results: list[Result]) -> list[Result]:
+        [result] = results
+        assert isinstance(result, Applied)
+        assert result.record is not None
+        record: Record = replace(result.record, fields={**result.record.fields, "job_title": "Clerk"})
+        return [Applied(record=record)]
+
+    answered(story, shortened)
+    assert story["crm"].one("ann@x.org")["job_title"] == "Clerk"
+
+
+@pytest.mark.parametrize(
+    ("field", "message", "why"),
+    [("company", "too long", "too long"), (None, "", "the app refuses this"), ("phone", "no", "no")],
+)
+@pytest.mark.parametrize("kind", ["invalid", "readonly"])
+def test_what_an_app_refuses_is_parked_until_it_changes(
+    story: Story, kind: Any, field: str | None, message: str, why: str
+) -> None:
+    outcome = answered(story, always(Rejected(why=kind, field=field, message=message)), done=False)
+    assert (outcome.code, counts(outcome), outcome.errors) == (3, {"updated": 0, "parked": 1, "failed": 0}, {})
+    assert notes(story) == [(2, story["news"].id_of("ann@x.org"), field, why)]
+    before = len(story.log("news"))
+    assert story.sync().code == 3, "it is still not there"
+    assert len(story.log("news")) == before, "and not asked for again"
+    story["crm"].put("101", company="Beta")
+    assert story.settle().code == 0
+    assert company(story) == "Beta"
+
+
+@pytest.mark.parametrize("message", ["", "come back later"])
+def test_a_busy_app_is_left_alone_and_gets_it_in_the_next_run(story: Story, message: str) -> None:
+    outcome = answered(story, always(Rejected(why="busy", message=message)), done=False)
+    assert outcome.errors == {"news": message or "the app is busy; nothing was executed"}
+    assert (outcome.code, outcome.doubt, company(story)) == (3, {}, None)
+    assert story.sync().doc["apps"]["news"]["updated"] == 1
+    assert company(story) == "Acme"
+
+
+@pytest.mark.parametrize("typed", ["", "Typed"])
+def test_a_record_that_has_moved_is_read_and_planned_again_in_the_same_run(story: Story, typed: str) -> None:
+    def moved(writes: Sequence[Write], _: list[Result]) -> list[Result]:
+        if typed:
+            story["news"].put(writes[0].id, job_title=typed)
+        return [Rejected(why="moved")]
+
+    with story.calls() as calls:
+        outcome = answered(story, moved, done=False)
+    assert calls.count(("news", "get")) == 1
+    assert (outcome.code, outcome.errors, company(story)) == (0, {}, "Acme")
+    assert counts(outcome) == {"updated": 1, "parked": 0, "failed": 0}
+    assert story["crm"].one("ann@x.org").get("job_title", "") == typed
+
+
+def test_a_value_that_another_record_has_is_refused_once_the_record_is_as_it_was(story: Story) -> None:
+    outcome = answered(story, always(Rejected(why="exists", message="taken")), done=False)
+    assert (outcome.code, company(story), [why for *_, why in notes(story)]) == (3, None, ["taken"])
+
+
+def test_a_record_that_is_said_to_be_gone_is_asked_for_and_stays_where_it_is_there(story: Story) -> None:
+    outcome = answered(story, always(Rejected(why="gone")), done=False)
+    story.settle()
+    assert "unlinked" not in outcome.doc["apps"]["news"]
+    assert company(story) == "Acme"
+    assert story.contact("news", story["news"].id_of("ann@x.org")) == story.contact("crm", "101")
+
+
+@pytest.mark.parametrize(("people", "error"), [(3, {}), (4, {"news": "several writes got no clear answer; they are looked up at the next run"})])  # fmt: skip
+def test_several_answers_that_nobody_understands_stop_the_app_for_a_run(
+    story: Story, people: int, error: dict[str, str]
+) -> None:
+    others = [f"c{number}" for number in range(4)]
+    for name in others:
+        story["crm"].put(name, email=f"{name}@x.org")
+    story.sync(approve=True)
+    for name in ("101", *others[1:people]):
+        story["crm"].put(name, company="Beta")
+
+    def first(writes: Sequence[Write], _: list[Result]) -> list[Result]:
+        return [Unknown(message="what?") for _ in writes]
+
+    outcome = answered(story, first)
+    assert outcome.errors == error
+    assert counts(outcome)["updated"] == 0
+    assert story.settle().code == 0
+    assert company(story) == "Beta"
+
+
+def test_answers_of_another_number_than_the_writes_are_no_answers(story: Story) -> None:
+    outcome = answered(story, lambda _writes, results: [*results, *results])
+    assert counts(outcome)["updated"] == 0
+    assert story.settle().code == 0
+    assert company(story) == "Acme"
+    assert len([write for write in story.log("news") if write.kind == "update"]) == 1, "found, and not sent twice"
