@@ -172,6 +172,8 @@ def _of_records(c: Chance) -> dict[str, Ask]:
         "parked_count": lambda tx: tx.parked_count(app),
         "unheard_count": lambda tx: tx.unheard_count(app),
         "unlinked": lambda tx: tx.unlinked(app, "", count),
+        "waiting_counts": lambda tx: tx.waiting_counts(),
+        "waiting": lambda tx: tx.waiting(app, 0, count),
         "links_of": lambda tx: tx.links_of(contacts),
         "links_in": lambda tx: tx.links_in(app, contacts),
         "link_apps": lambda tx: tx.link_apps(contacts),

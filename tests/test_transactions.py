@@ -305,6 +305,8 @@ HOT = {
     "dirty_contacts": lambda tx: tx.dirty_contacts([7], 1, 9),
     "dirty_of": lambda tx: tx.dirty_of([1]),
     "unlinked": lambda tx: tx.unlinked(1, "", 9),
+    "waiting": lambda tx: tx.waiting(1, 0, 9),
+    "waiting_counts": lambda tx: tx.waiting_counts(),
     "struck": lambda tx: tx.struck(1, 2, 9),
     "any_missed": lambda tx: tx.any_missed(1),
     "any_gone": lambda tx: tx.any_gone(),
@@ -331,7 +333,13 @@ HOT = {
     "journal_contacts": lambda tx: tx.journal_contacts(1, None, None, 0, 9),
     "journal_entries": lambda tx: tx.journal_entries([1], None, None),
 }
-LIMITED = {"dirty_contacts": "record_to_merge", "unlinked": "record_to_match", "struck": "record_missed"}
+LIMITED = {
+    "dirty_contacts": "record_to_merge",
+    "waiting": "record_to_merge",
+    "waiting_counts": "record_to_merge",
+    "unlinked": "record_to_match",
+    "struck": "record_missed",
+}
 
 
 @pytest.mark.parametrize("name", HOT)

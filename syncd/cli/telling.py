@@ -196,6 +196,12 @@ def _why_held(each: Mapping[str, Any]) -> str:
             f"no longer offers {each['count']} of the fields it had (a renamed column?); "
             "nothing is read or written there"
         )
+    if each["verb"] == "restored":
+        return (
+            f"shows {each['count']} records as they were before ({each['limit']} are believed unasked): restored from a backup? "
+            "Nothing of it is merged or written. It is old: approve, and it is brought up to date. It is right: "
+            f"`syncd resync --app {each['app']} --pull-only`. A mistake: put the newer state back, and the next run goes on"
+        )
     if each["verb"] == "unreadable":
         return (
             f"shows {each['count']} linked records that cannot be read any more, or not at all (another encoding?), "
@@ -209,7 +215,7 @@ def _why_held(each: Mapping[str, Any]) -> str:
 
 def would_hold(each: Mapping[str, Any]) -> str:
     """Say in a plan which guard would refuse."""
-    if each["verb"] in ("account", "fields", "first_look"):
+    if each["verb"] in ("account", "fields", "first_look", "restored"):
         return f"held: {each['app']} {_why_held(each)}"
     if each["verb"] == "first_run":
         return "the first run waits for an approval, although it would write nothing yet"
@@ -220,6 +226,8 @@ def held_word(each: Mapping[str, Any]) -> str:
     """Name what was held, in a few words."""
     if each["verb"] == "account":
         return f"{each['app']} is another account"
+    if each["verb"] == "restored":
+        return f"{each['app']} went back in time in {each['count']} records"
     return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}"
 
 

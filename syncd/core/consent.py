@@ -106,7 +106,7 @@ def observe_consent(
                 latch = _noted(found, latch, event, link)
         for link, app, now in said:
             evidence = _evidence(channel, link, app, rules, now_ms) if now == IN and not contact.review else None
-            if evidence is not None and evidence.at_ms > max(latch.out_ms, latch.in_ms):
+            if evidence is not None and evidence.at_ms > max(latch.out_ms, latch.in_ms, _known_ms(link)):
                 event = Event(channel=channel, state=IN, at_ms=evidence.at_ms, app=link.app, evidence=evidence)
                 latch = _noted(found, latch, event, link)
         if latch.closed:
@@ -179,6 +179,11 @@ def _noted(found: Consented, latch: Latch, event: Event, link: Link) -> Latch:
     if event.state == OUT:
         return latch.joined(Latch(out_ms=event.at_ms, app=event.app))
     return latch.joined(Latch(in_ms=event.at_ms, evidence=event.evidence))
+
+
+def _known_ms(link: Link) -> int:
+    """Say until when an opt-in is old news: where its app went back in time, until the record was confirmed last."""
+    return link.at_ms if link.seen is not None and link.seen.former is not None else 0
 
 
 def _evidence(channel: str, link: Link, app: AppRule, rules: Rules, now_ms: int) -> Evidence | None:

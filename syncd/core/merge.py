@@ -23,6 +23,7 @@ from syncd.core.atoms import (
     value_key,
 )
 from syncd.core.fields import Invalid
+from syncd.core.former import RESTORED, is_former
 from syncd.core.groups import complete, fill, group_candidate
 from syncd.core.policies import Candidate, Verdict, decide, incumbent
 from syncd.core.rules import AppRule, Atom, Rules
@@ -127,8 +128,8 @@ class _Merge:
         self.merged = Merged()
         self.found: dict[str, dict[int, Candidate]] = {}
         self.left: dict[tuple[int, str], _Departure] = {}
-        self.unheard: list[tuple[Link, AppRule, str, Value]] = []
-        """Values that have no say: of apps that are only written, or not trusted with them."""
+        self.unheard: list[tuple[Link, AppRule, str, Value, str]] = []
+        """Values that have no say, and why: their apps are only written, or not trusted with them, or went back in time."""
         self.moved: set[str] = set()
         """Atoms whose golden value changed, or that wait for a person."""
 
@@ -158,9 +159,10 @@ class _Merge:
                     continue
                 if holds(self.contact, link, name, old, app, rules):
                     self.left[link.app, atom.name] = _Departure(link, app, atom)
-            if not lens.reads or (not app.trusted and name in rules.identity and not self._alone(name)):
+            why_not = self._why_unheard(name, link, app)
+            if why_not is not None:
                 if value is not None:
-                    self.unheard.append((link, app, name, value))
+                    self.unheard.append((link, app, name, value, why_not))
                 continue
             if value is not None or old is not MISSING:
                 changed[name] = value
@@ -179,13 +181,20 @@ class _Merge:
                 candidate.stamp = based if candidate.has_base else first
                 self.found.setdefault(atom.name, {})[link.app] = candidate
 
+    def _why_unheard(self, name: str, link: Link, app: AppRule) -> str | None:
+        if is_former(link, self.rules.atoms[name]):
+            return RESTORED
+        if not app.lenses[name].reads:
+            return PUSHED if app.pushed else ONE_WAY
+        return UNTRUSTED if not app.trusted and name in self.rules.identity and not self._alone(name) else None
+
     def _alone(self, name: str) -> bool:
         """Say whether an app that is not trusted may set this field all the same: nobody else has a say in it yet."""
         return self.contact.golden.get(name) is None and not any(
             app.trusted for link in self.links if (app := self.rules.apps.get(link.app)) is not None
         )
 
-    def look_at_unheard(self, link: Link, app: AppRule, name: str, value: Value) -> None:
+    def look_at_unheard(self, link: Link, app: AppRule, name: str, value: Value, why: str) -> None:
         """Journal what has no say and is not the contact's value: it may be written over."""
         if not holds(self.contact, link, name, link.base[name], app, self.rules):
             atom = self.rules.atoms[name]
@@ -196,7 +205,7 @@ class _Merge:
                 field=atom.name,
                 old=value if len(atom.fields) == 1 else {name: value},
                 new=atom_value(self.contact, atom),
-                reason=UNTRUSTED if app.lenses[name].reads else PUSHED if app.pushed else ONE_WAY,
+                reason=why,
             )
             self.merged.entries.append(entry)
 

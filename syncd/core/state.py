@@ -33,6 +33,8 @@ class Seen:
     at_ms: int
     since_ms: int
     """When the app was last known to hold the base (0: never)."""
+    former: tuple[str, ...] | None = None
+    """Where its app is brought up to date: the fields that show an earlier state (`core/former.py`). Never stored."""
 
 
 @dataclass(slots=True, kw_only=True)

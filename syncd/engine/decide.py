@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from syncd.core.consent import Latch, consent_intents, unheard
+from syncd.core.former import former
 from syncd.core.match import ALIAS
 from syncd.core.merge import Conflict, merge
 from syncd.core.plan import by_app, intents_for, left, planned_creates, stay
@@ -80,6 +81,7 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
     rules, out = hub.rules, Outcome(now_ms=hub.world.now_ms())
     known = tx.latches(subjects_of(contacts.values(), links, rules)) if tx.has_latches() else {}
     ready = []
+    past = _past(tx, hub, contacts, links)
     for id_ in ids:
         contact = contacts.get(id_)
         mine = links[id_]
@@ -91,11 +93,27 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
         aside = {link.app: link.seen for link in mine if link.app in skip and link.seen is not None}
         for link in mine:
             link.seen = None if link.app in aside else link.seen
-        merge_contact(contact, mine, sents.get(id_, ()), known, hub, out)
+        merge_contact(contact, mine, sents.get(id_, ()), known, hub, out, past.get(id_, ()))
         for link in mine:
             link.seen = aside.get(link.app, link.seen)
     write_outcome(tx, hub, ready, out)
     return ids, len(ready)
+
+
+def _past(
+    tx: Tx, hub: Hub, contacts: Mapping[int, Contact], links: Mapping[int, Sequence[Link]]
+) -> dict[int, list[Entry]]:
+    """Open the journal of those who have a record in an app that is brought up to date, and that shows something else."""
+    back = [c for c in contacts if any(link.app in hub.restored and link.seen is not None for link in links[c])]
+    return tx.journal_entries(back, None, None) if back else {}
+
+
+def _note_former(hub: Hub, links: Sequence[Link], past: Sequence[Entry]) -> None:
+    """Note of what records show in such an app which fields show an earlier state."""
+    for link in links:
+        app = hub.rules.app(link.app)
+        if link.seen is not None and app is not None and link.app in hub.restored:
+            link.seen.former = former(link, app, past, hub.rules).fields
 
 
 def _unsettled(link: Link, rules: Rules, now_ms: int) -> bool:
@@ -117,8 +135,11 @@ def merge_contact(
     known: Mapping[bytes, Mapping[str, Latch]],
     hub: Hub,
     out: Outcome,
+    past: Sequence[Entry] = (),
 ) -> None:
-    """Settle, consent, merge and plan one contact; what must be written is added to `out`."""
+    """Settle, consent, merge and plan one contact; what must be written is added to `out`. `past`: its journal, where one of
+    its apps is brought up to date.
+    """
     rules = hub.rules
     entries: list[Entry] = []
     bases = [(link, link.base, (dict(link.flaws), link.unheard)) for link in links]
@@ -131,6 +152,7 @@ def merge_contact(
             out.settled += mine
     golden = dict(contact.golden)
     email, shown = contact.golden.get("email"), shown_by(links)
+    _note_former(hub, fresh, past)
     consented = listen(contact, links, known, rules, out.now_ms)
     merged = merge(contact, links, rules, out.now_ms)
     for link in links if not hub.narrowed else ():

@@ -25,6 +25,7 @@ from syncd.store.tx import Tx
 SUSPECTS_MAX = 1_000_000
 REMOVED = "removed in the app; unlinked, never created there again by itself"
 UNFOUND = "the app lists it, and does not find it when asked for it; looked at again in the next run"
+NOT_IN_BACKUP = "missing since the app was restored; made there again as any new record is"
 MERGED = "removed in the app, which has another record of this person"
 
 
@@ -62,7 +63,7 @@ def confirm_gone(hub: Hub, app: OpenApp) -> None:
     linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
     limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
     total = app.counts["unlinked"] + len(lost)
-    if lost and total > limit:
+    if lost and total > limit and app.index not in hub.restored:
         hub.hold(Held(app=app.name, verb="unlinks", count=total, limit=limit), app)
         return
     for start in range(0, len(lost), PAGE):
@@ -74,6 +75,8 @@ def _suspects(tx: Tx, hub: Hub, app: OpenApp) -> list[str]:
     missed = tx.struck(app.index, 1, SUSPECTS_MAX)
     if not missed:
         return []
+    if app.index in hub.restored:
+        return missed  # a person has said why they are missing
     suspects = tx.struck(app.index, STRIKES, SUSPECTS_MAX)
     once = sorted(set(missed) - set(suspects))
     for start in range(0, len(once), PAGE):
@@ -138,7 +141,7 @@ def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
         mark.contact for mark in tx.marks(app.index, sorted(there)).values() if mark.contact
     )  # see found_again
     tx.clear_misses(app.index, there)
-    observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0)
+    observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0, sure=there)
 
 
 def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
@@ -149,7 +152,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
     contacts = tx.contacts(link.contact for link in links if link.contact)
     others = tx.links_of(contacts)
-    merged = _twins(tx, hub, app, links)
+    restored = app.index in hub.restored
+    merged = set[str]() if restored else _twins(tx, hub, app, links)
     journal: list[tuple[Contact, list[Entry]]] = []
     freed: set[bytes] = set()
     for link in links:
@@ -168,15 +172,18 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         said = hear(tx, hub, contact, [link]) if link.seen is not None else []
         rest = [other for other in others[contact.id] if other.app != app.index]
         if contact.review and not rest:
-            if link.id not in merged:
+            if link.id not in merged and not restored:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
             last = identity_keys(link.seen.fields, app.rule, hub.rules) if link.seen is not None else []
             tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])
         else:  # nobody is left: whoever is added with these keys one day is somebody new
             tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
-        contact.tombs[app.index] = now_ms
         contact.going.pop(app.index, None)
+        if restored and rest:
+            journal.append((contact, [*said, _entry(link, NOT_IN_BACKUP)]))
+            continue
+        contact.tombs[app.index] = now_ms
         journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else REMOVED)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided

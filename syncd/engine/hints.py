@@ -57,7 +57,7 @@ def _fetch(hub: Hub, app: OpenApp, state: AppState, hints: Sequence[Hint]) -> No
 
     def step(tx: Tx) -> None:
         old: list[Record] = []
-        found = observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms, replaced=old)
+        found = observe(tx, hub.rules, app.rule, there, now_ms, state.read_ms, replaced=old, sure=there)
         hear_replaced(tx, hub, app.rule, old)
         hear_opt_outs(tx, hub, app.rule, {id_: there[id_] for id_ in found if id_ in there})
         note_gone(tx, app, [id_ for id_ in ids if id_ not in there])

@@ -85,6 +85,10 @@ class Hub:
     """Some fields or directions do not take part: whatever is decided now is decided again, in full, by the next run."""
     restless: bool = False
     """So many passes were not enough: something is still to be done."""
+    restored: set[int] = field(default_factory=set)
+    """Apps that went back in time, as a person has agreed: they are brought up to date (`restored`)."""
+    believed: frozenset[str] = frozenset()
+    """Apps whose values count in this run, earlier ones as well: a person has said so."""
     part: frozenset[str] | None = None
     """The only fields that take part, if not all; nobody is matched, created or archived then."""
     matched: Counter[str] = field(default_factory=Counter)

@@ -15,6 +15,7 @@ from syncd.core.state import Contact, Link
 from syncd.engine.decide import Outcome, merge_all, merge_contact, write_outcome
 from syncd.engine.hearing import subjects_of
 from syncd.engine.hub import PAGE, Hub
+from syncd.engine.restored import up_to_date
 from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back
 from syncd.model import Raw
 from syncd.store.tx import Tx
@@ -25,6 +26,7 @@ def decide(hub: Hub) -> None:
     merge_all(hub)
     if hub.part is None and match_all(hub):
         merge_all(hub)
+    up_to_date(hub)
 
 
 def match_all(hub: Hub) -> int:

@@ -19,6 +19,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
+from syncd.engine.restored import hold_restored
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.codec import KINDS
@@ -45,6 +46,7 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Colle
                 pull(hub, app, full=True)
         if app.usable and app.hooked:
             follow(hub, app)
+    hold_restored(hub)
     confirm_all_gone(hub, apps)
     hold_unseen(hub)
 
@@ -116,6 +118,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
         if not hub.world.transact("left", _left):
             return True
         recover_all(hub, chosen)
+        hold_restored(hub)
     hub.restless = True
     return False
 
@@ -125,6 +128,7 @@ def come_to_terms(hub: Hub) -> None:
     check_accounts(hub)
     recover_all(hub, list(hub.apps.values()))
     hold_unseen(hub)
+    hold_restored(hub)
     decide(hub)
 
 
@@ -145,6 +149,7 @@ def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
+    hold_restored(hub)
 
 
 def _ids_of(tx: Tx, app: OpenApp, contacts: Sequence[int]) -> list[str]:

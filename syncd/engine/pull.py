@@ -6,7 +6,7 @@ nothing; a record is believed gone only after the app itself says so when asked 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -15,6 +15,7 @@ from syncd.connector import App, SparesDownloads
 from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
+from syncd.core.settle import horizon_ms
 from syncd.core.state import Seen
 from syncd.engine.hearing import hear_gone, hear_opt_outs, hear_replaced
 from syncd.engine.hub import Hub, OpenApp
@@ -120,6 +121,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
     told, records = records, _asked_again(hub, reading, records, now_ms)
+    sure = frozenset(id_ for id_ in records if records[id_] is not told[id_])
     gone = {id_: record for id_, record in told.items() if id_ not in records}
 
     def step(tx: Tx) -> None:
@@ -131,7 +133,7 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
             unread = reading.unread if reading.listing else None
             read_ms = reading.state.read_ms
             old: list[Record] = []
-            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, unread=unread, replaced=old)
+            found = observe(tx, hub.rules, app.rule, records, now_ms, read_ms, unread=unread, replaced=old, sure=sure)
             hear_replaced(tx, hub, app.rule, old)
             hear_opt_outs(tx, hub, app.rule, {id_: records[id_] for id_ in found if id_ in records})
             if reading.hooked:
@@ -154,12 +156,12 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
 def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms: int) -> dict[str, Record]:
     """Ask for what a feed, or a listing that lags, shows otherwise than the app itself did a moment ago: a record that
     differs from what was confirmed, for it may be the state from before our own write (NO-ECHO; versions that are in
-    order, and differ, tell by themselves), and one that the app did not have any more (NO-DUPLICATE-CREATE). What it does not have is
-    left out.
+    order, and went on, tell by themselves), and one that the app did not have any more (NO-DUPLICATE-CREATE). What it does not have is
+    left out. A version that went back is asked for as well: either it was told late, or the app went back (SYNC-MODEL 1.14).
     """
     app = reading.app
     lag_ms = int(app.rule.spec.lag_seconds * 1000)
-    if not records or (reading.listing and not lag_ms):
+    if not records or (reading.listing and not lag_ms and app.rule.spec.versions != "ordered"):
         return records
     since_ms = now_ms - lag_ms if lag_ms else None
     ids = hub.world.transact("recent", _doubtful, app, records, since_ms, feed=not reading.listing)
@@ -179,14 +181,16 @@ def _doubtful(
     """
     sound = [id_ for id_ in records if not is_broken(id_)]
     marks = tx.marks(app.index, sound)
-    fresh = {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
+    listed = not feed and since_ms is None
+    fresh = {} if listed else {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
     found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
     ordered = app.rule.spec.versions == "ordered"
     for id_, mark in marks.items():
         waiting = codec.read_seen(mark.seen)
         same = records[id_].version in (mark.version, waiting and waiting.version)  # not every field makes a new one
         recent = since_ms is not None and mark.at_ms >= since_ms and (same or not ordered)
-        if mark.contact is None or not (recent or (feed and same and records[id_].version is not None)):
+        again = feed and same and records[id_].version is not None
+        if mark.contact is None or not (recent or again or _is_stale(app.rule, records[id_], mark)):
             continue
         if mark.digest != codec.digest(records[id_].fields, records[id_].problem):
             found[id_] = False
@@ -258,12 +262,14 @@ def observe(
     *,
     unread: dict[str, dict[str, object]] | None = None,
     replaced: list[Record] | None = None,
+    sure: Collection[str] = (),
 ) -> list[str]:
     """Store what is new in these records as unconsumed observations; names the records that differ.
 
     The same version does not mean the same content: not every change makes a new one, and fields are shown again.
     `unread`: where linked records go that could be read before and cannot now; without it they are parked at once.
-    `replaced`: takes the readings that nobody has merged and that these take the place of.
+    `replaced`: takes the readings that nobody has merged and that these take the place of. `sure`: those for which the app
+    was asked right now, so that an older version is what it has.
     """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))
@@ -275,7 +281,10 @@ def observe(
         mark = marks.get(id_)
         if unread:
             unread.pop(id_, None)
-        if mark is not None and (_is_stale(app, record, mark) or _is_shadow(record, mark)):
+        stale = mark is not None and _is_stale(app, record, mark)
+        if mark is not None and (
+            (stale and not _went_back(app, record, mark, now_ms, sure)) or _is_shadow(record, mark)
+        ):
             continue
         digest = codec.digest(record.fields, record.problem)
         if mark is None:
@@ -283,7 +292,7 @@ def observe(
             if record.problem is None:
                 keys += key_rows(app, record, rules)
         elif mark.digest is not None and bytes(mark.digest) == digest:
-            if record.version != mark.version and not record.problem:
+            if record.version != mark.version and not record.problem and (not stale or mark.seen is None):
                 versions.append({"k_app": app.index, "k_id": id_, "version": record.version})
         elif unread is not None and record.problem and mark.contact is not None and mark.problem is None:
             unread[id_] = _changed(app, record, mark, digest, now_ms, read_ms)
@@ -332,6 +341,13 @@ def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
     waiting = codec.read_seen(mark.seen)
     known = (mark.version, waiting.version if waiting is not None else None)
     return any(version is not None and record.version < version for version in known)
+
+
+def _went_back(app: AppRule, record: Record, mark: Mark, now_ms: int, sure: Collection[str]) -> bool:
+    """Say whether an older version is what an app has now, as it said itself: not of what was confirmed a moment ago, for a
+    replica of it may be behind.
+    """
+    return record.id in sure and now_ms >= mark.at_ms + horizon_ms(app)
 
 
 def _folded(app: AppRule, records: Sequence[Record]) -> dict[str, Record]:

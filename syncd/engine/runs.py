@@ -25,6 +25,7 @@ from syncd.engine.matching import decide
 from syncd.engine.plans import DONE, find_planned, list_intents
 from syncd.engine.resolve import Decision
 from syncd.engine.resolve import resolve as resolve_case
+from syncd.engine.restored import RESTORED
 from syncd.engine.seam import World
 from syncd.engine.setup import make_hub
 from syncd.engine.undo import Selection, restored_docs
@@ -91,6 +92,8 @@ def resync(
         note_first(hub, unseen)
         chosen = [app for app in hub.apps.values() if apps is None or app.name in apps]
         limited = fields is not None or contacts is not None
+        if apps is not None:
+            _say_which(hub, apps, direction)
         if limited or direction != "both":
             passes.come_to_terms(hub)
         _narrow(hub, chosen, fields, direction)
@@ -367,6 +370,14 @@ def _held_docs(held: Sequence[Held]) -> list[dict[str, Any]]:
 
 
 # -- resync
+
+
+def _say_which(hub: Hub, apps: Sequence[str], direction: Direction) -> None:
+    """An app that went back in time: who names it and says which side is right needs no other approval."""
+    if direction == "pull":
+        hub.believed = frozenset(apps)
+    elif direction == "push":
+        hub.approved.update({(name, RESTORED): EVERYTHING for name in apps})
 
 
 def _narrow(hub: Hub, chosen: Sequence[OpenApp], fields: Collection[str] | None, direction: Direction) -> None:

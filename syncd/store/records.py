@@ -76,6 +76,14 @@ def _one_of(numbers: Iterable[int]) -> sa.ColumnElement[bool]:
     return _R.flawed.in_([sa.literal_column(str(number)) for number in numbers])
 
 
+_WAITING = (_R.contact.is_not(None), _R.seen.is_not(None), _R.contact > bindparam("after"))
+"""What the index `record_to_merge` holds."""
+_app = _R.app + sa.literal_column("0")
+"""A sum, so that SQLite does not think that an index by app would be better."""
+_WAITING_COUNTS = Query(select(_app, sa.func.count()).where(*_WAITING).group_by(_app).order_by(_app))
+_WAITING_PAGE = Query(
+    select(_R.contact).where(*_WAITING, _app == bindparam("app")).order_by(_R.contact).limit(bindparam("count"))
+)
 _ODD = sa.text("(record.problem IS NOT NULL OR record.flawed IN (1, 3, 4))")
 """What the index `record_parked` holds."""
 _OF_APP = select(sa.func.count()).where(_R.app == bindparam("app"))
@@ -150,6 +158,14 @@ class Records(Base):
     def unlinked(self, app: int, after: str, count_max: int) -> list[Link]:
         rows = _UNLINKED.rows(self._c, app=app, after=after, count=count_max)
         return [codec.read_link(r[0], r[1], 0, r[2], r[3], r[4], r[5]) for r in rows]
+
+    def waiting_counts(self) -> dict[int, int]:
+        """Count linked records with an observation that is not merged yet, app by app."""
+        return {row[0]: row[1] for row in _WAITING_COUNTS.rows(self._c, after=0)}
+
+    def waiting(self, app: int, after: int, count_max: int) -> list[int]:
+        """List the contacts of such records, in order of number."""
+        return [row[0] for row in _WAITING_PAGE.rows(self._c, app=app, after=after, count=count_max)]
 
     def links_of(self, contacts: Iterable[int]) -> dict[int, list[Link]]:
         wanted = list(contacts)

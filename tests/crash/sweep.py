@@ -42,14 +42,17 @@ ELSEWHERE: Final = {
     "store.moved": "an app without conditional writes",
     "store.not gone": "a record that was missing in a listing and is there",
     "store.pause": "syncd pause",
+    "store.past": "an app that went back in time, perhaps; tests/test_restored.py dies there",
     "store.paused": "an app that is paused",
     "store.recent": "an app whose listing lags",
     "store.records": "syncd resync of chosen contacts",
     "store.refused": "syncd resolve",
     "store.reread": "syncd resync of chosen contacts",
     "store.resolve": "syncd resolve",
+    "store.restored": "an app that went back in time; tests/test_restored.py dies there",
     "store.undo": "syncd undo",
     "store.unseen": "an app that was away at the first approval",
+    "store.up to date": "an app that went back in time; tests/test_restored.py dies there",
 }
 """Boundaries that `syncd sync` does not cross in these scenes -> where they are crossed; tests/test_crash.py (of webhooks: tests/test_hints.py) dies there."""
 

@@ -5,6 +5,7 @@ What a statement leaves open (an order without ORDER BY) comes here in the order
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
@@ -175,6 +176,15 @@ class ModelRecords(ModelBase, Records):
         rows = self._t.record[app]
         ids = sorted(i for i, row in rows.items() if row.seen is not None and row.contact is None and i > after)
         return [self._link(app, id_, rows[id_]) for id_ in ids[:count_max]]
+
+    def waiting_counts(self) -> dict[int, int]:
+        rows = [(app, row) for app, mine in self._t.record.items() for row in mine.values()]
+        return dict(Counter(app for app, row in rows if row.seen is not None and row.contact is not None))
+
+    def waiting(self, app: int, after: int, count_max: int) -> list[int]:
+        rows = self._t.record[app].values()
+        found = sorted(r.contact for r in rows if r.seen is not None and r.contact is not None and r.contact > after)
+        return found[:count_max]
 
     def links_of(self, contacts: Iterable[int]) -> dict[int, list[Link]]:
         links, records = self._t.link, self._t.record
