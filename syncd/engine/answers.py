@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from syncd.core.atoms import MISSING, digest_key, value_key
 from syncd.core.consent import OUT
-from syncd.core.match import ALIAS
+from syncd.core.match import ALIAS, GONE, id_key
 from syncd.core.settle import REFUSED, refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Seal, Sent
 from syncd.engine.decide import observed
@@ -305,6 +305,7 @@ class Done:
             keys = identity_keys(link.base, self.app.rule, self.hub.rules)
             self.tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
             self.tx.forget_record(link.app, link.id)
+            self.keys.append({"key": id_key(link.app, link.id), "app": GONE, "record": "0"})  # a feed may be behind
             for contact in self.tx.contacts([sent.contact]).values():
                 entries = written(sent, link.id, {}, self._why_archived(contact, link))
                 self.journal.append((contact, entries))

@@ -15,7 +15,6 @@ from syncd.connector import App, SparesDownloads
 from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
-from syncd.core.settle import horizon_ms
 from syncd.core.state import Seen
 from syncd.engine.hearing import hear_gone, hear_opt_outs, hear_replaced
 from syncd.engine.hub import Hub, OpenApp
@@ -282,9 +281,7 @@ def observe(
         if unread:
             unread.pop(id_, None)
         stale = mark is not None and _is_stale(app, record, mark)
-        if mark is not None and (
-            (stale and not _went_back(app, record, mark, now_ms, sure)) or _is_shadow(record, mark)
-        ):
+        if mark is not None and ((stale and id_ not in sure) or _is_shadow(record, mark)):
             continue
         digest = codec.digest(record.fields, record.problem)
         if mark is None:
@@ -341,13 +338,6 @@ def _is_stale(app: AppRule, record: Record, mark: Mark) -> bool:
     waiting = codec.read_seen(mark.seen)
     known = (mark.version, waiting.version if waiting is not None else None)
     return any(version is not None and record.version < version for version in known)
-
-
-def _went_back(app: AppRule, record: Record, mark: Mark, now_ms: int, sure: Collection[str]) -> bool:
-    """Say whether an older version is what an app has now, as it said itself: not of what was confirmed a moment ago, for a
-    replica of it may be behind.
-    """
-    return record.id in sure and now_ms >= mark.at_ms + horizon_ms(app)
 
 
 def _folded(app: AppRule, records: Sequence[Record]) -> dict[str, Record]:

@@ -181,6 +181,13 @@ class Ghost:
     def _ordered(self, app: int) -> bool:
         return self.vendors[app].quirks.versions == "ordered"
 
+    def went_back(self, app: int) -> None:
+        """Note that an app was restored: what it shows from now on is news, and who is there again is not gone."""
+        for (place, _), known in self.known.items():
+            known.version = "" if place == app else known.version
+        people = self.vendors[app].people
+        self.gone = {each: at_ms for each, at_ms in self.gone.items() if each[0] != app or not people[each[1]].live}
+
     def hide(self, app: int, id_: str) -> None:
         """Note that a record is out of sight from now on."""
         del self.absent[app, id_]

@@ -16,6 +16,7 @@ from syncd.core.match import address_hash
 from syncd.engine.seam import Transacting
 from syncd.model import Applied, Rejected, Result, Write
 from syncd.store.tx import Tx
+from tests.sim.backups import Backups
 from tests.sim.ghost import IN, OUT, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
 from tests.sim.vendor import Person, Vendor
@@ -66,6 +67,7 @@ class Monitors:
     """Records out of sight that are gone, as far as anybody can know."""
     doubts: list[Doubt] = field(default_factory=list)
     indexes: dict[int, int] = field(default_factory=dict)
+    backups: Backups = field(init=False)
 
     def blame(self, name: str, text: str) -> None:
         self.violations.append(Violation(name, text))
@@ -290,7 +292,7 @@ class Monitors:
             self.ghost.unknowable[
                 "removed and made anew under its id between two looks: what is not there was cleared"
             ] += 1
-        elif self.scenario.blank != "propagate" or not cleared:
+        elif (self.scenario.blank != "propagate" or not cleared) and not self.backups.is_old(there.person, name, None):
             self.blame(
                 "UNKNOWN-NOT-BLANK", f"{name} of {there.id} in {APPS[app]} was cleared, and nobody had cleared it"
             )
@@ -302,7 +304,7 @@ class Monitors:
             new = str(new).casefold()
         if plain(new) not in texts and self._merged_unseen(who, name, new):
             self.ghost.unknowable["records became another one, with an address that syncd saw in none of them"] += 1
-        elif plain(new) not in texts:
+        elif plain(new) not in texts and not self.backups.is_old(who, name, new):
             self.blame("NO-ECHO", f"{name} of p{who} in {APPS[app]} became {new!r}, which nobody typed")
 
     def _merged_unseen(self, who: int, name: str, new: Any) -> bool:
@@ -352,7 +354,7 @@ class Monitors:
             if self.ghost.person(self.vendors[place].people[id_].person) == who and self.vendors[place].quirks.on_delete == "archive"
         ]  # fmt: skip
         self.seen["an archive was sent"] += 1
-        if not asked:
+        if not asked and not self.backups.was_lost(who):
             self.blame("NO-CASCADE-DELETE", f"p{who} was archived in {APPS[app]}, and nobody had deleted anything")
 
     def unlinks(self, app: int, ids: Sequence[str]) -> None:

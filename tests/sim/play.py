@@ -23,6 +23,7 @@ from syncd.store.store import EPOCH, LeaseLost
 from tests.sim.afterwards import Deeds
 from tests.sim.app import connector
 from tests.sim.asking import RUNS
+from tests.sim.backups import Backups
 from tests.sim.ears import Ears
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
@@ -81,6 +82,7 @@ class Play:
     watch: Watch = field(init=False)
     deeds: Deeds = field(init=False)
     ears: Ears = field(init=False)
+    backups: Backups = field(init=False)
     config: Config = field(init=False)
 
     def __post_init__(self) -> None:
@@ -97,6 +99,7 @@ class Play:
         self.monitors = Monitors(scenario, self.vendors, self.ghost, self.kept.store, self.clock.true)
         self.watch = Watch(self.monitors, self.config.guards)
         self.deeds = Deeds(self.monitors)
+        self.backups = self.monitors.backups = Backups(self.vendors, self.ghost)
 
     def _whose(self, write: Write) -> int:
         found = self.ghost.of_address(write.fields.get("email"))
@@ -136,6 +139,7 @@ class Play:
         if number == 1:
             for place in self.scenario.broken:
                 self.vendors[place].down = "transient"
+        self.backups.begins(self, number)
         self._people(-1)
         self.boundary = 0
         outcome = self.run(round_.kind)
@@ -354,6 +358,7 @@ class Play:
             self.deeds.unheard(app)
         else:
             self.watch.asked(app, write)
+            self.backups.asked(self, app, write)
 
     def answered(self, app: int, write: Write, result: Result) -> None:
         self.deeds.answered(app, write, result)
@@ -367,6 +372,7 @@ class Play:
 
     def shown(self, app: int, records: Sequence[Record], how: str) -> None:
         self.ghost.show(app, records, how)
+        self.backups.shown(self, app, records, how)
         self.watch.shown(app, records, how)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:

@@ -88,6 +88,8 @@ class Quirks:
     """What is deleted lies in a bin for so long and can be brought back, and its address is taken; then its end is told again."""
     required: tuple[str, ...] = ()
     """Fields without which syncd gets no record stored, and that it cannot clear."""
+    restored: int = 0
+    """Before the last round it goes back to how it was so many rounds ago (`backups`); by 2, cursors are no longer good."""
     hooks: bool = False
     """Webhooks name what has changed: some are lost, some come twice or late, some before a listing shows it."""
 

@@ -55,6 +55,7 @@ def at_rest(play: Play) -> None:
     _opted_out(play, rest)
     _nothing_lost(play, rest)
     _private(play)
+    play.backups.at_rest(play, rest)
 
 
 def told_by_feeds(play: Play) -> None:
@@ -63,8 +64,8 @@ def told_by_feeds(play: Play) -> None:
     rest = play.monitors.ask(lambda tx: _look(tx, places))
     for place, vendor in enumerate(play.vendors):
         quirks = vendor.quirks
-        if _broken(play, place) or quirks.drift or quirks.hidden or quirks.window:
-            continue  # a listing that loses rows, what is seen again, or a feed that may still be some reads behind
+        if _broken(play, place) or quirks.drift or quirks.hidden or quirks.window or quirks.restored:
+            continue  # a listing that loses rows, what is seen again, a feed that may be some reads behind, or behind its cursor
         for id_, there in sorted(vendor.people.items()):
             link = rest.links.get((place, id_))
             if (place, id_) in play.ghost.hidden:
@@ -259,8 +260,8 @@ def _nothing_lost(play: Play, rest: Rest) -> None:
             if not play.ghost.knew(deed.app, deed.id, deed.field, deed.raw):
                 play.ghost.unknowable["a value was gone before anybody could see it"] += 1
                 continue
-            if not vendor.people[deed.id].live:
-                continue  # whoever deleted the record threw it away
+            if not vendor.people[deed.id].live or play.backups.was_unread(deed.app, deed.id, deed.field):
+                continue  # whoever deleted the record, or restored the app, threw it away
             play.monitors.blame("NO-LOST-UPDATE", f"{deed.field} {deed.raw!r} typed into {deed.id} in {APPS[deed.app]}")
 
 

@@ -7,7 +7,7 @@ that apps need while they run (which row is repeated, how long a change stays hi
 from __future__ import annotations
 
 import random
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
 
 from tests.sim.quirks import Quirks, draw_enabled, draw_quirks, quirks_of
@@ -125,6 +125,8 @@ def read_scenario(doc: dict[str, Any]) -> Scenario:
     )
 
 
+RESTORES: Final = 0.1
+"""How many histories have an app that is restored from a backup."""
 BOUNDARIES: Final = 130
 """About as many as a run has; what is drawn beyond the last one happens after the run."""
 PAUSES_MS: Final = (2_000, 60_000, 60_000, 600_000, 90_000_000)
@@ -148,7 +150,7 @@ def draw(seed: int) -> Scenario:
         for _ in range(chance.randint(2, 5))
     )
     mode: Literal["safety", "liveness"] = "liveness" if chance.random() < 0.2 else "safety"
-    return Scenario(
+    drawn = Scenario(
         seed=seed,
         mode=mode,
         apps=apps,
@@ -159,6 +161,42 @@ def draw(seed: int) -> Scenario:
         actions=tuple(_actions(chance, len(apps), persons, len(rounds))),
         faults=tuple(_faults(chance, len(apps), len(rounds), lags=any(quirks.lag_ms for quirks in apps))),
         broken=(chance.randrange(len(apps)),) if mode == "liveness" else (),
+    )
+    return _with_restore(random.Random(f"syncd {seed}, restored"), drawn)
+
+
+def _with_restore(chance: random.Random, drawn: Scenario) -> Scenario:
+    """Let an app of some histories be restored from a backup, with more people and more edits, so that enough goes back."""
+    if chance.random() >= RESTORES or drawn.mode == "liveness":
+        return drawn
+    place, back = chance.randrange(len(drawn.apps)), chance.choice((1, 2))
+    persons, begin = max(drawn.persons, chance.choice((1, 5, 6))), len(drawn.rounds)
+    made = [Action(round=0, at=-1, kind="create", app=place, person=p) for p in range(drawn.persons, persons)]
+    edits = [
+        Action(round=begin, at=-1, kind="edit", app=app, person=p, field=chance.choice(EDITABLE))
+        for p in range(persons)
+        if (app := chance.choice((place, place, chance.randrange(len(drawn.apps))))) >= 0 and chance.random() < 0.85
+    ]
+    late = [
+        Action(round=begin + back, at=-1, kind="edit", app=place, person=p, field=chance.choice(EDITABLE))
+        for p in range(persons)
+        if chance.random() < 0.1
+    ]
+    mine = [replace(action, number=100 + number) for number, action in enumerate([*made, *edits, *late])]
+    rounds = [Round(kind=chance.choice(("sync", "sweep")), pause_ms=chance.choice(PAUSES_MS)) for _ in range(back + 1)]
+    crashes = [
+        Fault(round=begin + place, kind="crash", at=chance.randrange(BOUNDARIES))
+        for place in range(back + 1)
+        if chance.random() < 0.2
+    ]
+    apps = tuple(replace(quirks, restored=back * (number == place)) for number, quirks in enumerate(drawn.apps))
+    return replace(
+        drawn,
+        apps=apps,
+        persons=persons,
+        rounds=(*drawn.rounds, *rounds),
+        actions=(*drawn.actions, *mine),
+        faults=(*drawn.faults, *crashes),
     )
 
 

@@ -77,6 +77,15 @@ class Later:
     what: Callable[[], object]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backup:
+    """How an app was at some time."""
+
+    people: Mapping[str, Person]
+    moved: Mapping[str, str]
+    changes: int
+
+
 @dataclass(slots=True)
 class Vendor:
     """One app."""
@@ -170,6 +179,22 @@ class Vendor:
     def touch(self, id_: str) -> None:
         """The record is marked as changed, but is not."""
         self._store(id_, self.people[id_].props)
+
+    def backup(self) -> Backup:
+        people = {id_: replace(person, props=dict(person.props)) for id_, person in self.people.items()}
+        return Backup(people=people, moved=dict(self.moved), changes=len(self.changes))
+
+    def restore(self, backup: Backup) -> None:
+        """Go back in time, versions and feed as well: numbers that were given already are given once more. What is not in the
+        backup was never there. (The next id is not one of those: an id that is used again is another story.)
+        """
+        for id_, person in self.people.items():
+            person.live, person.purged = False, True
+            if id_ in backup.people:
+                then = backup.people[id_]
+                self.people[id_] = replace(then, props=dict(then.props))
+        self.moved, self.changes = dict(backup.moved), self.changes[: backup.changes]
+        self.epoch += self.quirks.restored > 1  # such an app says that cursors are no longer good
 
     # -- syncd
 
