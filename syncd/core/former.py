@@ -1,7 +1,7 @@
 """Former: recognise in what a record shows the state that it had before (SYNC-MODEL 1.14): its app was restored, perhaps.
 
 Values in, values out; how many are too many is not decided here. Hard rule: a version that went on is an edit, whatever it
-shows, for people do type old values again.
+shows, for people do type old values again (until somebody has said that the app is old: then what is old in it counts as that).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules) -> 
     assert link.seen is not None
     order = _order(link, app)
     changed = _changed(link, app, rules)
-    past = _past(entries, app, rules) if changed and order <= 0 else {}
+    past = _past(entries, app, rules) if changed else {}
     known = tuple(
         name
         for name, value in changed.items()

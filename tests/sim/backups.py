@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ORDINARY = ("first_name", "company")
 FEW = "an app went back in time in a few records: each looks like an edit"
 LOST = "an app went back in time, and who is not in its backup seems to have been removed"
+UNHEARD = "an app went back in time, and who was removed before that, unnoticed, is missing like the others"
 UNREAD = "an app went back in time before what somebody had typed there was merged"
 UNTOLD = "an app went back in time, and its records came one by one before it was listed"
 
@@ -40,6 +41,8 @@ class Gone:
     """(id, field) -> every old value that it shows again."""
     unread: set[tuple[str, str]] = field(default_factory=set)
     """What syncd had not merged yet of the newer state, or not known whose it is."""
+    unheard: set[str] = field(default_factory=set)
+    """Records that people had removed, and syncd had not noticed."""
     people: dict[str, int] = field(default_factory=dict)
     """Records that are not in the backup -> whose."""
     listing: bool = False
@@ -83,6 +86,7 @@ class Backups:
         known = play.monitors.ask(lambda tx: _known(tx, number))
         found = Gone(at_ms=play.clock.true_ms, linked=len(known))
         self.gone[vendor.index] = found
+        found.unheard = {id_ for place, id_ in play.ghost.gone if place == vendor.index and id_ in known}
         for id_, was in before.items():
             there, (base, golden, undecided) = vendor.people[id_], known.get(id_, ({}, {}, True))
             if not there.live:
@@ -98,7 +102,7 @@ class Backups:
                 elif (
                     name in ORDINARY
                     and old is not None
-                    and play.ghost.knew(vendor.index, id_, name, old)
+                    and any(squashed(old) == text for text in play.monitors.journal(number, id_))
                     and squashed(golden.get(name)) != squashed(old)
                 ):
                     found.values[id_, name] = squashed(old)
@@ -154,6 +158,12 @@ class Backups:
         few = [gone for place, gone in self.gone.items() if not gone.many(self.vendors[place])]
         found = any(self.ghost.person(each) == self.ghost.person(who) for gone in few for each in gone.people.values())
         self.ghost.unknowable[LOST] += found
+        return found
+
+    def was_unheard(self, app: int, id_: str) -> bool:
+        """Say whether a record was removed before its app went back, and syncd had not noticed: it is only missing then."""
+        found = app in self.gone and id_ in self.gone[app].unheard
+        self.ghost.unknowable[UNHEARD] += found
         return found
 
     def was_unread(self, app: int, id_: str, name: str) -> bool:

@@ -175,7 +175,9 @@ class Monitors:
             mine = [p for p in self.vendors[app].people.values() if (app, p.id) in self.ghost.group(node)]
             if not self._known_before(node, since):
                 self.ghost.unknowable["the last record of a person was deleted before another one was seen"] += 1
-            elif not any(p.born_ms > since and p.by == "people" for p in mine):
+            elif not any(p.born_ms > since and p.by == "people" for p in mine) and not self.backups.was_unheard(
+                app, other.id
+            ):
                 self.blame("NO-RESURRECTION", f"{where} was deleted by somebody ({other.id})")
 
     def _readdressed(self, app: int, write: Write, other: Person) -> bool:
@@ -249,7 +251,9 @@ class Monitors:
                 self.blame("NO-NOOP-WRITE", f"{name} of {there.id} in {APPS[app]} holds this very value")
             elif old == new:
                 self.ghost.unknowable["somebody typed the same value meanwhile"] += 1
-            elif self.spelled.get((app, there.id, name)) == (new, old):
+            elif self.spelled.get((app, there.id, name)) == (new, old) and not self.backups.is_old(
+                there.person, name, new
+            ):
                 self.blame("NO-NOOP-WRITE", f"{name} of {there.id} in {APPS[app]} was spelled so before")
             self.spelled[app, there.id, name] = (new, old)
 

@@ -174,6 +174,7 @@ class Vendor:
 
     def bring_back(self, id_: str) -> None:
         self.people[id_].live = True
+        self.moved.pop(id_, None)
         self._store(id_, self.people[id_].props)
 
     def touch(self, id_: str) -> None:
