@@ -120,7 +120,8 @@ def _store_page(hub: Hub, reading: Reading, page: Page, *, first: bool) -> None:
     app.counts["read"] += len(records)
     now_ms = hub.world.now_ms()
     told, records = records, _asked_again(hub, reading, records, now_ms)
-    sure = frozenset(id_ for id_ in records if records[id_] is not told[id_])
+    direct = reading.listing and not app.rule.spec.lag_seconds
+    sure = records if direct else {id_ for id_ in records if records[id_] is not told[id_]}
     gone = {id_: record for id_, record in told.items() if id_ not in records}
 
     def step(tx: Tx) -> None:
@@ -160,7 +161,7 @@ def _asked_again(hub: Hub, reading: Reading, records: dict[str, Record], now_ms:
     """
     app = reading.app
     lag_ms = int(app.rule.spec.lag_seconds * 1000)
-    if not records or (reading.listing and not lag_ms and app.rule.spec.versions != "ordered"):
+    if not records or (reading.listing and not lag_ms):
         return records
     since_ms = now_ms - lag_ms if lag_ms else None
     ids = hub.world.transact("recent", _doubtful, app, records, since_ms, feed=not reading.listing)
@@ -180,8 +181,7 @@ def _doubtful(
     """
     sound = [id_ for id_ in records if not is_broken(id_)]
     marks = tx.marks(app.index, sound)
-    listed = not feed and since_ms is None
-    fresh = {} if listed else {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
+    fresh = {id_key(app.index, id_): id_ for id_ in sound if id_ not in marks}
     found = {fresh[key]: True for key, held in tx.holders(sorted(fresh)).items() if any(h.app == GONE for h in held)}
     ordered = app.rule.spec.versions == "ordered"
     for id_, mark in marks.items():
@@ -267,8 +267,8 @@ def observe(
 
     The same version does not mean the same content: not every change makes a new one, and fields are shown again.
     `unread`: where linked records go that could be read before and cannot now; without it they are parked at once.
-    `replaced`: takes the readings that nobody has merged and that these take the place of. `sure`: those for which the app
-    was asked right now, so that an older version is what it has.
+    `replaced`: takes the readings that nobody has merged and that these take the place of. `sure`: those of which
+    this is what the app has now, though it may be an older version: it was asked, or lists them without a lag.
     """
     records = _storable(records)
     marks = tx.marks(app.index, list(records))

@@ -125,19 +125,20 @@ class Backups:
 
     def asked(self, play: Play, app: int, write: Write) -> None:
         """Judge whether a request carries what an app shows only because it went back."""
-        there = self.vendors[app].people.get(write.id)
-        who = play.ghost.of_address(write.fields.get("email")) if there is None else there.person
-        if who is None:
-            return
         for place, gone in self.gone.items():
             vendor = self.vendors[place]
             if place == app or not gone.many(vendor):
                 continue
             for (id_, name), old in gone.values.items():
-                same = play.ghost.person(vendor.people[id_].person) == play.ghost.person(who)
-                if same and squashed(write.fields.get(name)) == old:
+                if squashed(write.fields.get(name)) == old and self._is_of(app, write, place, id_):
                     text = f"{name} of {id_} in {vendor.name} went back, and was written into {APPS[app]}"
                     play.monitors.blame("ROLLBACK-DETECTED", text)
+
+    def _is_of(self, app: int, write: Write, place: int, id_: str) -> bool:
+        """Say whether a request is about whom syncd takes for the person of a record."""
+        if write.kind != "create":
+            return (app, write.id) in self.ghost.group((place, id_))
+        return squashed(write.fields.get("email")) == squashed(self.vendors[place].people[id_].props.get("email"))
 
     def is_old(self, who: int, name: str, raw: Any) -> bool:
         """Say whether a value of a person is no more than what an app shows again that went back in a few records: each of
