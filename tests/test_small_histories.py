@@ -23,7 +23,7 @@ def test_a_state_that_was_judged_before_has_the_same_end(name: str) -> None:
     """What is left out for its name would have ended as well as what was played: a sample is played to the end."""
     scenario, judged = WORLDS["exact", name], Judged()
     _, small = play_small(scenario, judged)
-    sample = list(deviations(small, FIRST.get(name, 0), 2))[::29]
+    sample = list(deviations(small, FIRST.get(name, 0), 2))[::23]
     for deviation in sample:
         played, _ = play_small(deviation.of(scenario), judged)
         whole, _ = play_small(deviation.of(scenario), Judged())
