@@ -6,6 +6,7 @@ Each raises ValueError that says what was expected, and never repeats the text.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from syncd.config.secrets import Reference, has_password, reference
@@ -64,21 +65,24 @@ def cron(text: str) -> str:
     return " ".join(parts)
 
 
-def cron_numbers(text: str) -> list[set[int]]:
-    """Return the numbers that each of the five cron fields stands for; 0 is Sunday. Raises ValueError."""
+@lru_cache(maxsize=256)
+def cron_numbers(text: str) -> tuple[frozenset[int], ...]:
+    """Return the numbers that each of the five cron fields stands for; 0 is Sunday. Raises ValueError.
+
+    Kept, because every pass asks whether a sweep is due.
+    """
     parts = text.lower().split()
     if len(parts) != len(_CRON_FIELDS):
         raise ValueError('expected five cron fields: minute hour day month weekday, such as "0 3 * * *"')
-    numbers: list[set[int]] = []
+    numbers: list[frozenset[int]] = []
     for part, (name, least, most, words) in zip(parts, _CRON_FIELDS, strict=True):
         found = [_cron_item(item, least, most, words) for item in part.split(",")]
         if not all(found):
             raise ValueError(
                 f"the {name} of the cron text is not *, a number from {least} to {most}, a range or a list of them"
             )
-        numbers.append({number for item in found for number in item})
-    numbers[4] = {number % 7 for number in numbers[4]}
-    return numbers
+        numbers.append(frozenset(number for item in found for number in item))
+    return *numbers[:4], frozenset(number % 7 for number in numbers[4])
 
 
 def _cron_item(item: str, least: int, most: int, words: tuple[str, ...]) -> range:

@@ -60,6 +60,8 @@ def approvals_of(tx: Tx) -> dict[tuple[str, str], int]:
 def paused_of(tx: Tx, hub: Hub) -> dict[str, int]:
     """List the apps that are paused, and how many writes wait for each."""
     waiting = {app.name: 0 for app in hub.apps.values() if app.paused}
+    if not waiting:
+        return waiting
     for index, _, _, _, count in tx.intent_counts():
         app = hub.apps.get(index)
         if app is not None and app.paused:
