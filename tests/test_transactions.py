@@ -85,6 +85,23 @@ def test_a_step_that_fails_has_never_been(any_store: Store, error: type[BaseExce
     assert (got(any_store, "a"), any_store.read(lambda tx: tx.dirty_contacts([], 0, 9))) == ("before", [])
 
 
+def test_one_that_breaks_off_as_it_begins_leaves_nothing_to_the_next(lite: Store) -> None:
+    """All write by one connection, and SQLite's own transaction has begun by then."""
+    lite.transact(put("a", "before"))
+    left = [1]
+
+    def break_off(_: sa.Connection) -> None:
+        if left:
+            left.clear()
+            raise KeyboardInterrupt
+
+    sa.event.listen(lite.engine, "begin", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        lite.transact(put("a", "lost"))
+    lite.transact(put("b", "after"))
+    assert (got(lite, "a"), got(lite, "b"), left) == ("before", "after", [])
+
+
 def test_two_transactions_that_meet_are_as_if_one_came_first(postgres: Store) -> None:
     postgres.transact(put("count", "0"))
     tries: list[str] = []

@@ -164,10 +164,14 @@ class Store:
                 yield connection
             return
         with self._turn:
-            if self._writer is None:
-                self._writer = self.engine.connect()
-            with self._writer.begin():
-                yield self._writer
+            writer = self._writer = self._writer or self.engine.connect()
+            try:
+                with writer.begin():
+                    yield writer
+            except BaseException:
+                self._writer = None  # the pool takes away whatever a failure has left in it
+                writer.close()
+                raise
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
