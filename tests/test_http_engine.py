@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from syncd.connector import App
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
+from syncd.http.app import HttpApp
 from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, known, last_cursor, listing, new, news, one, persons
 from syncd.model import Applied, Rejected, Result, Unknown, Write
@@ -378,3 +379,14 @@ def failure(ask: Callable[[], Any]) -> str:
 def test_a_missing_scope_says_what_to_do(hub: HubSpotWorld) -> None:
     hub.server.before = lambda _: Said(status=403, doc={"category": "MISSING_SCOPES", "message": "x"})
     assert "the token lacks a scope (403, MISSING_SCOPES)" in failure(hub.open().check)
+
+
+def test_a_member_that_is_missing_is_not_shown_where_records_name_every_field(hub: HubSpotWorld) -> None:
+    """A property that a token may not read must not count as cleared; elsewhere what is missing is blank."""
+    app, item = cast(HttpApp, hub.open()), {"id": "1", "properties": {"email": "ada@example.org", "phone": None}}
+    assert app.record(item).fields == {"email": "ada@example.org", "phone": None}
+    with contextlib.closing(FakeApiWorld()) as fake:
+        fields = cast(HttpApp, fake.open()).record({"id": "1", "first_name": "Ada"}).fields
+    assert fields.pop("first_name") == "Ada"
+    assert len(fields) > 1
+    assert set(fields.values()) == {None}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from syncd.http.paths import REMOVED, compile_field_path, find, put
+from syncd.http.paths import REMOVED, compile_field_path, compile_path, find, is_shown, put
 
 HOME = {"value": "h", "primary": False, "label": "home"}
 WORK = {"value": "w", "primary": True, "label": "work"}
@@ -69,3 +69,12 @@ def test_all_items_of_a_word_are_replaced_and_those_that_stay_stay_as_they_are()
 def test_what_means_no_item_is_told(path: str) -> None:
     with pytest.raises(ValueError, match="expected"):
         compile_field_path(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [("name", True), ("blank", True), ("city", False), ("own.tier", True), ("own.city", False), ("blank.tier", False),
+     ("phones[label=fax].value", True), ("faxes[0].value", False)],
+)  # fmt: skip
+def test_what_is_blank_is_shown_and_what_is_missing_is_not(path: str, shown: bool) -> None:
+    assert is_shown({**PRESENT, "blank": None, "own": {"tier": None}}, compile_path(path)) is shown

@@ -25,7 +25,7 @@ from syncd.http.hooks import HookEar, subscribe, subscribed
 from syncd.http.mapping import fields_in_effect
 from syncd.http.marks import marked
 from syncd.http.pages import items_of
-from syncd.http.paths import Path, find, reader, shown
+from syncd.http.paths import Path, find, is_shown, reader, shown
 from syncd.http.session import Session
 from syncd.http.streams import Streams
 from syncd.http.terms import Call, GetBatch, Manifest
@@ -254,11 +254,17 @@ class HttpApp:
         fields = {name: read(doc) for name, read in self._readers}
         for name, read in self._outside:
             fields[name] = read(item)
+        if self.manifest.shape.complete:
+            fields = {name: raw for name, raw in fields.items() if raw is not None or self._is_shown(name, doc, item)}
         return Record(
             id=id_,
             fields=fields,
             version=None if version is None else shown(version),
         )
+
+    def _is_shown(self, name: str, doc: Any, item: Any) -> bool:
+        field = self.known[name].field
+        return is_shown(item if field.top else doc, field.path)
 
     def _search(self, field: str, value: Any) -> Iterator[Any]:
         there = self.manifest.find

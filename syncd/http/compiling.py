@@ -113,6 +113,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
             version=record.get("version"),
             gone=read_marks(top.down("record", "gone")),
             blank=blank,
+            complete=record["complete"],
         ),
         fields=fields,
         rules=(*rules, *DEFAULT_RULES),

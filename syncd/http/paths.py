@@ -116,6 +116,17 @@ def _of_item(items: Any, at: int, name: str) -> Any:
     return _inner(items[at], name) if type(items) is list and at < len(items) else None
 
 
+def is_shown(doc: Any, path: Path) -> bool:
+    """Say whether a document names what lies at a path, be it blank; of a list, whether the list is there."""
+    for step in path.steps:
+        if isinstance(step, Item):
+            break
+        if type(doc) is not dict or step not in doc:
+            return False
+        doc = doc[step]
+    return True
+
+
 def find(doc: Any, steps: tuple[Step, ...]) -> Any:
     """Give what lies there; None where nothing does."""
     for number, step in enumerate(steps):

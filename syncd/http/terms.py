@@ -237,6 +237,8 @@ class Shape:
     version: Path | None
     gone: tuple[Mark, ...]
     blank: Any
+    complete: bool = False
+    """Every field is in every record: one that is missing is not shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

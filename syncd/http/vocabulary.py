@@ -198,6 +198,11 @@ RECORD: Final = Keys(
             shape=Flag(), help="the operator may map paths that are not listed here (custom fields)", default=False
         ),
         "flat": Key(shape=Flag(), help="the app holds texts only", default=False),
+        "complete": Key(
+            shape=Flag(),
+            help="every record names every field, blank ones too: what is missing is not shown (a permission?), and not blank",
+            default=False,
+        ),
     }
 )
 CLAIMS: Final = Keys(
