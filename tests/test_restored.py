@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.hubs import Hub, person
 from tests.story import Story, given, held, written
 
 PEOPLE = 30
@@ -134,6 +135,20 @@ def test_new_edits_in_numbers_are_edits(tmp_path: Path, *, versions: bool) -> No
 
 
 @both
+def test_who_tidies_up_is_not_held(tmp_path: Path, *, versions: bool) -> None:
+    """Shouted names are written as names are, and suffixes left out: less than what is agreed on now, not what was before."""
+    story = crowd(tmp_path, versions=versions, guards=LOOSE)
+    for number in range(20):
+        story["crm"].put(story["crm"].id_of(f"p{number}@x.org"), last_name=f"LEE{number} OF ACME")
+    story.settle()
+    for number in range(20):
+        short = f"Lee{number} of Acme" if number % 2 else f"LEE{number}"
+        story["desk"].put(story["desk"].id_of(f"p{number}@x.org"), last_name=short)
+    assert held(story.settle()) == set()
+    assert (names(story, "crm")["p3@x.org"], names(story, "crm")["p4@x.org"]) == ("Lee3 of Acme", "LEE4")
+
+
+@both
 def test_who_is_not_in_the_backup_is_made_again(tmp_path: Path, *, versions: bool) -> None:
     story = crowd(tmp_path, versions=versions)
     backup = story["desk"].saved()
@@ -243,3 +258,29 @@ def test_the_word_of_who_names_the_app_counts(tmp_path: Path) -> None:
     assert held(story.settle()) == set()
     assert names(story, "crm") == names(story, "desk")
     assert names(story, "crm")["p3@x.org"] == "New3"
+
+
+def test_an_operator_reads_what_happened_and_what_to_do(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(number) for number in range(12)])
+    hub.csv("news", [])
+    hub.synced()
+    backup = [*hub.rows("crm").values()]
+    hub.write("crm", [person(number, company="Acme") for number in range(12)])
+    hub.run("sync", "--approve")
+    hub.write("crm", [person(number, company="Acme", last_name=f"Married{number}") for number in range(12)])
+    hub.run("sync", "--approve")
+    hub.write("crm", backup)
+    said = hub.run("sync")
+    assert said.code == 4
+    assert (
+        "held: crm shows 12 records as they were before (5 are believed unasked): restored from a backup?" in said.out
+    )
+    assert "syncd resync --app crm --pull-only" in said.out
+    assert "held: crm shows 12 records as they were before" in hub.run("plan").out
+    status = hub.run("status").out
+    run = hub.json("status")["held"][0]["run"]
+    assert f"held: run {run}, crm went back in time in 12 records (limit 5): syncd approve {run}" in status
+    hub.run("approve", str(run))
+    assert hub.run("sync").code == 0
+    assert {(row["last_name"][:7], row["company"]) for row in hub.rows("crm").values()} == {("Married", "Acme")}

@@ -16,7 +16,7 @@ from syncd.core.rules import AppRule, Atom, Rules
 from syncd.core.settle import degraded
 from syncd.core.state import Entry, Link
 from syncd.core.transforms import Lens
-from syncd.model import Raw, Value
+from syncd.model import Value
 
 RESTORED: Final = "the app shows an earlier state of itself, and is brought up to date"
 
@@ -44,7 +44,7 @@ def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules) -> 
     known = tuple(
         name
         for name, value in changed.items()
-        if _was_there(name, value, link.seen.fields[name], past.get(name, ()), app.lenses[name], rules)
+        if _was_there(link, name, value, past.get(name, ()), app.lenses[name], rules)
     )
     old = any(changed[name] is not None for name in known)  # a blank alone says nothing: it may be anything's
     back = order < 0 or (order == 0 and old)
@@ -110,9 +110,14 @@ def _members(name: str, value: Value, rules: Rules) -> Mapping[str, Value]:
     return value if isinstance(value, dict) else dict.fromkeys(atom.fields)
 
 
-def _was_there(name: str, value: Value, raw: Raw, past: Sequence[Value], lens: Lens, rules: Rules) -> bool:
-    """Say whether a value is one of before, or all that the app could hold of one."""
+def _was_there(link: Link, name: str, value: Value, past: Sequence[Value], lens: Lens, rules: Rules) -> bool:
+    """Say whether a value is one of before, or all that the app could hold of one. A poorer spelling of what is agreed on now
+    is none of before: somebody is tidying up.
+    """
+    assert link.seen is not None
     key = digest_key(value_key(rules, name, value))
     if any(digest_key(value_key(rules, name, each)) == key for each in past):
         return True
-    return value is not None and any(each is not None and degraded(lens.render(each), raw) for each in past)
+    raw, now = link.seen.fields[name], link.base.get(name)
+    texts = [lens.render(each) for each in past if each is not None] if value is not None else []
+    return any(degraded(text, raw) and text != now and not degraded(text, now) for text in texts)

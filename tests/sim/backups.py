@@ -86,6 +86,9 @@ class Backups:
         known = play.monitors.ask(lambda tx: _known(tx, number))
         found = Gone(at_ms=play.clock.true_ms, linked=len(known))
         self.gone[vendor.index] = found
+        for id_, there in vendor.people.items():
+            if there.live and id_ not in before:  # removed since the backup was made, or known by another id
+                found.shown.update(((id_, name), squashed(there.props.get(name))) for name in FIELDS)
         found.unheard = {id_ for place, id_ in play.ghost.gone if place == vendor.index and id_ in known}
         for id_, was in before.items():
             there, (base, golden, undecided) = vendor.people[id_], known.get(id_, ({}, {}, True))
