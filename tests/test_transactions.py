@@ -347,10 +347,12 @@ HOT = {
     "see": lambda tx: tx.see([{"k_app": 1, "k_id": "a", "digest": b"", "problem": None, "seen": None}]),
     "review_contacts": lambda tx: tx.review_contacts(0, 9),
     "refused_count": lambda tx: tx.refused_count(),
+    "linked_count": lambda tx: tx.linked_count(1),
     "journal_contacts": lambda tx: tx.journal_contacts(1, None, None, 0, 9),
     "journal_entries": lambda tx: tx.journal_entries([1], None, None),
 }
 LIMITED = {
+    "linked_count": "COVERING INDEX record_one_link",
     "dirty_contacts": "record_to_merge",
     "waiting": "record_to_merge",
     "waiting_counts": "record_to_merge",
