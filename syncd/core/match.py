@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from syncd.core.fields import Invalid
 from syncd.core.rules import AppRule, Rules
-from syncd.model import Raw
+from syncd.model import Raw, Value
 
 ALIAS: Final = -1
 """The "app" of keys that a contact had before: an old address still finds its person."""
@@ -62,10 +62,26 @@ def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[b
                 parts = None
                 break
             assert parts is not None
-            key = rules.fields[name].type.key(value)
-            parts.append(key.casefold() if isinstance(key, str) and name != "email" else key)  # ADA LEE is Ada Lee
-        keys.append(None if not parts else address_hash(parts[0]) if rule == BY_EMAIL else key_hash(rule, parts))
+            parts.append(_part(name, value, rules))
+        keys.append(_hashed(rule, parts) if parts else None)
     return keys
+
+
+def contact_key(golden: Mapping[str, Value], rules: Rules) -> bytes | None:
+    """Make the key that a contact's own values have by the strongest match rule; None where a part of it is blank."""
+    rule = rules.match[0]
+    if any(golden.get(name) is None for name in rule):
+        return None
+    return _hashed(rule, [_part(name, golden[name], rules) for name in rule])
+
+
+def _part(name: str, value: Value, rules: Rules) -> Any:
+    key = rules.fields[name].type.key(value)
+    return key.casefold() if isinstance(key, str) and name != "email" else key  # ADA LEE is Ada Lee
+
+
+def _hashed(rule: Sequence[str], parts: Sequence[Any]) -> bytes:
+    return address_hash(parts[0]) if rule == BY_EMAIL else key_hash(rule, parts)
 
 
 @lru_cache(maxsize=4096, typed=True)

@@ -8,9 +8,9 @@ key of another contact. What was decided stays so: `Contact.apart`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
-from syncd.core.match import Holder, record_keys
+from syncd.core.match import Holder, contact_key, record_keys
 from syncd.core.state import Contact
 from syncd.engine.hub import Hub, OpenApp
 from syncd.model import Raw
@@ -124,27 +124,38 @@ def ask_who(tx: Tx, hub: Hub, numbers: Collection[int], now_ms: int) -> None:
     near = {*numbers, *_met_by(tx.holders(sorted({key for key, _, _ in _strongest(tx, hub, numbers)})))}
     keys = _strongest(tx, hub, sorted(near))
     holders = tx.holders(sorted({key for key, _, _ in keys}))
-    known = tx.contacts(sorted({*near, *_met_by(holders)}))
+    known = tx.contacts(
+        sorted({*near, *(h.contact for held in holders.values() for h in held if h.contact is not None)})
+    )
     contacts = {number: each for number, each in known.items() if not each.review}
     asked = set()
     for (key, app, record), number in keys.items():
         if number not in contacts:
             continue
         mine = contacts[number]
-        others = [
-            [hub.apps[h.app].name if h.app in hub.apps else "", h.record, h.contact]
-            for h in holders.get(key, ())
-            if h.app >= 0 and h.contact is not None and h.contact < number
+        met = [
+            h for h in holders.get(key, ())
+            if h.contact is not None and h.contact < number
             and (other := contacts.get(h.contact)) is not None
+            and (h.app >= 0 or contact_key(other.golden, hub.rules) == key)  # no record shows it, and it is theirs still
             and not other.waits and key.hex() not in mine.apart | other.apart
         ]  # fmt: skip
+        others = [each for h in met for each in _candidates(tx, hub, h)]
         if others and number not in asked and not mine.waits:  # else somebody is asked about the two already
             asked.add(number)
-            doc = {"record": record, "candidates": others, "reason": SHARED, "keys": [key.hex()]}
+            candidates = [each for place, each in enumerate(others) if each not in others[:place]]
+            doc = {"record": record, "candidates": candidates, "reason": SHARED, "keys": [key.hex()]}
             tx.open_case("match", mine, hub.run, now_ms, doc, app=app)
     for number in sorted(near & contacts.keys() - asked):
         if not contacts[number].waits:
             tx.close_cases(number, now_ms, kind="match")
+
+
+def _candidates(tx: Tx, hub: Hub, holder: Holder) -> list[list[Any]]:
+    """Name the record that holds a key, or all records of a contact whose own value it is: (app, record, contact)."""
+    links = tx.links_of([holder.contact])[holder.contact] if holder.app < 0 and holder.contact is not None else []
+    records = [(link.app, link.id) for link in links] or [(holder.app, holder.record)]
+    return [[hub.apps[app].name if app in hub.apps else "", id_, holder.contact] for app, id_ in records]
 
 
 def _met_by(holders: Mapping[bytes, Collection[Holder]]) -> set[int]:

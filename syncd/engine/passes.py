@@ -46,7 +46,7 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Colle
                 pull(hub, app, full=True)
         if app.usable and app.hooked:
             follow(hub, app)
-    hold_restored(hub)
+    hold_restored(hub, reading=True)
     confirm_all_gone(hub, apps)
     hold_unseen(hub)
 

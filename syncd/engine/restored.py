@@ -22,6 +22,8 @@ RESTORED: Final = "restored"
 _NOTED: Final = "restored"
 _REWRITES: Final = ("updates", "clears", "opt_outs")
 """What bringing an app up to date comes to, beside new records for those that are missing: who agrees to it agrees to these."""
+_FEW: Final = 3
+"""So many are believed in the smallest app."""
 MISSING_MAX: Final = 1_000_000
 
 
@@ -44,14 +46,19 @@ class _Suspect:
     linked: int
     limit: int
     noted: Noted | None
+    partly: bool
+    """It was not read in this run, or not to the end."""
 
 
-def hold_restored(hub: Hub) -> None:
+def hold_restored(hub: Hub, *, reading: bool = False) -> None:
     """Hold every app that shows so many earlier states that it seems to have been restored from a backup; one of which a
     person has said so is brought up to date instead. Call before anything that was read is merged, or believed to be gone.
+
+    `reading`: all apps that are due were read. What is known of an app that was not, or not to the end, may be a part of what
+    went back: where any of it did, the app is set aside for this run.
     """
     held = {each.app for each in hub.held if each.verb == RESTORED}
-    for suspect in hub.world.transact("waiting", _suspects, hub):
+    for suspect in hub.world.transact("waiting", _suspects, hub, reading=reading):
         app, noted = suspect.app, suspect.noted
         if app.name in held:
             continue
@@ -82,17 +89,19 @@ def _keep(tx: Tx, noted: dict[str, Noted]) -> None:
     tx.set_meta(_NOTED, json.dumps(doc, sort_keys=True))
 
 
-def _suspects(tx: Tx, hub: Hub) -> list[_Suspect]:
+def _suspects(tx: Tx, hub: Hub, *, reading: bool) -> list[_Suspect]:
     """Find apps of which more waits than is believed unasked, and those that are noted already. Cheap where nothing waits."""
     noted, counts, found = noted_of(tx), tx.waiting_counts(), []
     for app in hub.apps.values():
         waiting, known = counts.get(app.index, 0), noted.get(app.name)
-        if known is None and not waiting:
+        ordered = app.rule.spec.versions == "ordered"
+        partly = reading and bool(waiting) and not app.pulled
+        if known is None and not partly and (not waiting or (waiting <= _FEW and not ordered)):
             continue
         linked = tx.linked_count(app.index)
         limit = known.limit if known is not None else SHRUNK.of(linked)
-        if known is not None or waiting > limit or (waiting == linked and app.rule.spec.versions == "ordered"):
-            found.append(_Suspect(app=app, waiting=waiting, linked=linked, limit=limit, noted=known))
+        if known is not None or partly or waiting > limit or (waiting == linked and ordered):
+            found.append(_Suspect(app=app, waiting=waiting, linked=linked, limit=limit, noted=known, partly=partly))
     return found
 
 
@@ -112,6 +121,7 @@ def _judge(hub: Hub, suspect: _Suspect) -> None:
     all_of_it = found["by version"] == suspect.linked
     many = back > suspect.limit or all_of_it
     if suspect.noted is None and (not many or found["on"] > back):
+        app.held = app.held or suspect.partly
         return
     agreed = bool(hub.allowed(app.name, RESTORED))
     noted = Noted(count=back, limit=0 if all_of_it else suspect.limit, agreed=agreed)

@@ -90,6 +90,7 @@ class Backups:
             if there.live and id_ not in before:  # removed since the backup was made, or known by another id
                 found.shown.update(((id_, name), squashed(there.props.get(name))) for name in FIELDS)
         found.unheard = {id_ for place, id_ in play.ghost.gone if place == vendor.index and id_ in known}
+        robots = {squashed(vendor.spelled("company", each.quirks.robot)) for each in self.vendors}
         for id_, was in before.items():
             there, (base, golden, undecided) = vendor.people[id_], known.get(id_, ({}, {}, True))
             if not there.live:
@@ -105,6 +106,7 @@ class Backups:
                 elif (
                     name in ORDINARY
                     and old is not None
+                    and squashed(old) not in robots
                     and any(squashed(old) == text for text in play.monitors.journal(number, id_))
                     and squashed(golden.get(name)) != squashed(old)
                 ):
