@@ -313,3 +313,57 @@ def test_check_says_that_a_store_cannot_be_made(tmp_path: Path) -> None:
     hub.configure()
     assert hub.run("check").code == 0
     assert {each.name for each in tmp_path.iterdir()} == {"crm.csv", "file", "syncd.yaml"}
+
+
+# -- telephone numbers and their countries
+
+
+def test_a_number_with_its_country_wins_at_the_first_contact_without_any_region(tmp_path: Path) -> None:
+    """Without `region`, the CRM's "030 23125053" was written over the other app's +493023125053."""
+    hub = Hub(tmp_path)
+    typed = {1: "030 23125053", 2: "0049 30 23125054", 3: "(020) 7946 0456"}
+    whole = {1: "+493023125053", 2: "+49 30 23125054", 3: "+44 20 7946 0456"}
+    hub.csv("crm", [person(number, phone=phone) for number, phone in typed.items()])
+    hub.csv("news", [person(number, phone=phone) for number, phone in whole.items()])
+    hub.synced()
+    assert {int(row["id"]): row["phone"] for row in hub.rows("news").values()} == whole
+    crm = [row["phone"] for row in hub.rows("crm").values()]
+    assert crm == ["+493023125053", typed[2], "+442079460456"], "the second is the same number in another spelling"
+
+
+def test_a_known_number_that_is_typed_without_its_country_keeps_it(tmp_path: Path) -> None:
+    """`region: GB` made +443023125053 of it, everywhere."""
+    hub = Hub(tmp_path)
+
+    def phone(app: str) -> str:
+        return hub.rows(app)["p1@example.com"]["phone"]
+
+    hub.csv("crm", [person(1, phone="+49 30 23125053")])
+    hub.csv("news", [person(1, phone="+49 30 23125053")])
+    hub.configure("fields: {phone: {region: GB}}\n")
+    hub.synced()
+    edit(hub, "crm", 1, phone="030 23125053")
+    assert hub.run("sync").code == 0
+    assert phone("news") == "+49 30 23125053"
+    assert phone("crm") == "+493023125053"
+    edit(hub, "crm", 1, phone="030 23125099")
+    assert hub.run("sync").code == 0
+    assert phone("news") == "+443023125099", "another number is what was typed"
+
+
+def test_who_is_missing_can_be_listed_before_anybody_approves(tmp_path: Path) -> None:
+    """`held: 7 unlinks`, and no command said which people."""
+    hub = Hub(tmp_path)
+    people = [person(number) for number in range(1, 15)]
+    hub.csv("crm", people)
+    hub.csv("news", people)
+    hub.synced()
+    hub.write("crm", people[:7])
+    said = hub.run("sync")
+    assert said.code == 4
+    assert "`syncd status --list missing --app crm` names them" in said.out + said.err
+    found = hub.json("status", "--list", "missing", "--app", "crm")["records"]
+    assert {each["who"] for each in found} == {row["email"] for row in people[7:]}
+    hub.write("crm", people)
+    assert hub.run("sync").code == 0
+    assert hub.json("status", "--list", "missing")["records"] == []

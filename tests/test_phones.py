@@ -68,6 +68,9 @@ def test_behaviour_47_without_a_region_formats_are_equal() -> None:
         (ANYWHERE, "+49 00171 2345678", "+491712345678", "+491712345678"),
         (GERMAN, 491712345678, "491712345678", "491712345678"),  # a lost plus, or the area code 04917? not guessed
         (GERMAN, "n/a", None, None),
+        (ANYWHERE, "0049 (0)30 2312-5044", "+493023125044", "+493023125044"),
+        (AMERICAN, "0049 30 23125044", "+493023125044", "+493023125044"),
+        (ANYWHERE, "00 12345", "00 12345", "0012345"),  # nowhere a number
         (BRITISH, "030 123456", "030 123456", "030123456"),  # valid in Germany: a user's list was not all British
         (BRITISH, "555-CALL-NOW", "555-CALL-NOW", "5552255669"),
         (BRITISH, "0044 30 1234 5678", "+443012345678", "+443012345678"),  # its country is written: taken as it is
@@ -138,7 +141,12 @@ def test_what_is_read_is_settled(text: str, region: str | None) -> None:
         *((GERMAN, raw, "assumed") for raw in ("01 23 45 67 89", "0171 2345678", 1712345678, "tel:0171-2345678")),
         *((GERMAN, raw, "assumed") for raw in ("112", "0123456789")),  # left alone, and no match for a written one
         *((GERMAN, raw, "plain") for raw in (None, "", "ask at reception", ["0171 2345678"])),
-        *((ANYWHERE, raw, "plain") for raw in ("0171 2345678", "0033 1 23 45 67 89")),
+        (ANYWHERE, "0171 2345678", "assumed"),
+        *(
+            (kind, raw, "written")
+            for kind in (ANYWHERE, AMERICAN)
+            for raw in ("0033 1 23 45 67 89", "(0033) 1 23 45 67 89")
+        ),
         *((AMERICAN, raw, "written") for raw in ("011 49 171 2345678", "+1 (212) 555-0100")),
         (AMERICAN, "(212) 555-0100", "assumed"),
         (field_type("text"), "0171 2345678", "plain"),
@@ -149,11 +157,28 @@ def test_a_number_says_whether_its_country_is_written(kind: FieldType, raw: obje
 
 
 @given(st.one_of(DIGITS, st.text(max_size=20), st.from_regex(r"(\+|00)[1-9][0-9 ]{6,12}", fullmatch=True)), REGIONS)
-def test_what_is_assumed_needs_the_region(raw: str, region: str | None) -> None:
+def test_what_is_assumed_is_completed_by_the_region_or_not_at_all(raw: str, region: str | None) -> None:
     kind = field_type("phone", **({"region": region} if region else {}))
     says, value = kind.certainty(raw), kind.parse(raw)
     if says == "assumed":
-        assert region is not None
         assert ANYWHERE.parse(raw) != value or not str(value).startswith("+")
     if "+" in raw and isinstance(value, str) and value[0] == "+":
         assert says == "written"
+
+
+@pytest.mark.parametrize(
+    ("raw", "known", "is_it"),
+    [
+        ("030 23125053", "+493023125053", True),
+        (3023125053, "+493023125053", True),
+        ("030 23125053 x12", "+493023125053;ext=12", True),
+        ("030 23125053 x12", "+493023125053", False),
+        ("030 23125054", "+493023125053", False),
+        ("+44 30 23125053", "+493023125053", False),
+        ("112", "+49112", False),
+        ("ask at reception", "+493023125053", False),
+        ("030 23125053", "030 23125053", False),
+    ],
+)
+def test_a_known_number_is_the_same_without_its_country(raw: object, known: str, is_it: bool) -> None:
+    assert GERMAN.completes(raw, known) is BRITISH.completes(raw, known) is is_it

@@ -157,7 +157,7 @@ class _Feed:
         try:
             text = raw.decode(self._encoding)
         except UnicodeDecodeError:
-            self.flaw = f"has bytes that are not {self._encoding}"
+            self.flaw = f"has bytes that are not {self._encoding} (save it as that, or set `encoding`, cp1252 say)"
             return raw.decode(self._encoding, "surrogateescape")
         if "\0" in text:
             self.flaw = "has a NUL"

@@ -40,7 +40,7 @@ def status(
         typer.Option(
             "--list",
             metavar="STATE",
-            help="Which records these are, and why: parked, unreadable, pending, excluded, failed or conflict.",
+            help="Which records these are, and why: parked, unreadable, pending, excluded, failed, conflict or missing.",
         ),
     ] = None,
     app: Annotated[str | None, typer.Option("--app", metavar="A", help="With --list: only this app.")] = None,
@@ -69,9 +69,8 @@ def _list(state: str, app: str | None, config: Path | None, *, as_json: bool) ->
     if as_json:
         show.document({"records": [each.doc() for each in found]})
     elif found:
-        show.table(
-            ["app", "record", "contact", "why"], [[e.app, e.record or "-", e.contact or "-", e.why] for e in found]
-        )
+        rows = [[each.app, each.record or "-", each.contact or "-", each.who or "", each.why] for each in found]
+        show.table(["app", "record", "contact", "who", "why"], rows)
     else:
         show.line(f"{state}: none")
     return 0

@@ -207,6 +207,11 @@ def _why_held(each: Mapping[str, Any]) -> str:
             f"shows {each['count']} linked records that cannot be read any more, or not at all (another encoding?), "
             f"{each['limit']} are believed unasked; nothing of it is merged or written until it is right again"
         )
+    if each["verb"] == "unlinks":
+        return (
+            f"shows {each['count']} linked records no more, {each['limit']} may go unasked; nothing of its listing is believed, and "
+            f"nobody is given up (`syncd status --list missing --app {each['app']}` names them)"
+        )
     return (
         f"would have {each['count']} {each['verb'].replace('_', ' ')} in one run, "
         f"{each['limit']} are allowed unasked; nothing of that was done"
@@ -218,7 +223,7 @@ def would_hold(each: Mapping[str, Any]) -> str:
     if each["verb"] in ("account", "fields", "first_look", "restored"):
         return f"held: {each['app']} {_why_held(each)}"
     if each["verb"] == "first_run":
-        return "the first run waits for an approval, although it would write nothing yet"
+        return "the first run waits for an approval, whatever it would write"
     return f"would be held: {each['app']} {each['count']} {each['verb'].replace('_', ' ')} (limit {each['limit']})"
 
 

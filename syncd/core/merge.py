@@ -218,6 +218,9 @@ class _Merge:
         base = None if type(base) is Invalid else base
         if value is None and (atom.rule.blank != "propagate" or base is None):
             return None
+        known = self.contact.golden.get(name)
+        if value is not None and known is not None and atom.rule.type.completes(link.base[name], known):
+            return None  # what is known says it in full
         causal = holds(self.contact, link, name, old, app, self.rules)
         return Candidate(
             app=link.app,

@@ -27,6 +27,7 @@ MORE: Final = Invalid(reason="more than a phone number: words, or a second numbe
 
 PHONE_CHARS_MAX: Final = 100
 DIGITS_MAX: Final = 15  # ITU-T E.164 6.1, with the country code
+COMPLETED_MIN: Final = 6  # shorter ones are the same in many countries
 DIGITS_TYPED_MAX: Final = 20  # with a carrier's or an exchange's prefix
 EXTENSION_DIGITS_MAX: Final = 8  # more is a second number
 LOCAL_DIGITS_MAX: Final = 8  # no country's numbers are longer within one town
@@ -79,13 +80,14 @@ _DIALLED = re.compile(r"[\d\s().*#/\-]*", re.ASCII)
 _EXTENSION = re.compile(r"(.*\d)[\s,.]*(?:;ext=|ext(?:ension|n)?[.:]?|x)\s*(\d{1,8})", re.IGNORECASE | re.ASCII)
 _VANITY = re.compile(r"[\s().\-]*(?:\d[\s().\-]*){3,}[A-Z][A-Z\d\s\-]*", re.ASCII)
 _KEYPAD = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "22233344455566677778889999")  # ITU-T E.161
+_ABROAD = re.compile(r"\(?00")
 _UNDIALLED = re.compile(r"[^\d*#]", re.ASCII)
 
 
 def phone_type(region: str | None = None) -> FieldType:
     """Make the type of phone numbers; `region` (ISO 3166 alpha-2) completes national numbers."""
     parse, certainty = partial(parse_phone, region=region), partial(phone_certainty, region=region)
-    return FieldType(name="phone", parse=parse, key=phone_key, render=same, certainty=certainty)
+    return FieldType(name="phone", parse=parse, key=phone_key, render=same, certainty=certainty, completes=completes)
 
 
 def parse_phone(raw: Raw, *, region: str | None = None) -> str | Invalid | None:
@@ -106,11 +108,22 @@ def phone_certainty(raw: Raw, *, region: str | None = None) -> Certainty:
     if not isinstance(text, str) or not isinstance(value, str):
         return "plain"
     if value[0] != "+":
-        return "plain" if region is None else "assumed"
+        return "assumed"
     text = _in_ascii(text)
-    if "+" in text:
-        return "written"
-    return "assumed" if _is_assumed(text, region) else "written"
+    return "written" if "+" in text or _ABROAD.match(text) or not _is_assumed(text, region) else "assumed"
+
+
+def completes(raw: Raw, value: str) -> bool:
+    """Say whether a number without its country is one that is known with it: 030 23125053 of +493023125053."""
+    import phonenumbers as library
+
+    text = read_line(raw)
+    if not isinstance(text, str) or value[0] != "+" or phone_certainty(raw) != "assumed":
+        return False
+    number, extension = _split_extension(_in_ascii(text))
+    digits = _UNDIALLED.sub("", number).lstrip("0")
+    known = library.parse(value.partition(";")[0])
+    return len(digits) >= COMPLETED_MIN and digits == str(known.national_number) and value.endswith(extension)
 
 
 def _is_assumed(text: str, region: str | None) -> bool:
@@ -170,6 +183,8 @@ def _parse_unusual(text: str, region: str | None) -> str | Invalid:
     if text.count("+") > 1 or sum(len(re.findall(r"\d", part)) >= 7 for part in text.split("/")) > 1:
         return SEVERAL
     found = _ask(text, region) if region is not None or "+" in text else None
+    if found is None and (abroad := _ABROAD.match(text)):
+        found = _ask_abroad("+" + text[abroad.end() :])
     if found is not None:
         return found
     return NO_PHONE if "+" in text else _as_typed(text)
@@ -215,6 +230,17 @@ def _ask(text: str, region: str | None) -> str | Invalid | None:
         return SEVERAL
     value = _settle(library.format_number(number, library.PhoneNumberFormat.E164))
     return f"{value};ext={extension}" if extension and isinstance(value, str) else value
+
+
+def _ask_abroad(text: str) -> str | Invalid | None:
+    """Read a number that was typed with 00, where no region says that this is the prefix for calls abroad: if it is valid then."""
+    import phonenumbers as library
+
+    try:
+        valid = library.is_valid_number(library.parse(text))
+    except library.NumberParseException:
+        return None
+    return _ask(text, None) if valid else None
 
 
 def _is_uncertain(text: str, region: str, number: PhoneNumber) -> bool:

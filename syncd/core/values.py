@@ -42,6 +42,11 @@ class Invalid:
     """For people; says nothing of the value itself."""
 
 
+def never(raw: Raw, value: Any) -> bool:
+    """Complete nothing: a value of most types says all of itself."""
+    return False
+
+
 def nothing_assumed(raw: Raw) -> Certainty:
     """Say nothing in particular: most types have nothing to assume."""
     return "plain"
@@ -63,6 +68,8 @@ class FieldType:
     """Write a value for an app that says nothing of its own about it."""
     certainty: Callable[[Raw], Certainty] = nothing_assumed
     """Say whether part of the value that was read from this is assumed."""
+    completes: Callable[[Raw, Any], bool] = never
+    """Say whether a value is what a raw one says, and more: the same number, with its country."""
 
 
 TOO_LONG: Final = Invalid(reason="longer than 64 KiB")

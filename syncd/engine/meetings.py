@@ -17,7 +17,7 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 WHY: Final = "another contact has, or had, a record with the same key here; nothing is created"
-SHARED: Final = "this record shows the key of another contact now; both stay as they are until somebody says who is who"
+SHARED: Final = "this record shows the key of another contact now; they stay two people until somebody says who is who"
 
 
 def in_the_way(

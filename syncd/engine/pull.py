@@ -217,8 +217,7 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     held = _disbelieved(hub, app.name, missing, len(reading.unread), linked)
     tx.forget_strangers(app.index, shown=held is not None)
     if held is not None:
-        hub.hold(held, app)
-        tx.end_listing(app.index)
+        hub.hold(held, app)  # what it showed is kept until it is listed again: `status` names who is missing
         tx.save_app(app.index, cursor=None)  # whatever is there next time is looked at in full
         return
     tx.see(list(reading.unread.values()))

@@ -5,7 +5,7 @@ Reads contacts page by page; the same words and reasons as `explain`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -17,9 +17,11 @@ from syncd.ops.explain import unreadable_cells
 from syncd.ops.states import State, state_of
 from syncd.ops.status import PAGE, every_contact
 from syncd.store import schema as s
+from syncd.store.records import Mark
 from syncd.store.tx import Tx
 
-WORDS: Final = ("parked", "unreadable", "pending", "excluded", "failed", "conflict")
+WORDS: Final = ("parked", "unreadable", "pending", "excluded", "failed", "conflict", "missing")
+MISSING: Final = "the last listing of the app did not show it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,8 @@ class Listed:
     record: str | None
     contact: str | None
     """Such as c42; None: whose record it is was not decided."""
+    who: str | None
+    """Whom it is about, in a few words."""
     why: str
 
     def doc(self) -> dict[str, Any]:
@@ -55,7 +59,9 @@ def _of_nobody(tx: Tx, word: str, app: AppRule) -> Iterator[Listed]:
         query = select(r.id, r.problem).where(r.app == app.index, r.contact.is_(None), where, r.id > after)
         rows = tx.connection.execute(query.order_by(r.id).limit(PAGE)).fetchall()
         for id_, problem in rows:
-            yield Listed(app=app.name, record=id_, contact=None, why=problem or "it was read and not decided yet")
+            yield Listed(
+                app=app.name, record=id_, contact=None, who=None, why=problem or "it was read and not decided yet"
+            )
         if len(rows) < PAGE:
             return
         after = rows[-1][0]
@@ -76,14 +82,33 @@ def _page(tx: Tx, word: str, contacts: Sequence[Contact], app: AppRule, rules: R
     links = tx.links_in(app.index, ids)
     marks = tx.marks(app.index, [link.id for link in links.values()])
     c = s.intent.c
+    missing = _missing(tx, app.index, marks) if word == "missing" else frozenset()
     busy = set(tx.connection.execute(select(c.contact).where(c.app == app.index, c.contact.in_(ids))).scalars())
     for contact in contacts:
         link = links.get(contact.id)
         problem = marks[link.id].problem if link is not None and link.id in marks else None
         pending = (app.index,) if contact.id in busy else ()
         why = _why(word, state_of(contact, link, problem, app, rules, pending), link, app)
+        if word == "missing" and link is not None and link.id in missing:
+            why = MISSING
         if why is not None:
-            yield Listed(app=app.name, record=link.id if link else None, contact=f"c{contact.id}", why=why)
+            record = link.id if link else None
+            yield Listed(app=app.name, record=record, contact=f"c{contact.id}", who=who(contact), why=why)
+
+
+def _missing(tx: Tx, app: int, marks: Mapping[str, Mark]) -> frozenset[str]:
+    """Say which of these the last listing did not show: what a listing that is not believed showed is still known."""
+    shown = select(s.listed.c.id).where(s.listed.c.app == app)
+    if tx.connection.execute(shown.limit(1)).first() is None:
+        return frozenset(id_ for id_, mark in marks.items() if mark.misses)
+    there = set(tx.connection.execute(shown.where(s.listed.c.id.in_(list(marks)))).scalars())
+    return frozenset(marks.keys() - there)
+
+
+def who(contact: Contact) -> str | None:
+    """Name somebody as people know them: by the address, else a name, else a number."""
+    named = (contact.golden.get(name) for name in ("email", "full_name", "last_name", "phone", "mobile"))
+    return next((each for each in named if isinstance(each, str)), None)
 
 
 def _why(word: str, state: State, link: Link | None, app: AppRule) -> str | None:

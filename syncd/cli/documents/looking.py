@@ -69,6 +69,7 @@ class ListedRecord(Doc):
     app: Annotated[str, says("in which app")]
     record: Annotated[str | None, says("its id; null: there is no record")]
     contact: Annotated[str | None, says("whose it is; null: not decided")]
+    who: Annotated[str | None, says("an address, name or number of that contact")]
     why: Annotated[str, says("the reason, in words")]
 
 
