@@ -351,6 +351,27 @@ def test_a_known_number_that_is_typed_without_its_country_keeps_it(tmp_path: Pat
     assert phone("news") == "+443023125099", "another number is what was typed"
 
 
+@pytest.mark.parametrize("remedy", ["{region: DE}", "{}"])
+def test_a_wrong_region_is_put_right_without_touching_where_the_number_came_from(tmp_path: Path, remedy: str) -> None:
+    """The wrong number was written over the number that it had been made of."""
+    hub = Hub(tmp_path)
+    typed, other = "020 2312 5099", "0208 123 4567"
+    hub.csv("crm", [person(1, phone=typed), person(2, phone=other)])
+    hub.csv("news", [person(2), person(1)])
+    hub.configure("fields: {phone: {region: GB}}\n")
+    hub.synced()
+    before = {row["id"]: row["phone"] for row in hub.rows("news").values()}
+    assert before["1"].startswith("+4420")
+    hub.configure(f"fields: {{phone: {remedy}}}\n")
+    assert hub.run("sync").code == 0
+    assert [row["phone"] for row in hub.rows("crm").values()] == [typed, other]
+    after = {row["id"]: row["phone"] for row in hub.rows("news").values()}
+    assert after["1"] == ("+492023125099" if "DE" in remedy else typed)
+    assert "read again" in hub.run("history", "--contact", "p1@example.com").out
+    again = hub.json("sync")["apps"]
+    assert {app: counts["updated"] for app, counts in again.items()} == {"crm": 0, "news": 0}
+
+
 def test_who_is_missing_can_be_listed_before_anybody_approves(tmp_path: Path) -> None:
     """`held: 7 unlinks`, and no command said which people."""
     hub = Hub(tmp_path)

@@ -47,6 +47,8 @@ class Lens:
     """What is read back may be less than what was written (cut, joined)."""
     certainty: Callable[[Raw], Certainty] = nothing_assumed
     """Say whether part of what is read is assumed."""
+    reading: str = ""
+    """Names how raw values are read: a lens with another one may read other values."""
 
     def blocked(self, raw: Raw) -> str | None:
         """Say why the app cannot hold this raw value; None if it can."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from syncd.engine.finish import approvals_of
 from syncd.engine.hub import Hub
+from syncd.engine.readings import LATE, read_anew
 from syncd.store.tx import Tx
 
 
@@ -15,15 +16,17 @@ def begin(hub: Hub, kind: str, rules: str) -> None:
 
     def step(tx: Tx) -> tuple[int, dict[tuple[str, str], int]]:
         number = tx.begin_run(kind, hub.world.now_ms())
-        note_rules(tx, rules)
+        note_rules(tx, hub, rules, number)
         return number, approvals_of(tx)
 
     hub.run, hub.approved = hub.world.transact("run", step)
 
 
-def note_rules(tx: Tx, now: str) -> None:
+def note_rules(tx: Tx, hub: Hub, now: str, run: int) -> None:
     """A change of the rules is a change of every contact: decide them all again (SYNC-MODEL 1.15)."""
     before = tx.meta("rules")
+    if before != now or tx.meta(LATE):
+        read_anew(tx, hub, run)
     if before != now:
         if before is not None:
             tx.mark_all_dirty()

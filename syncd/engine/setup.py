@@ -7,6 +7,7 @@ owner who is unreachable for an hour does not lose its say.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import orjson
 
@@ -20,6 +21,7 @@ from syncd.core.transforms import Lens, make_lens
 from syncd.engine.account import check_account, name_account, refuse_twins
 from syncd.engine.first import unseen_of
 from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.readings import named
 from syncd.engine.seam import World
 from syncd.engine.sweeps import is_due
 from syncd.engine.texts import clean
@@ -138,7 +140,8 @@ def _app_rule(
         extra = {k: v for k, v in where.options.items() if k not in ("placeholder", "overflow")}
         if extra:
             kind = field_type(config.fields[name].type, **{**own, **extra})
-        lenses[name] = make_lens(name, where, kind, flat=spec.flat)
+        reading = named(kind.name, {**own, **extra}, where.values or {})
+        lenses[name] = replace(make_lens(name, where, kind, flat=spec.flat), reading=reading)
     return AppRule(
         index=index,
         name=settings.name,
