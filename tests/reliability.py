@@ -168,9 +168,10 @@ def _mutants() -> Iterator[str]:
 
 def _generic() -> Iterator[str]:
     yield (
-        "## Generic mutants\n\n`make mutants SAMPLE=n`: mutmut changes a comparison, a constant, an argument; each mutant is tried by the"
-        " tests that run the engine in their own process (`[tool.mutmut]`) and 20 histories. What no test could mind is explained"
-        " one by one in tests/mutants/survivors.yaml, and counts as not noticed.\n"
+        "## Generic mutants\n\n`make mutants SAMPLE=n`: mutmut changes a comparison, a constant, an argument. What the type checker does not"
+        " refuse, with which `make test` begins, is tried by the tests that run the engine in their own process (`[tool.mutmut]`)"
+        " and 20 histories. What no test could mind is explained one by one in tests/mutants/survivors.yaml, and counts as not"
+        " noticed.\n"
     )
     found = figures_of("generic")
     if not found:
@@ -182,12 +183,12 @@ def _generic() -> Iterator[str]:
     rows = [
         (
             name,
-            *(f"{one[kind]:,}" for kind in ("judged", "noticed", "explained", "alive")),
+            *(f"{one[kind]:,}" for kind in ("judged", "noticed", "refused", "explained", "alive")),
             f"{one['percent']} % ({one['low']} to {one['high']} %)",
         )
         for name, one in (*parts, *found["files"].items())
     ]
-    yield _table(("", "mutants", "noticed", "explained", "open", "noticed (95 % interval)"), rows)
+    yield _table(("", "mutants", "noticed", "by types", "explained", "open", "noticed (95 % interval)"), rows)
 
 
 def _faults() -> Iterator[str]:

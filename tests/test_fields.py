@@ -346,6 +346,10 @@ def test_consent_is_read(word: str | None, raws: list[object]) -> None:
     assert [reads(kind_of("consent"), raw) for raw in raws] == [word] * len(raws)
 
 
+def test_every_type_goes_by_its_name() -> None:
+    assert [field_type(name).name for name in TYPES] == list(TYPES)
+
+
 def test_every_standard_field_has_a_type() -> None:
     assert len(STANDARD) == 34
     assert all(field_type(name).name == name for name in STANDARD.values())

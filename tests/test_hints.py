@@ -95,7 +95,9 @@ def test_a_storm_about_one_record_is_one_question(story: Story) -> None:
 def test_somebody_new_is_created_and_an_unknown_id_is_nothing(story: Story) -> None:
     story["crm"].put("103", email="cyd@x.org", first_name="Cyd")
     hook(story, "103", "4711")
-    woken(story)
+    with story.calls() as calls:
+        crm = woken(story)
+    assert (calls.count(("crm", "get")), crm.counts["read"]) == (1, 1), "both are asked for at once; one is there"
     assert story["news"].one("cyd@x.org")["first_name"] == "Cyd"
     assert waiting(story) == []
     assert len(story["news"].rows()) == 3

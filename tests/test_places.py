@@ -86,7 +86,9 @@ def test_languages_are_read(tag: str, names: list[str]) -> None:
     assert [LANGUAGE.parse(name) for name in names] == [tag] * len(names)
 
 
-@pytest.mark.parametrize("raw", ["xx", "und", "x-private", "Martian", "en-", "English (Atlantis)", 5, True, "x" * 500])
+@pytest.mark.parametrize(
+    "raw", ["xx", "und", "mul", "zxx", "mis", "x-private", "Martian", "en-", "English (Atlantis)", 5, True, "x" * 500]
+)
 def test_what_is_no_language_is_flagged(raw: object) -> None:
     assert isinstance(LANGUAGE.parse(raw), Invalid)
 

@@ -2,7 +2,7 @@
 
 A mutant gets the tests that reach its function until one fails or `seconds` of them (CPU, as they take with the sound code) are
 over: what lives on is counted as alive, so a small number makes the score worse, never better. First come those that have killed
-one in the same function, or module, before; then the fastest of each file in turn. Which test reaches what is measured
+one in the same function, or module, before; then quick ones, of many files. Which test reaches what is measured
 beforehand, in a fork as well, so that nothing is in a cache when a mutant is tried; a test that has killed one must pass in a
 fork of the sound code. One test may take three times what it took, and a little more; then the mutant hangs, and is noticed.
 Stories run on the model of the store, which is as good as the others (tests/test_differential.py) and takes a third of the time.
@@ -213,12 +213,14 @@ class Judge:
 
 
 def _mixed(tests: Sequence[str], reached: Mapping[str, Any]) -> list[str]:
-    """Take the fastest test of each file, then the second of each: neighbours look at much the same."""
+    """Put quick tests first, and those of other files before the neighbours of one that is there: they look at much the same."""
     files: dict[str, list[str]] = defaultdict(list)
     for test in sorted(tests, key=lambda test: (reached[test]["seconds"], test)):
         files[test.partition("::")[0]].append(test)
-    turns = {test: (turn, reached[test]["seconds"], test) for file in files.values() for turn, test in enumerate(file)}
-    return sorted(turns, key=turns.__getitem__)
+    costs = {
+        test: (turn * reached[test]["seconds"], test) for file in files.values() for turn, test in enumerate(file, 1)
+    }
+    return sorted(costs, key=costs.__getitem__)
 
 
 def _forked(mutant: str, trial: Callable[[Callable[[str], None]], bool]) -> tuple[int, str]:
