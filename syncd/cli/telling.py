@@ -65,7 +65,8 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     tell_doubt(outcome)
     for app in outcome.missed:
         show.line(
-            f"{app}: records are missing that were there; what the next sync does not find either counts as removed"
+            f"{app}: records are missing that were there; what the next sync does not find either counts as removed "
+            f"(`syncd status --list missing --app {app}` names them)"
         )
     tell_held(doc["held"], doc["run"], file)
     tell_inbox(doc["inbox"], file)
