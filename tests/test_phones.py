@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from phonenumbers.phonemetadata import PhoneMetadata
 
+from connectors.csv.cells import guarded
 from syncd.core import phones
 from syncd.core.fields import FieldType, Invalid, field_type
 from syncd.core.values import one_line
@@ -182,3 +183,12 @@ def test_what_is_assumed_is_completed_by_the_region_or_not_at_all(raw: str, regi
 )
 def test_a_known_number_is_the_same_without_its_country(raw: object, known: str, is_it: bool) -> None:
     assert GERMAN.completes(raw, known) is BRITISH.completes(raw, known) is is_it
+
+
+def test_an_extension_is_written_as_mailers_read_it() -> None:
+    """A user's newsletter got `;ext=12`, which nothing dials."""
+    assert GERMAN.render("+493023125044;ext=12") == "+493023125044 ext. 12"
+    assert GERMAN.parse("+493023125044 ext. 12") == "+493023125044;ext=12"
+    assert GERMAN.render("+493023125044") == "+493023125044"
+    assert guarded("+493023125044 ext. 12") == "+493023125044 ext. 12"
+    assert guarded("+493023125044 ext. 12(1)").startswith("'")

@@ -102,6 +102,12 @@ def test_status_lists_the_records_behind_a_number(
     assert (said == f"{state}: none\n") == (not records)
 
 
+def test_a_case_says_whom_it_is_about(hub: Hub) -> None:
+    conflict = next(each for each in hub.json("inbox", "list")["cases"] if each["kind"] == "conflict")
+    assert hub.json("inbox", "show", str(conflict["case"]))["who"] == "p2@example.com"
+    assert "(p2@example.com)" in hub.run("inbox", "show", str(conflict["case"])).out
+
+
 def test_a_state_that_there_is_not_is_told_with_the_choices(hub: Hub) -> None:
     said = hub.run("status", "--list", "parkd")
     assert (said.code, 'no state "parkd", did you mean "parked"?' in said.err) == (2, True), said.err

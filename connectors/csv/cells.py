@@ -9,8 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-_NUMBER: Final = re.compile(r"[+-][0-9](?:[0-9 .]|\([0-9 ]+\))*")
-"""A sign and digits with spaces, dots and whole parentheses: a number or a telephone number. No spreadsheet calculates it:
+_NUMBER: Final = re.compile(r"[+-][0-9](?:[0-9 .]|\([0-9 ]+\))*(?: ext\. [0-9]+)?")
+"""A sign and digits with spaces, dots and whole parentheses: a number, or a telephone number with its extension. No spreadsheet calculates it:
 two numbers side by side are no formula. With one more sign (`-1-1`), or `(` at once (`-(1)`), they are one.
 """
 _FORMULA: Final = re.compile(r"'*[=+\-@\t]")

@@ -244,7 +244,8 @@ def inbox_show(
     if as_json:
         show.document(doc)
         return 0
-    show.line(f"case {doc['case']}: {doc['kind']}, contact {doc['contact']}, since {doc['since']}")
+    about = f" ({doc['who']})" if doc["who"] else ""
+    show.line(show.plain(f"case {doc['case']}: {doc['kind']}, contact {doc['contact']}{about}, since {doc['since']}"))
     for name in ("app", "record", "field", "reason"):
         if doc.get(name):
             show.line(show.plain(f"  {name}: {doc[name]}"))

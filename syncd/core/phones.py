@@ -15,7 +15,7 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 from unicodedata import decimal, normalize
 
-from syncd.core.values import Certainty, FieldType, Invalid, one_line, read_line, same
+from syncd.core.values import Certainty, FieldType, Invalid, one_line, read_line
 from syncd.model import Raw
 
 if TYPE_CHECKING:
@@ -87,7 +87,9 @@ _UNDIALLED = re.compile(r"[^\d*#]", re.ASCII)
 def phone_type(region: str | None = None) -> FieldType:
     """Make the type of phone numbers; `region` (ISO 3166 alpha-2) completes national numbers."""
     parse, certainty = partial(parse_phone, region=region), partial(phone_certainty, region=region)
-    return FieldType(name="phone", parse=parse, key=phone_key, render=same, certainty=certainty, completes=completes)
+    return FieldType(
+        name="phone", parse=parse, key=phone_key, render=render_phone, certainty=certainty, completes=completes
+    )
 
 
 def parse_phone(raw: Raw, *, region: str | None = None) -> str | Invalid | None:
@@ -147,6 +149,11 @@ def phone_key(value: str) -> str:
         return value
     number, extension = _split_extension(value)
     return _UNDIALLED.sub("", number.translate(_KEYPAD)) + extension
+
+
+def render_phone(value: str) -> str:
+    """Spell a number as people and mailers read it: an extension stands behind a space."""
+    return value.replace(";ext=", " ext. ") if ";" in value and value[0] == "+" else value
 
 
 def _quick(text: str, region: str | None) -> str | None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from syncd.core.state import Link
 from syncd.errors import ConfigError
+from syncd.ops.names import who
 from syncd.ops.times import iso
 from syncd.store import schema as s
 from syncd.store.tx import Tx
@@ -57,7 +58,9 @@ def show(tx: Tx, number: int) -> dict[str, Any]:
         raise ConfigError(f"there is no open case {number}; `syncd inbox list` shows them")
     case = cases[0]
     rest: dict[str, Any] = {name: case[name] for name in ("values", "record", "candidates") if name in case}
-    doc = {**_listed(case), "run": case["run"], **rest, "decisions": list(HOW.get(case["kind"], ()))}
+    contact = tx.contacts([int(case["contact"][1:])]).get(int(case["contact"][1:]))
+    about = who(contact) if contact is not None else None
+    doc = {**_listed(case), "who": about, "run": case["run"], **rest, "decisions": list(HOW.get(case["kind"], ()))}
     if case["kind"] == "match":
         doc["records"], linkable = _side_by_side(tx, case)
         doc["decisions"] = [*(f"--link c{contact}" for contact in linkable), "--new"]

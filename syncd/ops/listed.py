@@ -14,6 +14,7 @@ from sqlalchemy import select
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Link
 from syncd.ops.explain import unreadable_cells
+from syncd.ops.names import who
 from syncd.ops.states import State, state_of
 from syncd.ops.status import PAGE, every_contact
 from syncd.store import schema as s
@@ -103,12 +104,6 @@ def _missing(tx: Tx, app: int, marks: Mapping[str, Mark]) -> frozenset[str]:
         return frozenset(id_ for id_, mark in marks.items() if mark.misses)
     there = set(tx.connection.execute(shown.where(s.listed.c.id.in_(list(marks)))).scalars())
     return frozenset(marks.keys() - there)
-
-
-def who(contact: Contact) -> str | None:
-    """Name somebody as people know them: by the address, else a name, else a number."""
-    named = (contact.golden.get(name) for name in ("email", "full_name", "last_name", "phone", "mobile"))
-    return next((each for each in named if isinstance(each, str)), None)
 
 
 def _why(word: str, state: State, link: Link | None, app: AppRule) -> str | None:

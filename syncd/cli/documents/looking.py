@@ -176,6 +176,7 @@ class CaseRecord(Doc):
 class ShownCase(Case):
     """One case, with its values."""
 
+    who: Annotated[str | None, says("an address, name or number of that contact")]
     run: Annotated[int, says("the run that opened it")]
     decisions: Annotated[list[str], says("options of `syncd inbox resolve` that fit")]
     values: Annotated[dict[str, Value] | UnsetType, says("conflict: app -> its value")] = UNSET
