@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from syncd.model import Applied, Result, Write
 from syncd.store.tx import Tx
 from tests.sim.monitors import CONSENT, Monitors
 from tests.sim.scenario import APPS
 
+Line: TypeAlias = tuple[int, str | None, str, str | None, str | None]
+"""A line of the journal: (app, record, kind, field, new)."""
 WORDS_MIN: Final = 5
 """Shorter texts may stand in a sentence by accident."""
 
@@ -70,6 +72,11 @@ class Deeds:
         numbers = {self.monitors.number(place): place for place in range(len(self.monitors.vendors))}
         lines = self.monitors.ask(lambda tx: _lines(tx, numbers))
         for deed in self.told:
+            if self._went_undecided(deed, lines):
+                self.monitors.seen[
+                    "a record was removed before anybody had decided whose it was, and its journal with it"
+                ] += 1
+                continue
             where = f"of {deed.record} in {APPS[deed.app]}"
             if deed.kind in ("create", "archive"):
                 if (deed.app, deed.record, deed.kind, None, None) not in lines:
@@ -78,6 +85,12 @@ class Deeds:
             for name, new in sorted(deed.fields.items()):
                 if (deed.app, deed.record, "write", name, repr(new)) not in lines:
                     self.monitors.blame("EXPLAINABLE", f"{name} {where} became {new!r}: not in the journal")
+
+    def _went_undecided(self, deed: Told, lines: set[Line]) -> bool:
+        """Say whether a record was removed, or went out of sight, before anybody had decided whose it was: nothing is left."""
+        there = self.monitors.vendors[deed.app].people.get(deed.record)
+        gone = (there is not None and not there.live) or (deed.app, deed.record) in self.monitors.out
+        return gone and not any((deed.app, deed.record, "unlink") == line[:3] for line in lines)
 
     def _bounded(self) -> None:
         """BOUNDED-WRITES: no field is written more often than others gave a cause for it."""
@@ -103,7 +116,7 @@ class Deeds:
                 self.monitors.blame("SECRET-SILENT", f"what a run says has {text!r} in it")
 
 
-def _lines(tx: Tx, places: Mapping[int, int]) -> set[tuple[int, str | None, str, str | None, str | None]]:
+def _lines(tx: Tx, places: Mapping[int, int]) -> set[Line]:
     """List what the journal says of writes: (app, record, kind, field, new)."""
     numbers = list(range(1, tx.next_contact()))
     entries = [entry for mine in tx.journal_entries(numbers, None, None).values() for entry in mine]
