@@ -346,6 +346,7 @@ def test_a_known_number_that_is_typed_without_its_country_keeps_it(tmp_path: Pat
     assert hub.run("sync").code == 0
     assert phone("news") == "+49 30 23125053"
     assert phone("crm") == "+493023125053"
+    assert "says the same, with its country" in hub.run("history", "--contact", "p1@example.com").out
     edit(hub, "crm", 1, phone="030 23125099")
     assert hub.run("sync").code == 0
     assert phone("news") == "+443023125099", "another number is what was typed"

@@ -32,6 +32,7 @@ from syncd.model import Raw, Value
 
 ONE_WAY: Final = "syncd only writes this field there"
 PUSHED: Final = "the contact's value wins in this run (push only)"
+IN_FULL: Final = "the contact's value says the same, with its country"
 UNTRUSTED: Final = "this app is not trusted to change what people are matched by"
 
 
@@ -220,7 +221,8 @@ class _Merge:
             return None
         known = self.contact.golden.get(name)
         if value is not None and known is not None and atom.rule.type.completes(link.base[name], known):
-            return None  # what is known says it in full
+            self.unheard.append((link, app, name, value, IN_FULL))
+            return None
         causal = holds(self.contact, link, name, old, app, self.rules)
         return Candidate(
             app=link.app,
