@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from textwrap import indent
 from typing import Any, NoReturn
 
 import pytest
@@ -30,7 +31,21 @@ from syncd.store.opening import open_store
 store = open_store(sys.argv[1], Path(sys.argv[2]))
 with Lease(store, wait_seconds=0, command="sync") as lease:
     print(lease.epoch, flush=True)
-    sys.stdin.read()
+"""
+WITH_A_CHILD = """
+import subprocess
+sleeper = "import time; print('up', flush=True); time.sleep(60)"
+child = subprocess.Popen([sys.executable, "-c", sleeper], close_fds=False, stdout=subprocess.PIPE)
+child.stdout.readline()
+print(child.pid, flush=True)
+child.wait()
+"""
+WITH_A_FORK = """
+import os, time
+child = os.fork()
+if not child:
+    time.sleep(60)
+print(child, flush=True)
 """
 
 
@@ -62,8 +77,10 @@ def lease(store: Store, **given: Any) -> Lease:
     return Lease(store, **{"wait_seconds": 0.0, "sleep": never, "now_ms": lambda: NOON_MS, **given})
 
 
-def held_by_another_process(url: str, tmp_path: Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-c", HOLDER, url, str(tmp_path)]
+def held_by_another_process(
+    url: str, tmp_path: Path, while_it_has_it: str = "sys.stdin.read()"
+) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", HOLDER + indent(while_it_has_it.strip(), " " * 4), url, str(tmp_path)]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     assert process.stdout.readline().strip().isdigit()
@@ -169,13 +186,36 @@ def test_a_holder_that_is_stopped_keeps_it(stores: Callable[[], Store], url: str
 
 
 def test_children_of_a_holder_do_not_inherit_it(tmp_path: Path) -> None:
-    store = open_store(f"sqlite:///{tmp_path}/syncd.db", tmp_path)
-    with lease(store):
-        child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, close_fds=False)
-    with lease(store):
-        pass
-    child.communicate(b"\n")
-    store.close()
+    """The holder is killed, its child lives on with every handle that a child gets."""
+    url = f"sqlite:///{tmp_path}/syncd.db"
+    with held_by_another_process(url, tmp_path, WITH_A_CHILD) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.kill()
+    try:
+        store = open_store(url, tmp_path)
+        with lease(store) as mine:
+            assert mine.epoch == 2
+        store.close()
+        os.kill(child, 0)  # it is there
+    finally:
+        os.kill(child, signal.SIGKILL)
+
+
+def test_who_gives_it_back_has_it_no_more_whatever_a_fork_still_holds(tmp_path: Path) -> None:
+    """Between fork and exec a child has every handle."""
+    url = f"sqlite:///{tmp_path}/syncd.db"
+    with held_by_another_process(url, tmp_path, WITH_A_FORK) as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        process.wait()
+        try:
+            store = open_store(url, tmp_path)
+            with lease(store):
+                os.kill(child, 0)
+            store.close()
+        finally:
+            os.kill(child, signal.SIGKILL)
 
 
 # -- epochs and fences

@@ -81,6 +81,7 @@ class FileLock:
         if self._handle is not None:
             with suppress(OSError):
                 os.ftruncate(self._handle, 0)
+                fcntl.flock(self._handle, fcntl.LOCK_UN)  # a child that is about to exec may have the handle as well
             os.close(self._handle)
             self._handle = None
 
