@@ -33,6 +33,16 @@ def test_whoever_is_created_has_a_name(tmp_path: Path) -> None:
     assert name(begun(tmp_path)) == "Ann Lee"
 
 
+def test_who_is_known_already_has_a_name_in_an_app_that_is_connected_later(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": ("memory", {"columns": TWO})})
+    story["crm"].put("1", **{name: ANN[name] for name in TWO if name in ANN})
+    assert story.sync(approve=True).code == 0
+    story.add_app("desk", "csv", columns=("email", "full_name"))
+    story.sync(approve=True)
+    story.settle()
+    assert name(story) == "Ann Lee"
+
+
 def test_a_new_surname_reaches_the_app_with_one_name(tmp_path: Path) -> None:
     story = begun(tmp_path)
     story["crm"].put("1", last_name="King")

@@ -58,8 +58,8 @@ class Merged:
 def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> Merged:
     """Consume every unconsumed observation of the contact's links. Changes `contact` and `links` in place."""
     fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
-    if not fresh:
-        return Merged()
+    if not fresh:  # an app with one name only may have been connected since
+        return Merged(entries=names.follow(contact, frozenset(), rules))
     if len(links) == 1 and _is_new(contact, links[0], rules):
         _adopt(contact, *fresh[0], rules)
         names.follow(contact, frozenset(), rules)

@@ -123,9 +123,14 @@ def completes(raw: Raw, value: str) -> bool:
     if not isinstance(text, str) or value[0] != "+" or phone_certainty(raw) != "assumed":
         return False
     number, extension = _split_extension(_in_ascii(text))
+    whole, mark, known_extension = value.partition(";")
+    try:
+        known = library.parse(whole)
+    except library.NumberParseException:
+        return False  # of a time when the field was no phone number
     digits = _UNDIALLED.sub("", number).lstrip("0")
-    known = library.parse(value.partition(";")[0])
-    return len(digits) >= COMPLETED_MIN and digits == str(known.national_number) and value.endswith(extension)
+    same = len(digits) >= COMPLETED_MIN and digits == str(known.national_number)
+    return same and extension == mark + known_extension
 
 
 def _is_assumed(text: str, region: str | None) -> bool:
