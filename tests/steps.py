@@ -234,6 +234,7 @@ def _of_contacts(c: Chance) -> dict[str, Ask]:
         "clear_dirty": lambda tx: tx.clear_dirty(contacts),
         "add_keys": lambda tx: tx.add_keys(added),
         "drop_keys": lambda tx: tx.drop_keys(dropped),
+        "forget_keys": lambda tx: tx.forget_keys(apps[0] if apps else -1),
         "contacts": lambda tx: tx.contacts(contacts),
         "spread": lambda tx: tx.spread(),
         "seals": lambda tx: tx.seals(contacts),

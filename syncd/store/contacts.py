@@ -168,6 +168,10 @@ class Contacts(Base):
     def drop_keys(self, rows: Sequence[Mapping[str, Any]]) -> None:
         _DROP_KEY.run(self._c, rows)
 
+    def forget_keys(self, app: int) -> None:
+        """Drop every key under which records of an app are found."""
+        self._c.execute(sa.delete(s.identity).where(s.identity.c.app == app))
+
 
 def _contact_row(contact: Contact) -> dict[str, Any]:
     return {

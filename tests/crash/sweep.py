@@ -38,6 +38,7 @@ ELSEWHERE: Final = {
     "store.intents": "syncd plan",
     "store.journal": "syncd undo",
     "store.known": "syncd plan",
+    "store.keys": "a configuration that matches people otherwise; tests/test_indexing.py dies there",
     "store.listed": "a record that a listing shows and a write does not find",
     "store.moved": "an app without conditional writes",
     "store.not gone": "a record that was missing in a listing and is there",

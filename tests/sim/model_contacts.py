@@ -138,6 +138,11 @@ class ModelContacts(ModelBase, Contacts):
         for row in rows:
             self._t.drop(self._t.identity[row["k_key"]], (row["k_app"], row["k_record"]))
 
+    def forget_keys(self, app: int) -> None:
+        for holders in self._t.identity.values():
+            for holder in [holder for holder in holders if holder[0] == app]:
+                self._t.drop(holders, holder)
+
     def _owner(self, app: int, record: str) -> int | None:
         if app < 0:
             return int(record)
