@@ -106,3 +106,20 @@ def test_an_opt_out_is_heard_although_another_reading_takes_its_place(tmp_path: 
     for _ in range(3):
         story.sync(approve=True)
     assert {story[app].one("ada@x.org")["email_consent"] for app in ("crm", "news")} == {"opted_out"}
+
+
+def test_an_opt_out_in_a_listing_that_is_not_believed_outlives_it(tmp_path: Path) -> None:
+    """Seed 56322: her only record got another id, so that its listing lacked everybody; the new one was forgotten with it."""
+    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"feed": False})})
+    crm, news = story["crm"], story["news"]
+    news.put("11", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    news.remove("11")
+    news.put("12", **ADA, email_consent="opted_out")
+    outcome = story.sync()
+    assert [(each["app"], each["verb"]) for each in outcome.doc["held"]] == [("news", "unlinks")]
+    news.put("12", email_consent="opted_in")
+    story.approve(outcome.doc["run"])
+    story.settle()
+    assert {app.one("ada@x.org")["email_consent"] for app in (crm, news)} == {"opted_out"}

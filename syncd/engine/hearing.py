@@ -11,7 +11,7 @@ from syncd.core.consent import OUT, Consented, Event, Latch, observe_consent, wo
 from syncd.core.match import GONE, address_hash, id_key
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Entry, Link, Seen
-from syncd.engine.hub import Hub
+from syncd.engine.hub import PAGE, Hub
 from syncd.engine.keys import email_key
 from syncd.model import Raw, Record, Value
 from syncd.store.tx import Tx
@@ -130,6 +130,18 @@ def _hear_strangers(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -
             heard.events.append((told[record.id], event))
             heard.addresses.add(told[record.id])
     heard.write(tx, hub.run, now_ms, ())
+
+
+def hear_unbelieved(tx: Tx, hub: Hub, app: AppRule) -> None:
+    """Hear the opt-outs of records that nobody has a contact for yet. Call before they are forgotten with a listing that is
+    not believed: what it lacks proves nothing, but whoever says no in it has said no.
+    """
+    after: str | None = ""
+    while after is not None:
+        links = tx.unlinked(app.index, after, PAGE)
+        records = [Record(id=link.id, fields=link.seen.fields) for link in links if link.seen is not None]
+        _hear_strangers(tx, hub, app, [record for record in records if _opts_out(app, record, hub.rules)])
+        after = links[-1].id if len(links) == PAGE else None
 
 
 def hear_gone(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> None:

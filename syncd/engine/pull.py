@@ -16,7 +16,7 @@ from syncd.core.match import GONE, id_key
 from syncd.core.plan import SHRUNK, Held
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Seen
-from syncd.engine.hearing import hear_gone, hear_opt_outs, hear_replaced
+from syncd.engine.hearing import hear_gone, hear_opt_outs, hear_replaced, hear_unbelieved
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import key_rows
 from syncd.engine.texts import is_broken, storable
@@ -215,6 +215,8 @@ def _end_listing(tx: Tx, hub: Hub, reading: Reading, page: Page, now_ms: int) ->
     missing = tx.missing_count(app.index)
     linked = tx.linked_count(app.index)  # strangers in the same listing prove nothing about those that are missing
     held = _disbelieved(hub, app.name, missing, len(reading.unread), linked)
+    if held is not None:
+        hear_unbelieved(tx, hub, app.rule)
     tx.forget_strangers(app.index, shown=held is not None)
     if held is not None:
         hub.hold(held, app)  # what it showed is kept until it is listed again: `status` names who is missing
