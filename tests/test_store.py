@@ -352,6 +352,21 @@ def test_a_create_keeps_the_id_that_was_drawn_for_it(store: Store) -> None:
     assert [new.contact for new in store.read(lambda tx: tx.new_intents(CRM, ARCHIVE, 0, 9))] == [2]  # an operator's
 
 
+@pytest.mark.parametrize(
+    ("kind", "record", "known"), [("create", "drawn", True), ("create", "", False), ("update", "a", False)]
+)
+def test_what_was_sent_under_an_id_of_ours_is_known_until_it_is_not_planned_any_more(
+    store: Store, kind: Any, record: str, known: bool
+) -> None:
+    """The request may arrive after all. An app that gives its own ids proves nothing by one."""
+    plan = Intent(app=CRM, kind=kind, contact=1, record="", fields={})
+    do(store, lambda tx: tx.replace_intents([1], [plan]), lambda tx: tx.mark_sent([sent(1, kind, record=record)]))
+    do(store, lambda tx: tx.unsend(CRM, KIND_NUMBER[kind], [1]))
+    assert store.read(lambda tx: tx.sent_of([1])) == ({1: [sent(1, kind, record=record)]} if known else {})
+    store.transact(lambda tx: tx.replace_intents([1], []))
+    assert store.read(lambda tx: tx.sent_of([1])) == {}
+
+
 @pytest.mark.parametrize("kind", ["update", "consent", "create"])
 def test_what_was_not_sent_after_all_and_is_not_planned_any_more_is_forgotten(store: Store, kind: Any) -> None:
     plans = [Intent(app=CRM, kind=kind, contact=n, record="", fields={}) for n in (1, 2, 3)]

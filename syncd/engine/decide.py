@@ -148,7 +148,8 @@ def merge_contact(
         mine, app = [sent for sent in sents if sent.app == link.app], rules.app(link.app)
         if app is not None and (mine or link.late):
             link.base = dict(link.base)
-            entries += settle_all(link, mine, app, rules, out.now_ms)
+            ours = [sent for sent in mine if sent.kind != "create" or sent.record in ("", link.id)]
+            entries += settle_all(link, ours, app, rules, out.now_ms)
             out.settled += mine
     golden = dict(contact.golden)
     email, shown = contact.golden.get("email"), shown_by(links)

@@ -48,6 +48,7 @@ _NEW_INTENTS = Query(
 _DROP_INTENT = deleting(s.intent, "app kind contact")
 _MARK_SENT = updating(s.intent, "app kind contact", "record sent_ms doc", sent=1)
 _UNSEND = updating(s.intent, "app kind contact", sent=0, doc=None)
+_UNSEND_CREATE = updating(s.intent, "app kind contact", sent=0)
 _SENT_OF_APP = Query(
     select(_I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
     .where(_I.app == bindparam("app"), _I.sent == 1)
@@ -55,7 +56,9 @@ _SENT_OF_APP = Query(
 )
 _SENT_OF_CONTACTS = Keyed(
     select(_I.app, _I.kind, _I.contact, _I.record, _I.sent_ms, _I.doc)
-    .where(_I.sent == sa.literal_column("1"))
+    .where(
+        sa.or_(_I.sent == sa.literal_column("1"), sa.and_(_I.record != sa.literal_column("''"), _I.doc.is_not(None)))
+    )
     .order_by(_I.contact, _I.app, _I.kind),
     _I.contact,
 )
@@ -116,9 +119,11 @@ class Intents(Base):
         _MARK_SENT.run(self._c, rows)
 
     def unsend(self, app: int, kind: int, contacts: Iterable[int]) -> None:
-        """Turn SENT rows back into plans; the drawn id of a create is kept, so that repeating it is harmless."""
+        """Turn SENT rows back into plans; of a create the drawn id is kept, so that repeating it is harmless, and what was
+        sent, so that it is known again should it arrive after all.
+        """
         rows = [{"k_app": app, "k_kind": kind, "k_contact": contact} for contact in contacts]
-        _UNSEND.run(self._c, rows)
+        (_UNSEND_CREATE if kind == KIND_NUMBER["create"] else _UNSEND).run(self._c, rows)
 
     def sent(self, app: int) -> list[Sent]:
         """List everything that may have left the building for this app."""
@@ -126,6 +131,7 @@ class Intents(Base):
         return [codec.read_sent(app, r[0], r[1], r[2] or "", r[3], r[4]) for r in rows]
 
     def sent_of(self, contacts: Iterable[int]) -> dict[int, list[Sent]]:
+        """List what may have left the building for these contacts, and creates under an id of ours that are planned again."""
         found: dict[int, list[Sent]] = {}
         for app, kind, contact, record, sent_ms, doc in _SENT_OF_CONTACTS.find(self._c, list(contacts)):
             found.setdefault(contact, []).append(codec.read_sent(app, kind, contact, record or "", sent_ms, doc))

@@ -198,14 +198,18 @@ class ModelIntents(ModelBase, Intents):
         for contact in contacts:
             row = self._t.intent.get((app, kind, contact))
             if row is not None:
-                self._t.put(self._t.intent, (app, kind, contact), row._replace(sent=False, doc=None))
+                doc = row.doc if kind == KIND_NUMBER["create"] else None
+                self._t.put(self._t.intent, (app, kind, contact), row._replace(sent=False, doc=doc))
 
     def sent(self, app: int) -> list[Sent]:
         return [_sent(key, row) for key, row in sorted(self._t.intent.items()) if row.sent and key[0] == app]
 
     def sent_of(self, contacts: Iterable[int]) -> dict[int, list[Sent]]:
         wanted = {*contacts}
-        rows = [(k, row) for k, row in self._t.intent.items() if row.sent and k[2] in wanted]
+        rows = [
+            (k, row) for k, row in self._t.intent.items()
+            if k[2] in wanted and (row.sent or (row.record and row.doc is not None))
+        ]  # fmt: skip
         found: dict[int, list[Sent]] = {}
         for key, row in sorted(rows, key=lambda each: (each[0][2], each[0])):
             found.setdefault(key[2], []).append(_sent(key, row))
