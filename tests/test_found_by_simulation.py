@@ -278,3 +278,25 @@ def test_who_was_gone_everywhere_and_comes_back_is_who_it_was(tmp_path: Path) ->
         story.sync(approve=True)
     assert story.contact("crm", bob)
     assert not [row for row in news.rows().values() if row["email"] == "bob@x.org"]
+
+
+def test_who_was_gone_everywhere_and_shows_the_address_that_was_read_last_is_who_it_was(tmp_path: Path) -> None:
+    """Seed 35710: it was read, syncd died before it was merged, and with it the record was somebody new."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob, held = crm.id_of("bob@x.org"), crm.one("bob@x.org")
+    who = story.contact("crm", bob)
+    news.remove(news.id_of("bob@x.org"))
+    story.settle()
+    crm.put(bob, email="bob@new.org")
+    with dying(story, first_boundary(story, "merge"), Crash):
+        story.sync()
+    crm.remove(bob)
+    for _ in range(3):
+        story.sync(approve=True)
+    assert not story.contact("crm", bob)
+    crm.put(bob, **{**held, "email": "bob@new.org"})
+    for _ in range(3):
+        story.sync(approve=True)
+    assert story.contact("crm", bob) == who
+    assert not [row for row in news.rows().values() if row["first_name"] == "Bob"]

@@ -45,9 +45,11 @@ def key_hash(rule: Sequence[str], parts: Sequence[Any]) -> bytes:
     return blake2b(repr((tuple(rule), tuple(parts))).encode(), digest_size=12).digest()
 
 
-def id_key(app: int, record: str) -> bytes:
-    """Make the key under which it is remembered that an app had no record of this id any more."""
-    return key_hash(("id",), (app, record))
+def id_key(app: int, record: str, shown: bytes | None = None) -> bytes:
+    """Make the key under which it is remembered that an app had no record of this id any more. `shown`: a match key that
+    nobody had merged when it was read last.
+    """
+    return key_hash(("id",), (app, record) if shown is None else (app, record, shown.hex()))
 
 
 def record_keys(fields: Mapping[str, Raw], app: AppRule, rules: Rules) -> list[bytes | None]:

@@ -163,7 +163,10 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         freed.update(keys)
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
-        tx.add_keys(gone_rows(app.index, link))
+        last = set(identity_keys(link.seen.fields, app.rule, hub.rules) if link.seen is not None else ()).difference(
+            keys
+        )
+        tx.add_keys(gone_rows(app.index, link, last))
         contact = contacts.get(link.contact)
         if contact is None:
             if link.was:
@@ -175,8 +178,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             if link.id not in merged and not restored:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
-            last = identity_keys(link.seen.fields, app.rule, hub.rules) if link.seen is not None else []
-            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])
+            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted(last.union(keys))])
         else:  # nobody is left: whoever is added with these keys one day is somebody new
             tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
         contact.going.pop(app.index, None)

@@ -56,7 +56,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
     owners = {h.contact for found in holders.values() for h in found if h.contact is not None}
     taken = {c: {link.app for link in mine} for c, mine in tx.links_of(sorted(owners)).items()}
     keys_of = _other_keys(tx, hub, app, holders) if len(hub.rules.match) > 1 else {}
-    back = came_back(tx, app, links)
+    back = came_back(tx, app, links, hub.rules)
     contacts: list[Contact] = []
     alone: dict[int, list[Link]] = {}
     number = tx.next_contact()

@@ -29,12 +29,16 @@ class Former:
     base: Mapping[str, Raw]
     apps: Collection[int]
     """Where the contact has a record now."""
+    last: Collection[bytes] = ()
+    """Keys that it shows again, and that it showed last, though nobody had merged them."""
 
     def is_shown_by(self, shown: Mapping[str, Raw], app: AppRule, rules: Rules) -> bool:
         """Say whether these fields are of the same person: they have the same keys or, where there are none, are all the
-        same. A row without an address whose number is used again has no keys either.
+        same. A row without an address whose number is used again has no keys either. Keys that were read last count as well.
         """
         keys = identity_keys(shown, app, rules)
+        if keys and all(key in self.last for key in keys):
+            return True
         if keys or not self.base:
             return bool(self.base) and keys == identity_keys(self.base, app, rules)
         return _filled(shown) == _filled(self.base)
@@ -51,12 +55,13 @@ def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]]) 
     link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
 
 
-def gone_rows(app: int, link: Link) -> list[dict[str, Any]]:
-    """Make what remembers that an app has no record of this id any more."""
-    return [{"key": id_key(app, link.id), "app": GONE, "record": str(link.contact or 0)}]
+def gone_rows(app: int, link: Link, last: Collection[bytes]) -> list[dict[str, Any]]:
+    """Make what remembers that an app has no record of this id any more. `last`: its keys of which nobody knows otherwise."""
+    keys = [id_key(app, link.id), *(id_key(app, link.id, key) for key in sorted(last))]
+    return [{"key": key, "app": GONE, "record": str(link.contact or 0)} for key in keys]
 
 
-def came_back(tx: Tx, app: AppRule, links: Sequence[Link]) -> dict[str, Former]:
+def came_back(tx: Tx, app: AppRule, links: Sequence[Link], rules: Rules) -> dict[str, Former]:
     """Find those of these records whose id was gone, and who was somebody then: the last one who still is."""
     if not tx.any_gone():
         return {}
@@ -69,13 +74,22 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link]) -> dict[str, Former]:
     owners = {id_: max(mine & known.keys()) for id_, mine in gone.items() if mine & known.keys()}
     decided = sorted({number for number in owners.values() if not known[number].review})
     there, journal = tx.link_apps(decided), tx.journal_entries(decided, None, None)
+    again = {link.id: _again(app, link, rules) for link in links if owners.get(link.id) in decided}
+    shown_last = tx.holders(sorted({key for keys in again.values() for key in keys}))
     found = {}
     for id_, number in owners.items():
         if not known[number].review:
             last = [e for e in journal.get(number, ()) if (e.kind, e.app, e.record) == ("unlink", app.index, id_)]
             base = last[-1].old if last and isinstance(last[-1].old, dict) else {}
-            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()))
+            read = [k for asked, k in again[id_].items() if any(h.contact == number for h in shown_last.get(asked, ()))]
+            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()), last=read)
     return found
+
+
+def _again(app: AppRule, link: Link, rules: Rules) -> dict[bytes, bytes]:
+    """Name what remembers the keys that a record shows, should it have shown them last: what remembers it -> key."""
+    shown = link.seen.fields if link.seen is not None else link.base
+    return {id_key(app.index, link.id, key): key for key in identity_keys(shown, app, rules)}
 
 
 def _filled(fields: Mapping[str, Raw]) -> dict[str, Raw]:
