@@ -340,6 +340,8 @@ class Vendor:
         version = max(person.version, self.people[new].version if new in self.people else 0)
         self.people[new] = replace(person, id=new, props=dict(person.props), version=version)
         self.moved[id_] = new
+        self.moved.pop(new, None)  # it may have had this address before
+        self.changes[-1] = replace(self.changes[-1], props=None)  # no id is ever shown with the address of another
         self.remove(id_)
         self._note(new, told=True)
         self._did(new, self.people[new].props, "robot")
