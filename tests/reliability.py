@@ -34,9 +34,10 @@ LIMITS: Final = """\
   and asked about; records are never merged by syncd.
 - **An address given a moment ago.** Where an app's listing lags, somebody's record there may have an address that nobody shows yet;
   who turns up with it elsewhere gets a record beside it. Both are found, and asked about, when it is shown.
-- **An id is no name.** Apps use ids again. A record that comes back with another address waits for a person, consent and all; a feed
-  that tells of one after the app has said that it is gone is not believed about its address; one that is removed and made anew under its
-  id between two looks is an edit; and records that people merge into another one with an address that was never shown are somebody new.
+- **An id is no name.** Apps use ids again. A record that comes back with another address waits for a person, consent and all, and is
+  somebody new where nothing else is left of whom it was; a feed that tells of one after the app has said that it is gone is not believed
+  about its address; one that is removed and made anew under its id between two looks is an edit; and records that people merge into
+  another one with an address that was never shown are somebody new.
 - **An opt-in against an opt-out within an error of the clock.** An opt-out counts from the moment at which it was read, by the clock of
   this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes.
 - **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look, or takes it out of our

@@ -76,8 +76,12 @@ class Ghost:
     """Records that were out of sight once -> how many listings and approvals there had been."""
     absent: Counter[tuple[int, str]] = field(default_factory=Counter)
     """Records that an app did not have when syncd asked for them: how often, since they were hidden."""
+    lacked: set[tuple[int, str]] = field(default_factory=set)
+    """Records that were gone when the app said so, and that it has not shown since, as far as this process was told."""
     refused: set[tuple[int, str]] = field(default_factory=set)
     """Records out of sight that a write did not find."""
+    given_up: set[tuple[int, str]] = field(default_factory=set)
+    """Records that syncd has unlinked, and that were not shown again."""
     approvals: int = 0
 
     def person(self, number: int) -> int:
@@ -135,6 +139,7 @@ class Ghost:
         """Note what is shown; what an app says on being asked takes the place of what it has just listed."""
         asked = {record.id for record in records} if how == "get" else set[str]()
         self.pending = [each for each in self.pending if each[0] != app or each[1].id not in asked]
+        self.lacked.difference_update((app, record.id) for record in records)
         self.pending += [(app, record) for record in records]
 
     def commit(self, what: str, now_ms: int, wrong_ms: int = 0) -> None:
@@ -158,6 +163,13 @@ class Ghost:
         """Whatever was shown and not stored was never seen."""
         self.pending.clear()
         self.listing.clear()
+        self.lacked.clear()
+
+    def lack(self, app: int, ids: Sequence[str]) -> None:
+        """Note that an app, asked for these, says that it has none of them."""
+        people = self.vendors[app].people
+        self.absent.update((app, id_) for id_ in ids)
+        self.lacked.update((app, id_) for id_ in ids if id_ not in people or not people[id_].live)
 
     def _know(self, app: int, record: Record, now_ms: int, wrong_ms: int) -> None:
         known = self.known.setdefault((app, record.id), Known(first_ms=now_ms))
@@ -169,6 +181,7 @@ class Ghost:
             mine = known.values.setdefault(name, [])
             if raw not in mine:
                 mine.append(raw)
+        self._comes_back((app, record.id), record.fields.get("email"))
         late = self.absent[app, record.id] and not self.vendors[app].people[record.id].live
         if record.fields.get("email") and not late:  # told after the app had said that it is gone: an id proves nothing
             self.emails[app, record.id] = str(record.fields["email"]).casefold()
@@ -177,6 +190,19 @@ class Ghost:
             if said and self.outs.get((app, record.id)) != max(said):
                 self.outs[app, record.id] = max(said)
                 self.heard[app, record.id] = now_ms + wrong_ms
+
+    def _comes_back(self, node: tuple[int, str], email: Any) -> None:
+        """Note that a record is shown again of which syncd had given up each that its person had: an id is no name, and with an
+        address that it did not show before it may be anybody's.
+        """
+        if node not in self.given_up:
+            return
+        self.given_up.discard(node)
+        others = self.group(node) - {node}
+        left = [other for other in others - self.given_up if self.vendors[other[0]].people[other[1]].live]
+        if not left and email and str(email).casefold() != self.emails.get(node):
+            self.anew(node)
+            self.unknowable["an id came back with another address, and nobody was left of whom it had been"] += 1
 
     def _ordered(self, app: int) -> bool:
         return self.vendors[app].quirks.versions == "ordered"

@@ -365,11 +365,14 @@ class Monitors:
         """Judge that syncd believes these records to be gone."""
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
+            self.ghost.given_up.add((app, id_))
             self.spelled = {known: spelling for known, spelling in self.spelled.items() if known[:2] != (app, id_)}
             there = self.vendors[app].people.get(id_)
             if there is not None and id_ in self.vendors[app].out_of_sight and self._seems_gone(app, id_):
                 self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1
                 self.out.add((app, id_))
+            elif there is not None and there.live and (app, id_) in self.ghost.lacked:
+                self.ghost.unknowable["a record was brought back after the app had said that it is gone"] += 1
             elif there is not None and there.live and (app, id_) not in self.ghost.gone:
                 self.blame("NO-FALSE-DELETE", f"{id_} in {APPS[app]} was given up, and it is there")
 

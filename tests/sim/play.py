@@ -376,7 +376,7 @@ class Play:
         self.watch.shown(app, records, how)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
-        self.ghost.absent.update((app, id_) for id_ in ids)
+        self.ghost.lack(app, ids)
 
     def met(self, what: str) -> None:
         self.monitors.seen[what] += 1
