@@ -102,8 +102,11 @@ def test_a_record_takes_up_what_was_agreed_on_where_it_shows_the_same() -> None:
 
 def test_it_is_remembered_whose_a_record_was() -> None:
     link = linked(1)
-    assert gone_rows(3, link) == [{"key": id_key(3, "r1"), "app": GONE, "record": "1"}]
-    assert gone_rows(3, replace(link, contact=0)) == [{"key": id_key(3, "r1"), "app": GONE, "record": "0"}]
+    assert gone_rows(3, link, ()) == [{"key": id_key(3, "r1"), "app": GONE, "record": "1"}]
+    assert gone_rows(3, replace(link, contact=0), ()) == [{"key": id_key(3, "r1"), "app": GONE, "record": "0"}]
+    assert [row["key"] for row in gone_rows(3, link, {b"b", b"a"})] == [
+        id_key(3, "r1"), id_key(3, "r1", b"a"), id_key(3, "r1", b"b"),
+    ]  # fmt: skip
 
 
 # -- whose words count

@@ -145,12 +145,7 @@ def merge_contact(
     bases = [(link, link.base, (dict(link.flaws), link.unheard)) for link in links]
     fresh = [link for link in links if link.seen is not None]
     for link in fresh:
-        mine, app = [sent for sent in sents if sent.app == link.app], rules.app(link.app)
-        if app is not None and (mine or link.late):
-            link.base = dict(link.base)
-            ours = [sent for sent in mine if sent.kind != "create" or sent.record in ("", link.id)]
-            entries += settle_all(link, ours, app, rules, out.now_ms)
-            out.settled += mine
+        entries += _settle(link, [sent for sent in sents if sent.app == link.app], rules, out)
     golden = dict(contact.golden)
     email, shown = contact.golden.get("email"), shown_by(links)
     _note_former(hub, fresh, past)
@@ -192,6 +187,17 @@ def merge_contact(
     out.changed.append(contact)
     if entries:
         out.journal.append((contact, entries))
+
+
+def _settle(link: Link, sents: Sequence[Sent], rules: Rules, out: Outcome) -> list[Entry]:
+    """Recognise what was sent to the app of a record in what it shows; a create under an id of ours only in that one."""
+    app = rules.app(link.app)
+    if app is None or not (sents or link.late):
+        return []
+    link.base = dict(link.base)
+    out.settled += sents
+    ours = [sent for sent in sents if sent.kind != "create" or sent.record in ("", link.id)]
+    return settle_all(link, ours, app, rules, out.now_ms)
 
 
 def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:

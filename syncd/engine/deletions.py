@@ -163,9 +163,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         freed.update(keys)
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
-        last = set(identity_keys(link.seen.fields, app.rule, hub.rules) if link.seen is not None else ()).difference(
-            keys
-        )
+        last = set(identity_keys(link.seen.fields if link.seen else {}, app.rule, hub.rules)).difference(keys)
         tx.add_keys(gone_rows(app.index, link, last))
         contact = contacts.get(link.contact)
         if contact is None:
