@@ -149,9 +149,11 @@ def test_no_undo_raises_consent(tmp_path: Path, raised: bool) -> None:
     story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong", **word if raised else {})
     run = story.sync().doc["run"]
 
-    story.undo(run=run)
+    outcome = story.undo(run=run)
     story.settle()
 
+    listed = [(skip["field"], skip["reason"]) for skip in outcome.doc["skipped"]]
+    assert listed == ([("email_consent", "an opt-out is never undone")] if raised else [])
     consents = {fields["email_consent"] for fields in story.everywhere("bob@x.org").values()}
     assert consents == ({"opted_out"} if raised else {"opted_in"})
     assert companies(story) == dict.fromkeys(TRIO, "Acme")

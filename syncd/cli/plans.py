@@ -13,7 +13,6 @@ import orjson
 
 from syncd.cli import show
 from syncd.cli.telling import (
-    NOT_UNDONE,
     NOTHING_UNDONE,
     PREVIEW,
     next_command,
@@ -143,7 +142,6 @@ def tell_undo(outcome: Outcome) -> int:
     for intent in intents:
         tell_intent(intent)
     tell_skipped(outcome.doc.get("skipped"))
-    show.line(NOT_UNDONE)
     if intents:
         show.line()
         writes = "1 write" if len(intents) == 1 else f"{len(intents)} writes"

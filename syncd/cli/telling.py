@@ -24,7 +24,6 @@ PREVIEW: Final = {
 }
 UNDONE: Final = ("parked", "failed", "unreadable_consents")
 SKIPPED_SHOWN: Final = 20
-NOT_UNDONE: Final = "opt-outs are never undone"
 NOTHING_UNDONE: Final = "there is nothing to take back"
 
 

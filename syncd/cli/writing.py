@@ -11,7 +11,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
-from syncd.cli.telling import NOT_UNDONE, NOTHING_UNDONE, held_word, next_command, tell
+from syncd.cli.telling import NOTHING_UNDONE, held_word, next_command, tell
 from syncd.errors import ConfigError
 
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; may be repeated.")]
@@ -135,10 +135,8 @@ def undo(
     if not approve and not as_json:
         return tell_undo(outcome)
     code = tell(outcome, as_json=as_json, file=config)
-    if not as_json and code != 2:
-        show.line(NOT_UNDONE)
-        if outcome.undone == 0:
-            show.line(NOTHING_UNDONE)
+    if not as_json and code != 2 and outcome.undone == 0:
+        show.line(NOTHING_UNDONE)
     return code
 
 

@@ -155,16 +155,19 @@ class Word:
     words: tuple[str, ...]
     elsewhere: Mapping[str, str] = field(default_factory=dict)
     """What to say of words that people write here and that are none of these."""
+    besides: tuple[str, ...] = ()
+    """What else may stand here and is no word, spelled as one writes it."""
 
     def read(self, spot: Spot) -> Any:
         value = spot.node.value
+        choice = f"one of {', '.join((*self.words, *self.besides))}"
         if not isinstance(value, str):
-            return _expected(spot, f"one of {', '.join(self.words)}")
+            return _expected(spot, choice)
         if value in self.elsewhere:
             spot.problem(self.elsewhere[value])
             return INVALID
         if value not in self.words:
-            spot.problem(f"expected one of {', '.join(self.words)}{did_you_mean(value, self.words)}")
+            spot.problem(f"expected {choice}{did_you_mean(value, self.words)}")
             return INVALID
         return value
 

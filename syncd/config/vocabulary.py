@@ -98,7 +98,14 @@ FIELD_MAP: Final = Keys(
 )
 
 POLICY: Final = TextOrMap(
-    text=Word(tuple(kind for kind in get_args(PolicyKind) if kind not in ("owner", "rank"))),
+    text=Word(
+        tuple(kind for kind in get_args(PolicyKind) if kind not in ("owner", "rank")),
+        elsewhere={
+            "owner": "name the app that is right: {owner: crm}",
+            "rank": "name the apps, the one that counts most first: {rank: [crm, books]}",
+        },
+        besides=("{owner: APP}", "{rank: [APP, APP]}"),
+    ),
     map=Keys(
         keys={
             "owner": Key(shape=APP_NAME, help="this app is right"),

@@ -188,8 +188,10 @@ def _reason(contact: Contact, name: str, rule: FieldRule, rules: Rules, *, blank
     stamp = contact.stamps.get(name)
     if stamp and stamp.app == NOBODY and name == names.FULL:
         return names.WHY
+    if stamp and stamp.app == OPERATOR:
+        return "an operator decided it"
     app = rules.app(stamp.app) if stamp else None
-    source = app.name if app else "operator" if stamp and stamp.app == OPERATOR else "an app that is gone"
+    source = app.name if app else "an app that is gone"
     return f"{'fills a blank' if blank else rule.policy}, from {source}"
 
 

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from syncd.core import names
 from syncd.core.atoms import atom_key, atom_value, digest_key, put
+from syncd.core.consent import OUT
 from syncd.core.fields import Invalid
 from syncd.core.rules import Rules
 from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
@@ -23,6 +24,8 @@ from syncd.model import OPERATOR, Write
 from syncd.store.tx import Tx
 
 FIRST: Final = "a person decided it; there was no value before"
+OPTED_OUT: Final = "an opt-out is never undone"
+OPTED_IN: Final = "consent is not undone; to take it back, opt out in one of the apps"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +103,7 @@ def _undo_page(
             continue
         mine += _changed_before(contact, mine, entire.get(id_, ()), hub.rules)
         first = _first_decisions(mine, hub.rules)
+        undone.skipped += _consents(contact, mine, hub.rules)
         lines = _take_back_values(contact, mine, hub.rules, undone, now_ms, loser=chosen.loser, leave=first)
         taken = {e.field for e in mine if e.kind == "value"} - first
         if not chosen.loser:
@@ -152,6 +156,16 @@ def _first_decisions(entries: Sequence[Entry], rules: Rules) -> set[str]:
         for name, entry in first.items()
         if entry.kind == "value" and entry.app is None and atom_key(rules, rules.atoms[name], entry.old) is None
     }
+
+
+def _consents(contact: Contact, entries: Sequence[Entry], rules: Rules) -> list[dict[str, Any]]:
+    """List the consent that stays as it is."""
+    touched = {entry.field for entry in entries if entry.kind in ("consent", "write")}
+    return [
+        _skip(contact, None, channel, OPTED_OUT if contact.golden.get(channel) == OUT else OPTED_IN)
+        for channel in rules.consents
+        if channel in touched
+    ]
 
 
 def _names(hub: Hub, name: str) -> tuple[str, ...]:
