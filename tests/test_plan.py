@@ -175,13 +175,18 @@ def test_a_set_can_be_cleared() -> None:
 
 def test_the_reason_names_the_source() -> None:
     rules = simple("company")
-    for source, words in ((1, "app1"), (OPERATOR, "operator"), (NOBODY, "an app that is gone")):
-        person = contact(company="New")
+    person = contact(company="New")
+
+    def reason(raw: str | None) -> str:
+        intent = update_intent(person, linked(2, company=raw), rules.apps[2], rules)
+        assert intent is not None
+        return intent.fields["company"].reason
+
+    for source, words in ((1, "app1"), (NOBODY, "an app that is gone")):
         person.stamps["company"] = Stamp(source, 0, 1)
-        for raw, what in (("Old", "latest"), (None, "fills a blank")):
-            intent = update_intent(person, linked(2, company=raw), rules.apps[2], rules)
-            assert intent is not None
-            assert intent.fields["company"].reason == f"{what}, from {words}"
+        assert (reason("Old"), reason(None)) == (f"latest, from {words}", f"fills a blank, from {words}")
+    person.stamps["company"] = Stamp(OPERATOR, 0, 1)
+    assert {reason("Old"), reason(None)} == {"an operator decided it"}
 
 
 def test_an_update_says_whose_record_it_is_and_which_state_of_it_was_seen() -> None:
