@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from syncd.config import FileName
+from syncd.config.remembered import names_of
 from syncd.core.consent import IN, OUT, Consented, Event, Evidence, Latch
 from syncd.core.match import GONE, address_hash, id_key, key_hash
 from syncd.core.rules import Rules
 from syncd.core.state import Link, Seen
-from syncd.engine.account import names_of
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subject, subjects_of
 from syncd.engine.keys import email_key, identity_keys, key_rows

@@ -49,6 +49,9 @@ def test_another_file_is_held_until_somebody_says_that_it_is_meant(hub: Hub) -> 
     assert "held: crm is another account" in said.out
     assert "syncd approve 2 -c syncd.yaml" in said.out
     assert "another account" in hub.run("inbox", "list").out
+    said = hub.run("check")
+    assert said.code == 4
+    assert "it was csv:crm.csv#id, it is csv:new/crm.csv#id), until that is approved" in said.out
     assert "another account" in hub.json("status")["apps"]["crm"]["last_error"]
     doc = hub.json("sync", code=4)
     assert doc["held"] == [{"app": "crm", "verb": "account", "count": 1, "limit": 0}]
@@ -70,3 +73,15 @@ def test_a_link_that_leads_elsewhere_is_another_file(hub: Hub) -> None:
     link.unlink()
     link.symlink_to(hub.folder / "two" / "data.csv")
     assert hub.json("sync", code=4)["held"][0]["verb"] == "account"
+
+
+def test_a_column_that_is_gone_is_told_by_check_as_sync_tells_it(hub: Hub) -> None:
+    assert hub.run("check").code == 0
+    path = hub.folder / "crm.csv"
+    path.write_text(path.read_text("utf-8").replace("first_name", "vorname", 1), "utf-8")
+    assert hub.json("sync", code=4)["held"] == [{"app": "crm", "verb": "fields", "count": 1, "limit": 0}]
+    said = hub.run("check")
+    assert said.code == 4
+    assert "first_name was here and is no longer offered" in said.out
+    hub.app("crm", "{connector: csv, settings: {path: crm.csv, key: id}, fields: {first_name: {direction: none}}}")
+    assert (hub.run("check").code, hub.json("sync")["held"]) == (0, [])

@@ -1,7 +1,6 @@
 """Account: is this still the file, table or address book that it was (TENANT-FENCE), and no other app's? What did it offer?
 
-A file inside the operator's project is named by its way from the configuration, so that a project that is moved or copied
-keeps working. Hard rule: nothing is read from, or written to, an account that nobody confirmed.
+Hard rule: nothing is read from, or written to, an account that nobody confirmed.
 """
 
 from __future__ import annotations
@@ -12,11 +11,11 @@ from typing import Any, Final
 
 import orjson
 
-from syncd.config import AppConfig, Config, FileName
+from syncd.config import AppConfig, Config
+from syncd.config.remembered import lost_fields, moved, names_of
 from syncd.config.twins import Known, complaint, twins_among
 from syncd.connector import App
 from syncd.core.plan import Held
-from syncd.core.rules import EVIDENCE
 from syncd.engine.hub import Hub, OpenApp
 from syncd.errors import ConfigError, SyncdError
 from syncd.model import FieldMap
@@ -63,29 +62,15 @@ def check_account(hub: Hub, app: OpenApp, state: AppState, settings: AppConfig) 
     opened = app.app
     app.fingerprint, known_as = names_of(app.account, settings.files)
     if state.fingerprint is not None and state.fingerprint not in known_as:
-        app.moved = (
-            f"{app.name}: this is another account, file or table than before; nothing is read or written there "
-            f"(it was {state.fingerprint}, it is {app.fingerprint})"
-        )
+        app.moved = moved(app.name, state.fingerprint, app.fingerprint)
     before = orjson.loads(state.fields) if state.fields else {}
-    meant = {name for name, where in settings.fields.items() if where.direction == "none"}
-    known = {*hub.rules.fields, *hub.rules.consents, *EVIDENCE} - meant
-    app.lost = tuple(sorted(name for name in before if name not in opened.fields and name in known))
+    app.lost = lost_fields(before, opened.fields, settings, {*hub.rules.fields, *hub.rules.consents})
     if app.moved or app.lost:
         return
     if state.fingerprint is None or bytes(state.fields or b"") != _fields_doc(opened) or state.error_kind == FIELDS:
         hub.world.transact("account", _note, app)
     elif state.fingerprint != app.fingerprint:
         hub.world.transact("account", lambda tx: tx.save_app(app.index, fingerprint=app.fingerprint))
-
-
-def names_of(fingerprint: str, files: Mapping[str, FileName]) -> tuple[str, frozenset[str]]:
-    """Name an account as it is remembered, and in every spelling by which it is the same one."""
-    for absolute, file in files.items():
-        if absolute in fingerprint:
-            relative = fingerprint.replace(absolute, file.relative, 1)
-            return relative if file.moves else fingerprint, frozenset((relative, fingerprint))
-    return fingerprint, frozenset((fingerprint,))
 
 
 def check_accounts(hub: Hub) -> None:

@@ -12,7 +12,10 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from syncd.config import AppConfig, Config
+from syncd.config.remembered import lost_fields, moved, names_of
 from syncd.config.settings import hook_address
 from syncd.config.twins import Known, complaint, twins_among
 from syncd.connector import App, Connector, Keeper, Opening
@@ -162,6 +165,9 @@ def _online(config: Config, app: AppConfig, connector: Connector, store: Store |
         checked.findings += _rights(app, opened.spec)
         if not opened.spec.network:
             checked.findings += shared_keys(config, opened, partial(_decided, store, app.name))
+        if holds := _not_as_before(store, config, app, opened, checked.account):
+            checked.findings += holds
+            checked.code, checked.word = 4, "held"
         checked.findings += _unheard(store, app.name)
     except SyncdError as error:
         checked.code, checked.word = next((code, word) for kind, code, word in CODES if isinstance(error, kind))
@@ -297,6 +303,30 @@ def _keys_only(config: Config, app: App) -> tuple[AppRule, Rules]:
     fields = {name: FieldRule(name=name, type=kind) for name, kind in kinds.items()}
     rule = AppRule(index=0, name="", rank=0, spec=app.spec, lenses=lenses)
     return rule, Rules(apps={0: rule}, fields=fields, atoms={}, consents={}, match=config.match)
+
+
+def _not_as_before(store: Store | None, config: Config, app: AppConfig, opened: App, account: str) -> list[Finding]:
+    """Say what a sync would hold the app for: it is another one than before, or no longer offers a field it had."""
+    state = None if store is None else store.read(lambda tx: tx.apps()).get(app.name)
+    if state is None:
+        return []
+    found: list[Finding] = []
+    now, known_as = names_of(account, app.files)
+    if state.fingerprint is not None and state.fingerprint not in known_as:
+        found.append(
+            Finding(level="error", message=f"{moved(app.name, state.fingerprint, now)}, until that is approved")
+        )
+    before = orjson.loads(state.fields) if state.fields else {}
+    found += [
+        Finding(
+            level="error",
+            field=name,
+            message=f"{name} was here and is no longer offered (was {before[name]['path']} renamed?): the app is held until it is "
+            "back, until `fields:` says where it lies now, or until the next run that holds it is approved",
+        )
+        for name in lost_fields(before, opened.fields, app, config.fields)
+    ]
+    return found
 
 
 def _unheard(store: Store | None, app: str) -> list[Finding]:
