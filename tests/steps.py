@@ -142,6 +142,7 @@ def _of_runs(c: Chance) -> dict[str, Ask]:
         "forget_run": lambda tx: tx.forget_run(run),
         "left_traces": lambda tx: tx.left_traces(run),
         "run": lambda tx: tx.run(run),
+        "last_number": lambda tx: tx.last_number(),
         "last_run": lambda tx: tx.last_run(outcome),
         "apps": lambda tx: tx.apps(),
         "add_app": lambda tx: tx.add_app(name),

@@ -10,6 +10,8 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from syncd.cli import show
+
 if TYPE_CHECKING:
     from syncd.config import Config, Process
     from syncd.engine.runs import Session
@@ -39,6 +41,7 @@ def opened(file: Path | None, *, lease: bool = False) -> Iterator[Session]:
     """Open the store for a command that only looks, or that changes no app. `lease`: for one that writes, alone."""
     from syncd import registry
     from syncd.cli.progress import command_world
+    from syncd.engine.first import WENT_BACK, look_again
     from syncd.engine.runs import Session
     from syncd.engine.setup import trapped
     from syncd.store.lease import Lease
@@ -46,9 +49,11 @@ def opened(file: Path | None, *, lease: bool = False) -> Iterator[Session]:
 
     config = configured(file)
     store = open_store(config.store, config.data_dir, key=config.key)
-    held = Lease(store, wait_seconds=LEASE_SECONDS) if lease else None
+    held = Lease(store, wait_seconds=LEASE_SECONDS, went_back=look_again) if lease else None
     try:
         with held or nullcontext(), command_world(store, held) as world:
+            if held is not None and held.store_went_back:
+                show.complain(WENT_BACK)
             yield Session(
                 config=config,
                 store=store,

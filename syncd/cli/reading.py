@@ -147,6 +147,7 @@ def history(
     debug: Debug = False,
 ) -> int:
     """Show runs and the journal, newest first; selectors combine."""
+    from syncd.engine.first import was_looked_at
     from syncd.ops.find import contact_of
     from syncd.ops.history import iterate, iterate_runs
 
@@ -165,7 +166,7 @@ def history(
             return 0
         runs = list(iterate_runs(read, chosen, limit or ENTRIES_SHOWN))
         entries = list(iterate(read, chosen, limit or ENTRIES_SHOWN))
-        waits = read(lambda tx: tx.meta("first")) is None
+        waits = not read(was_looked_at)
     rows = [[each.doc["run"], each.doc["at"], each.doc["kind"], _did(each, waits=waits)] for each in runs]
     show.table(["run", "at", "kind", "did"], rows)
     if entries:

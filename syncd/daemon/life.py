@@ -24,6 +24,7 @@ from syncd.connector import Connector
 from syncd.daemon.passing import WEIGHT, Due, Pass
 from syncd.daemon.watched import Draining, WatchedWorld
 from syncd.engine import runs
+from syncd.engine.first import WENT_BACK, look_again, was_looked_at
 from syncd.engine.kept import KeptApps
 from syncd.engine.runs import Session
 from syncd.engine.setup import trapped
@@ -62,7 +63,7 @@ class Daemon:
         self._stop = threading.Event()
         self._kept = KeptApps(self._load)
         self._post = Post(self._store)
-        self._lease = Lease(self._store, wait_seconds=0, command="syncd run")
+        self._lease = Lease(self._store, wait_seconds=0, command="syncd run", went_back=look_again)
         fenced = Fenced(self._store, self._lease)
         self._world = WatchedWorld(fenced, self._lease, self._beat, self._stop.is_set)
         self._seam = trapped(self._world, config)
@@ -252,6 +253,9 @@ class Daemon:
                 self._log.debug("waiting", note="another command is at work; what is due stays due")
                 return
             self._waiting.clear()
+            if self._lease.store_went_back:
+                self._log.warning("the store went back in time", message=WENT_BACK)
+                self._asked, self._begun = None, False
             if self._follows():
                 return
             session = Session(config=self._config, store=self._store, world=self._seam, load=self._kept.load)
@@ -266,7 +270,7 @@ class Daemon:
 
     def _approved_once(self, session: Session) -> bool:
         """Say whether the first look at filled apps was approved; look once, and then wait for the approval."""
-        if self._store.read(lambda tx: tx.meta("first")) is not None:
+        if self._store.read(was_looked_at):
             return True
         if self._asked is None:
             outcome = runs.sync(session)

@@ -1,5 +1,5 @@
 """First: the approval of the first look covers the apps that were read for it. What was out of reach then is looked at when
-it is back.
+it is back. A store that went back in time is looked at once more.
 
 Knows nothing of commands. Hard rule: nothing of an app that nobody has looked at is merged, or written to it.
 """
@@ -16,12 +16,31 @@ from syncd.store.tx import Tx
 
 LOOK: Final = "first_look"
 """The verb of such a hold; its count is the number of records that nobody has looked at."""
+WENT_BACK: Final = (
+    "the store is older than what syncd did with it: restored from a backup? Everything is read anew, and nothing is "
+    "written before somebody has looked"
+)
+_FIRST: Final = "first"
 _UNSEEN: Final = "unseen"
+
+
+def was_looked_at(tx: Tx) -> bool:
+    """Say whether somebody approved the first look, or there was nothing to look at."""
+    return bool(tx.meta(_FIRST))
+
+
+def look_again(tx: Tx) -> None:
+    """Begin as on the first day, with what is known: read every app from its beginning, and write nothing before somebody
+    has looked. For a store that was restored from a backup (SYNC-MODEL 1.14): it knows nothing of what happened since.
+    """
+    tx.set_meta(_FIRST, "")
+    for state in tx.apps().values():
+        tx.save_app(state.id, cursor=None, covered=0)
 
 
 def approve_first(tx: Tx, run: int, unseen: Collection[str]) -> None:
     """Write down that the first run was looked at, and which apps nobody could see in it."""
-    tx.set_meta("first", str(run))
+    tx.set_meta(_FIRST, str(run))
     tx.set_meta(_UNSEEN, json.dumps(sorted(unseen)))
 
 
@@ -29,7 +48,7 @@ def note_first(hub: Hub, unseen: Collection[str]) -> None:
     """Write down, before anything is written anywhere, that the first run was looked at or had nothing to look at."""
 
     def step(tx: Tx) -> frozenset[str]:
-        if tx.meta("first") is None:
+        if not was_looked_at(tx):
             approve_first(tx, hub.run, unseen)
         return unseen_of(tx)
 

@@ -19,7 +19,7 @@ from syncd.engine import passes
 from syncd.engine.apply import apply_app
 from syncd.engine.begin import begin
 from syncd.engine.finish import WORDS, Outcome, errors_of, exit_code, finish, paused_of
-from syncd.engine.first import LOOK, approve_first, looks, note_first, unread
+from syncd.engine.first import LOOK, approve_first, looks, note_first, unread, was_looked_at
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
 from syncd.engine.plans import DONE, find_planned, list_intents
@@ -30,7 +30,7 @@ from syncd.engine.seam import World
 from syncd.engine.setup import make_hub
 from syncd.engine.undo import Selection, restored_docs
 from syncd.engine.undo import undo as take_back
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, SafetyStop
 from syncd.store.copy import throwaway
 from syncd.store.keeper import StoreKeeper
 from syncd.store.store import Store
@@ -117,7 +117,7 @@ def plan(
         world = session.world.over(copy)
         hub = make_hub(world, session.config, session.load, keep=session.keeper)
         try:
-            first = world.transact("first", lambda tx: tx.meta("first")) is None
+            first = not world.transact("first", was_looked_at)
             begin(hub, "plan", session.config.hash)
             unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
             hub.approved.update({(name, LOOK): EVERYTHING for name in sorted(unseen)})
@@ -191,6 +191,8 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
             finally:
                 close(hub)
         return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=code, errors=errors_of(hub))
+    if not session.world.transact("first", was_looked_at):
+        raise SafetyStop("nobody has looked at the first run yet, and nothing is written before; look: syncd sync")
     with _run(session, "undo") as hub:
         hub.approved.update({(app.name, verb): EVERYTHING for app in hub.apps.values() for verb in VERBS})
         passes.read_all(hub, list(hub.apps.values()))
@@ -306,7 +308,7 @@ def close(hub: Hub) -> None:
 def _first_look(session: Session, *, approve: bool) -> tuple[Outcome | None, list[str]]:
     """Give the preview that waits for an approval, if there is one; and the apps that the approval of this run leaves out."""
     unseen = [app.name for app in session.config.apps]  # what is read of them in this run, its approval covers
-    if approve or session.world.transact("first", lambda tx: tx.meta("first")) is not None:
+    if approve or session.world.transact("first", was_looked_at):
         return None, unseen
     return _first_preview(session)
 

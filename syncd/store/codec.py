@@ -226,6 +226,10 @@ def read_entries(rows: Iterable[list[Any]]) -> list[Entry]:
     ]
 
 
+KEY_FILE: Final = "syncd.key"
+"""Where a key lies that nobody named: in the data folder."""
+
+
 class Sealer:
     """Seal and open documents of one contact. The master key never leaves this object."""
 

@@ -2,7 +2,8 @@
 
 SQLite: a lock on the file `<store>.lock`; PostgreSQL: an advisory lock of a session of its own. Both are given back by the
 system when the process ends, however it ends. The epoch in the store grows with every new holder, so that one who lost
-the lease without noticing cannot write any more. Hard rule: nobody's lock is ever taken away.
+the lease without noticing cannot write any more. Who takes it also sees whether the store went back in time, by the mark
+beside it. Hard rule: nobody's lock is ever taken away.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from types import TracebackType
 from typing import Final, Self, TypeVar
 
 from syncd.errors import TransientError
-from syncd.store import schema
+from syncd.store import mark, schema
 from syncd.store.locks import FileLock, Lock, SessionLock
+from syncd.store.mark import Mark
 from syncd.store.store import EPOCH, LeaseLost, Store
 from syncd.store.tx import Tx
 
@@ -25,6 +27,8 @@ T = TypeVar("T")
 POLL_SECONDS: Final = 0.25
 HOLDER: Final = "holder"
 """The row of `meta` that names who held the lease last, by a number that it drew."""
+NAME: Final = "name"
+"""The row of `meta` that tells this store from every other one, its own backups excepted."""
 
 
 class LeaseTaken(TransientError):
@@ -47,10 +51,14 @@ class Lease:
         wait_seconds: float,
         command: str = "syncd",
         version: str | None = schema.HEAD,
+        went_back: Callable[[Tx], None] = lambda _tx: None,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """Name the store, how long to wait, and for others who is at work; `version`: what the store must be (None: any)."""
+        """Name the store, how long to wait, and for others who is at work; `version`: what the store must be (None: any).
+
+        `went_back`: what to change, before anything else is, in a store that turns out to be older than it was.
+        """
         self._store, self._wait_seconds, self._command, self._version = store, wait_seconds, command, version
         self._now_ms, self._sleep = now_ms, sleep
         self._lock: Lock = (
@@ -58,6 +66,9 @@ class Lease:
         )
         self._number = os.urandom(8).hex()
         self._epoch: int | None = None
+        self._went_back, self._place, self._mark = went_back, mark.place_of(store), Mark("", 0, 0)
+        self.store_went_back = False
+        """Whether the store was older than its mark when this took it."""
 
     @property
     def epoch(self) -> int:
@@ -70,7 +81,7 @@ class Lease:
         assert self._epoch is None, "taken once at a time"
         try:
             self._wait()
-            self._epoch = self._store.transact(self._take_over)
+            self._epoch = self._take()
         except BaseException:
             self._lock.give_back()
             raise
@@ -100,15 +111,29 @@ class Lease:
             self._sleep(POLL_SECONDS)
             waited += POLL_SECONDS
 
-    def _take_over(self, tx: Tx) -> int:
+    def _take(self) -> int:
+        there = mark.read(self._place)
+        now = self._store.transact(lambda tx: self._take_over(tx, there))
+        if now != self._mark:
+            mark.write(self._place, now)
+        self._mark = now
+        return now.epoch
+
+    def _take_over(self, tx: Tx, there: Mark | None) -> Mark:
         if self._version is not None:
             self._store.demand_version(tx.connection, self._version)  # a newer syncd may have upgraded it meanwhile
-        epoch = int(tx.meta(EPOCH) or 0)
-        if tx.meta(HOLDER) != self._number:
-            epoch += 1
+        epoch, name, run = int(tx.meta(EPOCH) or 0), tx.meta(NAME), tx.last_number()
+        self.store_went_back = there is not None and name is not None and there.is_ahead_of(Mark(name, epoch, run))
+        if name is None:
+            name = self._number
+            tx.set_meta(NAME, name)
+        if tx.meta(HOLDER) != self._number or self.store_went_back:
+            epoch = 1 + max(epoch, there.epoch if there is not None and self.store_went_back else 0)
             tx.set_meta(EPOCH, str(epoch))
             tx.set_meta(HOLDER, self._number)
-        return epoch
+        if self.store_went_back:
+            self._went_back(tx)
+        return Mark(name, epoch, run)
 
 
 class Fenced:

@@ -18,14 +18,13 @@ import sqlalchemy as sa
 
 from syncd.errors import ConfigError, SyncdError, TransientError
 from syncd.store import faults, schema
-from syncd.store.codec import Sealer
+from syncd.store.codec import KEY_FILE, Sealer
 from syncd.store.copy import backup, remove_leftovers
 from syncd.store.lease import Lease
 from syncd.store.migrations import MIGRATIONS, Migrations
 from syncd.store.store import KEY, Store
 from syncd.store.tx import Tx
 
-KEY_FILE: Final = "syncd.key"
 KEY_BYTES: Final = 32
 UPGRADE_SECONDS: Final = 60.0
 DRIVERS: Final = ("sqlite", "sqlite+pysqlite", "postgresql+psycopg")

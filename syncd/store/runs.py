@@ -49,8 +49,12 @@ _KEEP_LOGIN = inserting(s.login, "app doc", clash="changes")
 class Runs(Base):
     """What a transaction does with runs and apps."""
 
+    def last_number(self) -> int:
+        """Read the number of the last run; 0 where there was none."""
+        return int(_LAST_RUN.value(self._c))
+
     def begin_run(self, kind: str, now_ms: int) -> int:
-        number = int(_LAST_RUN.value(self._c)) + 1
+        number = self.last_number() + 1
         _BEGIN_RUN.run(self._c, [{"id": number, "kind": kind, "at_ms": now_ms}])
         return number
 

@@ -69,6 +69,9 @@ class ModelRuns(ModelBase, Runs):
         row = self._t.run.get(run)
         return None if row is None else (row.kind, row.outcome, orjson.loads(row.doc) if row.doc else {})
 
+    def last_number(self) -> int:
+        return max(self._t.run, default=0)
+
     def last_run(self, outcome: str) -> int | None:
         return max((number for number, row in self._t.run.items() if row.outcome == outcome), default=None)
 
