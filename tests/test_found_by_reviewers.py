@@ -218,3 +218,31 @@ def test_an_app_that_comes_back_empty_has_nothing_to_look_at(tmp_path: Path) -> 
     back()
     assert story.settle().code == 0
     assert len(story["desk"].rows()) == 1
+
+
+def test_the_journal_of_an_undecided_record_outlives_a_listing_that_is_not_believed(tmp_path: Path) -> None:
+    """What an opt-out had written into it was forgotten with the strangers of that listing, or when the rules changed meanwhile."""
+    story = given(tmp_path, {"crm": "memory", "books": "csv"})
+    crowd = [f"p{number}" for number in range(10)]
+    for name in crowd:
+        story["crm"].put(name, email=f"{name}@x.org")
+    story["crm"].put("1", email="ann@x.org")
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put("2", email="ann@x.org")
+    story.sync()
+    story["books"].put(story["books"].id_of("ann@x.org"), email_consent="opted_out")
+    story.settle()
+    told = ("write", "email_consent", None, "opted_out")
+    assert told in story.journal(story.contact("crm", "2"))
+
+    back = story["crm"].saved()
+    story["crm"].remove(*crowd)
+    story["books"].put(story["books"].id_of("ann@x.org"), email="annie@x.org")
+    assert held(story.sync()) == {("crm", "unlinks")}
+    story.configure(fields={"company": {"policy": "ask"}})
+    story["books"].put(story["books"].id_of("annie@x.org"), email="anna@x.org")
+    assert held(story.sync()) == {("crm", "unlinks")}
+    back()
+    story.sync()
+    assert told in story.journal(story.contact("crm", "2"))

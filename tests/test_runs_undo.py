@@ -139,6 +139,33 @@ def test_a_created_record_is_archived_where_that_is_possible(tmp_path: Path) -> 
     assert [len(app.rows()) for app in story.apps.values()] == [3, 2, 3]
 
 
+@pytest.mark.parametrize("word", [{"company": "Acme"}, {"email_consent": "opted_out"}])
+def test_a_created_record_that_somebody_has_edited_stays(tmp_path: Path, word: dict[str, str]) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "books": ("sql", {"stamped": True}), "desk": "memory"})
+    story["crm"].put("new", email="new@x.org", first_name="New")
+    run = story.sync().doc["run"]
+    story["books"].put(story["books"].id_of("new@x.org"), **word)
+    story.sync()
+
+    outcome = story.undo(run=run)
+
+    assert [(skip["app"], "edited it since" in skip["reason"]) for skip in outcome.doc["skipped"]] == [("books", True)]
+    assert [len(app.rows()) for app in story.apps.values()] == [3, 3, 2]
+    assert word.items() <= story["books"].one("new@x.org").items()
+    assert written(story.sync()) == 0
+
+
+def test_an_edit_that_is_undone_as_well_keeps_no_record(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "books": ("sql", {"stamped": True}), "desk": "memory"})
+    since = story.clock.now_ms
+    story["crm"].put("new", email="new@x.org", first_name="New")
+    story.sync()
+    story["books"].put(story["books"].id_of("new@x.org"), company="Acme")
+    story.sync()
+    story.undo(since_ms=since, contacts=[story.contact("crm", "new")])
+    assert [len(app.rows()) for app in story.apps.values()] == [3, 2, 2]
+
+
 @pytest.mark.parametrize("raised", [True, False])
 def test_no_undo_raises_consent(tmp_path: Path, raised: bool) -> None:
     story = agreed(tmp_path)

@@ -233,7 +233,8 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
 
 def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> list[int]:
     """Match undecided records again once what made them undecided has changed: `keys` that somebody no longer holds, or
-    `contacts` whose own keys changed. Names the decided contacts that hold these keys still.
+    `contacts` whose own keys changed. Names the decided contacts that hold these keys still. An undecided contact is kept until
+    its record has another one, for its journal.
     """
     holders = [h for held in tx.holders(sorted(keys)).values() for h in held]
     ids = {h.contact for h in holders if h.contact is not None} | set(contacts)
@@ -247,8 +248,6 @@ def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: i
             link.contact, link.was = 0, contact.id
         tx.save_links(links[contact.id])
         tx.close_cases(contact.id, now_ms)
-        if not links[contact.id]:
-            tx.delete_contact(contact.id)
     return [c.id for c in found.values() if not c.review]
 
 

@@ -23,6 +23,7 @@ from syncd.engine.plans import intent_doc
 from syncd.model import OPERATOR, Write
 from syncd.store.tx import Tx
 
+EDITED: Final = "it was created, and somebody has edited it since; remove it by hand if it is to go"
 FIRST: Final = "a person decided it; there was no value before"
 OPTED_OUT: Final = "an opt-out is never undone"
 OPTED_IN: Final = "consent is not undone; to take it back, opt out in one of the apps"
@@ -112,7 +113,8 @@ def _undo_page(
             undone.skipped += [_skip(contact, None, name, FIRST) for name in sorted(first - given_back)]
             restored += found
             if chosen.field is None:
-                lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms)
+                edited = _edited_since(mine, entire.get(id_, ()))
+                lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms, edited)
         if lines:
             journal.append((contact, lines))
             undone.contacts.add(id_)
@@ -243,9 +245,31 @@ def _take_back_writes(
     return restored
 
 
+def _edited_since(mine: Sequence[Entry], entire: Sequence[Entry]) -> set[tuple[int | None, str | None]]:
+    """Name the records (app, id) into which somebody typed since they were made, by what is not undone as well."""
+    made = set[tuple[int | None, str | None]]()
+    found = set[tuple[int | None, str | None]]()
+    for entry in entire:
+        place = entry.app, entry.record
+        if entry.kind == "create":
+            made.add(place)
+            found.discard(place)
+        elif place in made and entry.kind in ("value", "lost", "consent") and entry not in mine:
+            found.add(place)
+    return found
+
+
 def _take_back_creates(
-    tx: Tx, hub: Hub, contact: Contact, links: Sequence[Link], entries: Sequence[Entry], undone: Undone, now_ms: int
+    tx: Tx,
+    hub: Hub,
+    contact: Contact,
+    links: Sequence[Link],
+    entries: Sequence[Entry],
+    undone: Undone,
+    now_ms: int,
+    edited: Collection[tuple[int | None, str | None]],
 ) -> list[Entry]:
+    """Put away what was created, where the app can and nobody has typed into it since (`edited`)."""
     lines: list[Entry] = []
     for entry in entries:
         if entry.kind != "create":
@@ -258,6 +282,9 @@ def _take_back_creates(
             undone.skipped.append(
                 _skip(contact, app, None, "it was created; this app cannot archive, remove it by hand", link.id)
             )
+            continue
+        if link.seen is not None or (entry.app, entry.record) in edited:
+            undone.skipped.append(_skip(contact, app, None, EDITED, link.id))
             continue
         contact.tombs[app.index] = now_ms
         contact.going[app.index] = OPERATOR

@@ -38,11 +38,13 @@ class Listings(Base):
         self._c.execute(sa.delete(s.listed).where(s.listed.c.app == app))
 
     def forget_strangers(self, app: int, *, shown: bool) -> None:
-        """Forget records that no contact has, with their keys: all that the last listing showed (it was not believed), or
-        the parked ones that it did not show (whoever wrote them has mended or removed them).
+        """Forget records that no contact has, with their keys: all that the last listing showed (it was not believed), but for
+        those that had one already and are to be matched again; or the parked ones that it did not show (whoever wrote them has
+        mended or removed them).
         """
         r, i = s.record.c, s.identity.c
-        strangers = (r.app == app, r.contact.is_(None), _shown() if shown else r.problem.is_not(None) & ~_shown())
+        whom = _shown() & r.doc.is_(None) if shown else r.problem.is_not(None) & ~_shown()
+        strangers = (r.app == app, r.contact.is_(None), whom)
         if self._c.execute(select(r.id).where(*strangers).limit(1)).first() is not None:
             theirs = i.record.in_(select(r.id).where(*strangers))
             self._c.execute(sa.delete(s.identity).where(i.app == app, theirs))

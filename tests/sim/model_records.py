@@ -280,7 +280,8 @@ class ModelListings(ModelBase, Listings):
         strangers = {
             id_
             for id_, row in rows.items()
-            if row.contact is None and (id_ in listed if shown else row.problem is not None and id_ not in listed)
+            if row.contact is None
+            and (id_ in listed and row.doc is None if shown else row.problem is not None and id_ not in listed)
         }
         for id_ in strangers:
             self._t.drop(rows, id_)
