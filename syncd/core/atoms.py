@@ -52,6 +52,22 @@ def atom_key(rules: Rules, atom: Atom, value: Value) -> Any:
     return keys if any(key is not None for key in keys) else None
 
 
+def fits(rules: Rules, atom: Atom, value: Value) -> bool:
+    """Say whether a value is one of the type that its field has now: the journal is older than the configuration."""
+    if len(atom.fields) == 1:
+        return value is None or _is_own(atom.rule.type.parse(value), value)
+    if not isinstance(value, dict):
+        return value is None
+    members = {name: rules.fields[name].type for name in atom.fields}
+    return all(
+        each is None or (name in members and _is_own(members[name].parse(each), each)) for name, each in value.items()
+    )
+
+
+def _is_own(parsed: object, value: Value) -> bool:
+    return type(parsed) is type(value) and parsed == value
+
+
 def put(contact: Contact, atom: Atom, value: Value, stamp: Stamp, filled: Mapping[str, Stamp] = NOTHING) -> None:
     """Make this the contact's value. Members of a group that it does not name are known no more; they are not cleared.
 

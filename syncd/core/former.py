@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from syncd.core.atoms import MISSING, digest_key, same_raw, value_key
+from syncd.core.atoms import MISSING, digest_key, fits, same_raw, value_key
 from syncd.core.fields import Invalid
 from syncd.core.rules import AppRule, Atom, Rules
 from syncd.core.settle import degraded
@@ -95,8 +95,8 @@ def _past(entries: Iterable[Entry], app: AppRule, rules: Rules) -> dict[str, lis
             found.setdefault(name, []).extend(
                 value for raw in (entry.old, entry.new) if type(value := app.lenses[name].parse(raw)) is not Invalid
             )
-        elif entry.kind in ("value", "lost", "undo"):
-            for value in (entry.old, entry.new):
+        elif entry.kind in ("value", "lost", "undo") and name in rules.atoms:
+            for value in (each for each in (entry.old, entry.new) if fits(rules, rules.atoms[name], each)):
                 for member, each in _members(name, value, rules).items():
                     found.setdefault(member, []).append(each)
     return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from syncd.core import names
-from syncd.core.atoms import atom_value, put
+from syncd.core.atoms import atom_value, fits, put
 from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
 from syncd.core.match import record_keys
@@ -134,6 +134,10 @@ def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision:
                 f"{decision.app} has no value in this case; there are: {', '.join(sorted(doc['values']))}"
             )
         value = doc["values"][decision.app]
+        if not fits(hub.rules, atom, value):
+            raise ConfigError(
+                f"{atom.name} has another type now than when this was asked; give it by --value, or --keep"
+            )
     elif decision.has_value:
         value = decision.value if len(atom.fields) > 1 else atom.rule.type.parse(decision.value)
         if isinstance(value, Invalid):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncd.core import names
-from syncd.core.atoms import atom_key, atom_value, digest_key, put
+from syncd.core.atoms import atom_key, atom_value, digest_key, fits, put
 from syncd.core.consent import OUT
 from syncd.core.fields import Invalid
-from syncd.core.rules import Rules
+from syncd.core.rules import Atom, Rules
 from syncd.core.state import Change, Contact, Entry, Intent, Link, Sent, Stamp
 from syncd.engine.apply import Batch, mark_sent, send
 from syncd.engine.hub import PAGE, Hub, OpenApp
@@ -24,6 +24,7 @@ from syncd.model import OPERATOR, Write
 from syncd.store.tx import Tx
 
 EDITED: Final = "it was created, and somebody has edited it since; remove it by hand if it is to go"
+RETYPED: Final = "the field had another type then"
 FIRST: Final = "a person decided it; there was no value before"
 OPTED_OUT: Final = "an opt-out is never undone"
 OPTED_IN: Final = "consent is not undone; to take it back, opt out in one of the apps"
@@ -135,7 +136,7 @@ def _changed_before(contact: Contact, mine: Sequence[Entry], entire: Sequence[En
         if atom is None or lens is None or atom.name in taken:
             continue
         change = next((e for e in reversed(entire) if e.kind in ("value", "undo") and e.field == atom.name), None)
-        if change is None or change.kind != "value":
+        if change is None or change.kind != "value" or not _fit(rules, atom, change):
             continue
         key = rules.fields[write.field or ""].type.key
         old = change.old if len(atom.fields) == 1 else (change.old or {}).get(write.field)
@@ -147,6 +148,11 @@ def _changed_before(contact: Contact, mine: Sequence[Entry], entire: Sequence[En
     return found
 
 
+def _fit(rules: Rules, atom: Atom, entry: Entry) -> bool:
+    """Say whether the values of an entry are of the type that the field has now."""
+    return fits(rules, atom, entry.old) and fits(rules, atom, entry.new)
+
+
 def _first_decisions(entries: Sequence[Entry], rules: Rules) -> set[str]:
     """Name what a person decided and what had no value before: apps get back what they held, the contact keeps it."""
     first: dict[str, Entry] = {}
@@ -156,7 +162,10 @@ def _first_decisions(entries: Sequence[Entry], rules: Rules) -> set[str]:
     return {
         name
         for name, entry in first.items()
-        if entry.kind == "value" and entry.app is None and atom_key(rules, rules.atoms[name], entry.old) is None
+        if entry.kind == "value"
+        and entry.app is None
+        and fits(rules, rules.atoms[name], entry.old)
+        and atom_key(rules, rules.atoms[name], entry.old) is None
     }
 
 
@@ -199,6 +208,9 @@ def _take_back_values(
         atom = rules.atoms[name]
         last = next(e for e in reversed(group) if loser is False or e.kind == kind)
         now = atom_value(contact, atom)
+        if not all(_fit(rules, atom, each) for each in (group[0], last)):
+            undone.skipped.append(_skip(contact, None, name, RETYPED))
+            continue
         if atom_key(rules, atom, now) != atom_key(rules, atom, last.new):
             undone.skipped.append(_skip(contact, None, name, "it has changed since"))
             continue
