@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from syncd.engine.account import ACCOUNT, FIELDS
-from tests.story import Story, agreed
-from tests.story_apps import COLUMNS
+from syncd.errors import TransientError
+from tests.story import Story, agreed, given, raising
+from tests.story_apps import COLUMNS, MemoryKept
 
 NEWS = 2
 """The number of the second app."""
@@ -90,3 +91,40 @@ def test_a_field_that_is_not_to_be_read_any_more_is_not_missed(tmp_path: Path) -
     story = pair(tmp_path)
     story.configure(app_news={"fields": {"company": {"path": "company", "direction": "none"}}})
     assert story.sync().code == 0
+
+
+def test_what_an_app_means_by_its_words_counts_while_it_cannot_be_reached(tmp_path: Path) -> None:
+    """It owns the field: what it showed last is the contact's value still, and not the letter that it writes for it."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"}, fields={"company": {"policy": {"owner": "crm"}}})
+    story.configure(app_crm={"fields": {"company": {"path": "company", "values": {"Acme": "A"}}}})
+    crm = story["crm"]
+    assert isinstance(crm, MemoryKept)
+    crm.put("101", email="ann@x.org", company="A")
+    story.sync(approve=True)
+    story.settle()
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+    crm.store.down = True
+    story["news"].put(story["news"].id_of("ann@x.org"), company="Beta")
+    assert story.sync().code == 3
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+
+
+def test_two_apps_that_are_one_account_are_left_alone_and_each_says_so(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story.doc["apps"]["post"] = story.doc["apps"]["news"]
+    story.configure()
+    story["crm"].put("101", company="Acme")
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["apps"]["news"]["read"], outcome.doc["apps"]["post"]["read"]) == (2, 0, 0)
+    assert {name: why.partition(":")[0] for name, why in outcome.errors.items()} == {"news": "news", "post": "post"}
+    assert all("this is the same account, file or table as" in why for why in outcome.errors.values())
+
+
+def test_of_an_app_that_cannot_say_which_account_it_is_that_is_what_is_told(tmp_path: Path) -> None:
+    story = pair(tmp_path)
+    story.doc["apps"]["post"] = story.doc["apps"]["news"]
+    story.configure()
+    with story.when("post", "fingerprint", raising(TransientError("away"))):
+        errors = story.sync().errors
+    assert errors["post"] == "away"
+    assert "this is the same account, file or table as post" in errors["news"]

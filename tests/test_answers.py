@@ -142,6 +142,19 @@ def test_a_record_that_has_moved_is_read_and_planned_again_in_the_same_run(story
     assert story["crm"].one("ann@x.org").get("job_title", "") == typed
 
 
+def test_what_is_seen_right_before_a_write_is_taken_up_in_the_same_run(tmp_path: Path) -> None:
+    """The app does not compare by itself."""
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"cas": False})})
+    id_ = story["news"].id_of("ann@x.org")
+    story["crm"].put("101", company="Acme", job_title="Clerk")
+    with story.when("news", "get", lambda: story["news"].put(id_, company="Typed", city="York")):
+        outcome = story.sync()
+    assert (outcome.code, outcome.doubt, outcome.errors) == (0, {}, {})
+    crm, news = story["crm"].one("ann@x.org"), story["news"].one("ann@x.org")
+    assert (crm["company"], crm["job_title"], crm["city"]) == (news["company"], news["job_title"], news["city"])
+    assert (news["job_title"], crm["city"]) == ("Clerk", "York")
+
+
 def test_a_value_that_another_record_has_is_refused_once_the_record_is_as_it_was(story: Story) -> None:
     outcome = answered(story, always(Rejected(why="exists", message="taken")), done=False)
     assert (outcome.code, company(story), [why for *_, why in notes(story)]) == (3, None, ["taken"])

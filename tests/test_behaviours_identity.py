@@ -170,3 +170,18 @@ def test_behaviour_29_three_resyncs_write_nothing(tmp_path: Path, chosen: dict[s
     assert written(story.sync()) == 0
     assert story.holds() == before
     assert len(story.log("crm")) == asked
+
+
+def test_a_namesake_with_another_address_is_not_linked_whichever_app_is_asked_first(tmp_path: Path) -> None:
+    """The weaker key finds them, and the stronger one of each says that they are two."""
+    story = given(tmp_path, TRIO, match=[["email"], ["first_name", "last_name"]])
+    story.configure(app_crm={"writes": {"create": False}})
+    story["books"].put("1", **ANN)
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put("2", **{**ANN, "email": "another@x.org"})
+    story.settle()
+    [case] = story.cases()
+    assert (case["kind"], case["app"], case["reason"]) == ("match", "crm", "a stronger key says otherwise")
+    assert story.contact("crm", "2") != story.contact("books", "1")
+    assert story["books"].one(ANN["email"])

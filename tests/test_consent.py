@@ -45,6 +45,15 @@ def test_an_opt_out_stays_whatever_is_typed_over_it() -> None:
     assert IN in made.lost(CONSENT), "what was overruled is in the journal"
 
 
+def test_an_opt_out_in_other_words_is_no_second_one() -> None:
+    made = world(OUT, None)
+    made.events.clear()
+    made.journal.clear()
+    made.edit(1, **{CONSENT: "unsubscribed"}).sync()
+    assert (made.events, made.journal) == ([], [])
+    assert made.shows(CONSENT) == {1: "unsubscribed", 2: OUT}
+
+
 def test_an_opt_out_is_its_own_intent_and_goes_first_to_every_record() -> None:
     made = world(None, None).edit(1, email="b@x.org", **{CONSENT: OUT})
     intents = made.poll().decide()

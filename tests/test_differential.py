@@ -23,10 +23,13 @@ from tests.sim import stores
 from tests.sim.listening import played
 from tests.sim.model_store import ModelStore, ModelTx
 from tests.sim.model_store import throwaway as model_throwaway
+from tests.sim.play import play
+from tests.sim.scenario import draw
 from tests.stores import STORES, empty_store
 from tests.story import ANN, BOB, Story, given, written
 
-SERVER_SEEDS: Final = range(4)
+SERVER_SEEDS: Final = (*range(4), 178, 275, 344)
+"""Four as they come, and some with webhooks, with a bin, and with an app that was restored from a backup, and was held."""
 FILE_SEEDS: Final = range(4, 20)
 
 
@@ -68,6 +71,16 @@ def test_a_history_is_the_same_on_the_model_and_on_sqlite(openings: dict[str, st
     found, others, other = played(seed, openings["sqlite"])
     assert (found.story, others) == (expected.story, calls)
     assert other == memory
+
+
+def test_what_came_to_the_simulator_later_is_played_on_every_store_as_well() -> None:
+    reached: set[str] = set()
+    for seed in SERVER_SEEDS:
+        scenario = draw(seed)
+        bins = {place for place, quirks in enumerate(scenario.apps) if quirks.bin_ms}
+        reached |= {"a bin" for action in scenario.actions if action.kind == "delete" and action.app in bins}
+        reached |= play(scenario, stores.memory).seen.keys()
+    assert reached >= {"a bin", "held: restored", "a webhook came late", "a webhook was lost", "transaction: hinted"}
 
 
 class _Forgetful(ModelTx):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from syncd.core.names import WHY
+from syncd.core.names import FULL, WHY, follow
+from syncd.core.state import NOBODY, Stamp
+from tests.core_world import contact, simple
 from tests.story import ANN, Story, given
 
 ONE = ["email", "full_name", "company"]
@@ -158,3 +161,11 @@ def test_the_plan_says_where_the_name_comes_from(tmp_path: Path) -> None:
     story["crm"].put("1", last_name="King")
     [intent] = [each for each in story.plan().doc["intents"] if each["app"] == "desk"]
     assert intent["fields"]["full_name"]["reason"] == WHY
+
+
+def test_a_joined_name_is_as_new_as_the_newer_of_the_two() -> None:
+    """Else an older edit of the whole name would count as a later one."""
+    person = contact(first_name="Ann", last_name="King")
+    person.stamps |= {"first_name": Stamp(2, 0, 10), "last_name": Stamp(1, 20, 30)}
+    follow(person, frozenset(), replace(simple(), full_names="joined"))
+    assert (person.golden[FULL], person.stamps[FULL]) == ("Ann King", Stamp(NOBODY, 20, 30))

@@ -158,6 +158,7 @@ def test_what_is_explained_counts_as_alive_in_the_score() -> None:
         "alive": 0,
         "percent": 90.0,
     }
+    assert found["by_tests"] == 80.0, "40 of the 50 that the type checker lets through"
     assert found["low"] < 90 < found["high"]
 
 
@@ -165,8 +166,14 @@ def merge_change(was: str, now: str, function: str = "_Merge.take") -> Change:
     return Change(file="core/merge.py", function=function, was=was, now=now)
 
 
+def test_what_lived_is_found_again_by_its_place_and_what_it_changes() -> None:
+    before = {"in": "core/merge.py: _Merge.take", "was": "x + 1", "now": "x - 1", "how": ""}
+    changes = [merge_change("x + 1", "x + 2"), merge_change("x + 1", "x - 1"), merge_change("x + 1", "x - 1", "take")]
+    assert generic.lived([before], zip("abc", changes, strict=True)) == ["b"]
+
+
 def test_a_survivor_is_explained_by_its_place_and_what_it_changes() -> None:
-    one = Reason(at="core/merge.py: _Merge.*", was=r'note\("([^"]*)"', why="nobody reads it")
+    one = Reason(at="core/merge.py: _Merge.*", was=r'note\("([^"]*)"', kind="words", why="nobody reads it")
     was = 'self.note("a text", link)'
     assert explained.told(merge_change(was, 'self.note("XXa textXX", link)'), [one]) is one
     assert explained.told(merge_change(was, 'self.note("A TEXT", link)'), [one]) is one
@@ -176,20 +183,20 @@ def test_a_survivor_is_explained_by_its_place_and_what_it_changes() -> None:
 
 
 def test_an_explanation_may_be_about_one_change_only() -> None:
-    one = Reason(at="*", was="count (>)= 0", now="", why="it is never 0")
+    one = Reason(at="*", was="count (>)= 0", now="", kind="same", why="it is never 0")
     assert explained.told(merge_change("count >= 0", "count = 0"), [one]) is one
-    one = Reason(at="*", was="count >= 0", now="", why="it is never 0")
+    one = Reason(at="*", was="count >= 0", now="", kind="same", why="it is never 0")
     assert explained.told(merge_change("count >= 0", "count > 0"), [one]) is one
     assert explained.told(merge_change("count >= 0", "count >= 1"), [one]) is None
 
 
 def test_no_explanation_is_about_code_that_is_gone() -> None:
     assert explained.stale(explained.reasons()) == []
-    gone = Reason(at="core/merge.py: merge", was="no such line", why="")
+    gone = Reason(at="core/merge.py: merge", was="no such line", kind="words", why="")
     assert explained.stale([gone]) == [gone]
-    gone = Reason(at="core/merge.py: no_such_function", was="", why="")
+    gone = Reason(at="core/merge.py: no_such_function", was="", kind="words", why="")
     assert explained.stale([gone]) == [gone]
 
 
 def test_every_explanation_gives_a_reason() -> None:
-    assert all(reason.was and len(reason.why) > 10 for reason in explained.reasons())
+    assert all(reason.was and len(reason.why) > 10 and reason.kind in explained.KINDS for reason in explained.reasons())

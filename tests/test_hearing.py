@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.consent import Consented, Event, Latch
+from syncd.core.state import Contact
+from syncd.engine.hearing import Heard
 from tests.crashes import Crash, dying, first_boundary
 from tests.story import agreed, given
 from tests.story_apps import MemoryKept
@@ -123,3 +126,44 @@ def test_an_opt_out_in_a_listing_that_is_not_believed_outlives_it(tmp_path: Path
     story.approve(outcome.doc["run"])
     story.settle()
     assert {app.one("ada@x.org")["email_consent"] for app in (crm, news)} == {"opted_out"}
+
+
+def test_who_takes_over_an_address_hears_of_it_whatever_people_are_matched_by(tmp_path: Path) -> None:
+    """The address is no match key here; its owner, who opts out, never was the same person."""
+    story = given(
+        tmp_path, {"crm": "memory", "news": "memory"}, match=[["phone"]], app_news={"writes": {"create": False}}
+    )
+    crm, news = story["crm"], story["news"]
+    crm.put("1", **ADA, phone="+49 171 2345678")
+    news.put("2", email="desk@x.org", phone="+49 171 2345679")
+    story.sync(approve=True)
+    story.settle()
+    crm.put("1", email="desk@x.org")
+    story.settle()
+    news.put("2", email_consent="opted_out")
+    story.settle()
+    assert crm.rows()["1"]["email_consent"] == "opted_out"
+
+
+def test_two_who_share_an_address_hear_of_an_opt_in_in_the_same_run(tmp_path: Path) -> None:
+    """The one whose turn was before it was read is merged once more."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"}, match=[["phone"]])
+    crm = story["crm"]
+    for number in (1, 2):
+        crm.put(f"{number}", email="desk@x.org", phone=f"+49 171 234567{number}")
+    story.sync(approve=True)
+    story.settle()
+    crm.put("1", job_title="Clerk")
+    crm.put("2", email_consent="opted_in", **PROOF)
+    story.sync()
+    assert [row["email_consent"] for row in story["news"].rows().values()] == ["opted_in"] * 2
+    assert [row["email_consent"] for row in crm.rows().values()] == ["opted_in"] * 2
+
+
+def test_the_log_of_consent_names_everybody_who_said_something() -> None:
+    said = [Event(channel="email_consent", state="opted_out", at_ms=number, app=1) for number in (1, 2)]
+    heard = Heard()
+    for number, event in enumerate(said, 1):
+        latches = {"email_consent": Latch(out_ms=event.at_ms, app=1)}
+        heard.latch(Contact(id=number, secret=b""), [b"address"], Consented(events=[event], latches=latches), {})
+    assert heard.events == [(b"c1", said[0]), (b"address", said[0]), (b"c2", said[1]), (b"address", said[1])]

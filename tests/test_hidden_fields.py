@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.story import Story, agreed
+from syncd.connector import App
+from syncd.engine import runs
+from syncd.engine.passes import CATCH_UP_MIN
+from tests.story import MINUTE, Story, agreed
 from tests.story_apps import MemoryKept
 
 
@@ -47,3 +52,62 @@ def test_a_field_that_the_answer_does_not_show_is_in_doubt(hidden: tuple[Story, 
     story.sync()
     assert story["crm"].one("ann@x.org")["company"] == "Lee & Co"
     assert story.sync().code == 0
+
+
+def test_what_was_read_while_somebody_typed_is_not_lost_when_it_is_hidden(tmp_path: Path) -> None:
+    """It waited for a quiet moment; the next reading, without it, took its place."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, settle="10m")
+    news = story["news"]
+    assert isinstance(news, MemoryKept)
+    id_ = news.id_of("ann@x.org")
+    news.put(id_, company="Lee & Co")
+    story.sync()
+    assert "company" not in story["crm"].one("ann@x.org")
+    news.store.hidden.add("company")
+    news.put(id_, first_name="Anna")
+    story.sync()
+    story.clock.now_ms += 10 * MINUTE
+    story.settle()
+    held = story["crm"].one("ann@x.org")
+    assert (held["company"], held["first_name"]) == ("Lee & Co", "Anna")
+
+
+class Passing:
+    """An app that can tell the cursor behind our own writes."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    def passed(self, cursor: str) -> str:
+        return f"{cursor} passed"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)
+
+
+@pytest.mark.parametrize("names", [[], ["company"]], ids=["shown", "hidden"])
+def test_no_cursor_goes_behind_what_was_left_out_of_a_write(tmp_path: Path, names: list[str]) -> None:
+    """It is looked at in full when it is read again: so it has to be read."""
+    columns = ("email", "first_name", "company")
+    apps: dict[str, tuple[str, dict[str, Any]]] = {
+        "crm": ("memory", {"columns": columns}),
+        "news": ("memory", {"columns": columns, "cas": False}),
+    }
+    story = agreed(tmp_path, apps, guards={"updates": "max(1000, 100%)"})
+    for number in range(CATCH_UP_MIN):
+        story["crm"].put(f"{number}", email=f"p{number}@x.org")
+    story.sync(approve=True)
+    story.settle()
+    assert isinstance(story["news"], MemoryKept)
+    story["news"].store.hidden.update(names)
+    for number in range(CATCH_UP_MIN):
+        story["crm"].put(f"{number}", first_name="Ann")
+    story["crm"].put("101", first_name="Anna", company="Lee & Co")
+    with story.session() as session:
+
+        def load(app: Any) -> Any:
+            real = session.load(app)
+            return replace(real, open=lambda opening: Passing(real.open(opening)))
+
+        runs.sync(replace(session, load=load))
+    assert story.ask(lambda tx: str(tx.apps()["news"].cursor)).endswith("passed") is not bool(names)

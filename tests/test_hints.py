@@ -214,6 +214,18 @@ def test_a_webhook_that_is_late_is_no_miss(story: Story, named: tuple[str, ...])
     assert state(story).missed == 0
 
 
+def test_what_another_account_holds_from_its_beginning_is_no_miss(story: Story) -> None:
+    story.ask(lambda tx: tx.save_app(1, fingerprint="memory:elsewhere"))
+    hook(story, bob(story))
+    held = story.sync()
+    story["crm"].put("101", city="Ely")
+    story.approve(held.doc["run"])
+    assert story.sync().code == 0
+    story.clock.now_ms += LATE_MS
+    story.sync()
+    assert state(story).missed == 0
+
+
 def test_an_app_without_webhooks_misses_none(place: Path) -> None:
     story = agreed(place, APPS)
     story["crm"].put("101", city="Ely")

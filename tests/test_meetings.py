@@ -85,6 +85,10 @@ def test_the_other_record_can_be_linked_where_nothing_speaks_against_it(tmp_path
     other = story.contact("crm", story["crm"].id_of(NEW))
     assert story.ask(lambda tx: show(tx, case["id"]))["decisions"] == [f"--link c{other}", "--new"]
     story.resolve(case["id"], contact=other)
+    gone = int(case["contact"][1:])
+    assert story.ask(lambda tx: tx.contacts([gone])) == {}
+    log = story.ask(lambda tx: tx.journal_entries([other], None, None))[other]
+    assert f"decided: belongs to c{other}" in {entry.reason for entry in log}, "its journal is the other one's now"
     story.settle()
     assert len(story["crm"].rows()) == len(story["news"].rows()) == 1
     assert story.contact("news", "2") == other
@@ -159,3 +163,20 @@ def test_an_address_that_an_answer_shows_counts_before_the_next_create(tmp_path:
     assert [write.kind for write in story.log("news")].count("create") == 1, "of the first person"
     story.settle()
     assert len(story["news"].rows()) == 1
+
+
+def test_who_is_undecided_does_not_hide_somebody_else_who_is_there(tmp_path: Path) -> None:
+    """Two come to news with the address that Ada has in crm by now: one is asked about there, the other one here."""
+    story = given(tmp_path, {"news": "memory", "crm": "memory"})
+    story["news"].put("1", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].put(story["crm"].id_of("ada@x.org"), email=NEW)
+    for record in ("2", "3"):
+        story["news"].put(record, email=NEW, first_name=f"Eve {record}")
+    with story.when("crm", "read", raising(TransientError("away"))):
+        story.sync()
+    story.sync()
+    assert [row["first_name"] for row in story["crm"].rows().values()] == ["Ada"]
+    asked = {(case["app"], case["contact"]) for case in story.cases()}
+    assert asked == {("crm", f"c{story.contact('news', '2')}"), ("news", f"c{story.contact('news', '3')}")}

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from syncd.core.merge import merge
 from syncd.core.state import Entry
-from tests.core_world import ADDRESS, World, agreed, app_rule, rule, rules_of, simple
+from tests.core_world import ADDRESS, World, agreed, app_rule, contact, linked, rule, rules_of, simple
 
 MAIL = "a@x.org"
 
@@ -24,6 +25,27 @@ def test_a_change_names_its_app_and_record_and_both_values() -> None:
     world = agreed(World(rules=simple("company")), email=MAIL, company="A").edit(2, company="B")
     change = Entry(kind="value", app=2, record="r2", field="company", old="A", new="B", reason="changed")
     assert entries(world) == [change]
+
+
+def test_a_change_of_an_address_names_its_app_and_record_as_well() -> None:
+    fields = ("email", *ADDRESS)
+    rules = rules_of([app_rule(1, fields), app_rule(2, fields)], [rule(n) for n in fields], group=ADDRESS)
+    world = agreed(World(rules=rules), email=MAIL, street="A 1", city="Rome").edit(2, city="Oslo")
+    old, new = {"street": "A 1", "city": "Rome"}, {"street": "A 1", "city": "Oslo"}
+    change = Entry(kind="value", app=2, record="r2", field="address", old=old, new=new, reason="changed")
+    assert entries(world) == [change]
+
+
+def test_an_owner_that_shows_what_it_did_before_is_named_with_its_record() -> None:
+    """It refused the contact's value; the next edit elsewhere brings its own word back."""
+    rules, person = simple("company", policy="owner", owners=(1,)), contact(company="B")
+    links = [linked(1, company="A"), linked(2, seen={"company": "C"}, company="B")]
+    merged = merge(person, links, rules, 200)
+    why = "what its owner says"
+    assert merged.entries == [
+        Entry(kind="lost", app=2, record="r2", field="company", old="C", new="A", reason=why),
+        Entry(kind="value", app=1, record="r1", field="company", old="B", new="A", reason=why),
+    ]
 
 
 def test_a_loss_names_its_app_and_record_and_what_won() -> None:

@@ -188,6 +188,13 @@ def test_a_known_number_is_the_same_without_its_country(raw: object, known: str,
     assert GERMAN.completes(raw, known) is BRITISH.completes(raw, known) is is_it
 
 
+@pytest.mark.parametrize(
+    ("country", "region", "abroad"), [("AT", "DE", True), ("DE", "DE", False), ("CA", "US", False), ("GB", "US", True)]
+)
+def test_a_country_is_abroad_if_its_numbers_begin_otherwise(country: str, region: str, *, abroad: bool) -> None:
+    assert phones.is_abroad(country, region) is abroad
+
+
 def test_an_extension_is_written_as_mailers_read_it() -> None:
     """A user's newsletter got `;ext=12`, which nothing dials."""
     assert GERMAN.render("+493023125044;ext=12") == "+493023125044 ext. 12"

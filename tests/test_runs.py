@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from syncd.config import AppConfig
+from syncd.connector import App, Connector, Opening
+from syncd.engine import runs
 from syncd.errors import AccessError, ConfigError, TransientError
 from tests.story import ANN, BOB, TRIO, Story, agreed, fields_of, given, held, raising, written
 
@@ -279,3 +283,38 @@ def test_another_file_under_the_same_name_is_not_read(tmp_path: Path) -> None:
     assert (outcome.code, written(outcome)) == (4, 0)
     assert "another account" in outcome.errors["desk"]
     assert "company" not in story["crm"].one("ann@x.org")
+
+
+# -- what an app is opened with
+
+
+def test_an_app_is_opened_with_what_the_configuration_says_of_it(tmp_path: Path) -> None:
+    story = given(tmp_path, TRIO)
+    story.configure(app_crm={"network": "private"})
+    given_to: dict[str, Opening] = {}
+    with story.session() as session:
+
+        def load(app: AppConfig) -> Connector:
+            real = session.load(app)
+
+            def opened(opening: Opening) -> App:
+                given_to[app.name] = opening
+                return real.open(opening)
+
+            return replace(real, open=opened)
+
+        runs.sync(replace(session, load=load))
+    assert {name: opening.network for name, opening in given_to.items()} == {
+        "crm": "private",
+        "books": "public",
+        "desk": "public",
+    }
+    assert {opening.app for opening in given_to.values()} == {*TRIO}
+
+
+def test_an_app_in_which_nothing_is_at_a_path_says_which(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story.configure(app_desk={"fields": {"company": {"path": "nowhere"}}})
+    outcome = story.sync()
+    assert (outcome.code, [*outcome.errors]) == (2, ["desk"])
+    assert "company (path nowhere)" in outcome.errors["desk"]

@@ -114,3 +114,14 @@ def test_what_the_same_pass_has_listed_is_not_believed_gone(tmp_path: Path, back
     story.settle()
     assert sorted(row["company"] for row in shop.rows().values()) == (["Acme", "New"] if back else ["Acme"])
     assert written(story.sync()) == 0
+
+
+def test_an_archive_names_the_version_that_was_read(tmp_path: Path) -> None:
+    """So that an app which compares versions puts nobody away who was edited a moment ago."""
+    story = waiting(tmp_path)
+    story["shop"].put(story["shop"].id_of(ANN), job_title="Clerk")
+    story.pause("shop", paused=False)
+    version = f"{2:012}"
+    story.settle()
+    [archive] = [write for write in story.log("shop") if write.kind == "archive"]
+    assert archive.version == version

@@ -121,6 +121,14 @@ def test_a_first_run_with_one_filled_app_waits_where_another_cannot_be_read(
     assert (plan.code, plan.errors, plan.doc["unread"]) == (code, {"news": str(error)}, ["news"])
 
 
+def test_a_plan_is_carried_out_as_it_was_shown(tmp_path: Path) -> None:
+    story = started(met(tmp_path))
+    story["crm"].put("1", company="Gamma")
+    done = story.apply(story.plan().doc)
+    assert (done.code, done.doc["skipped"], done.doc["apps"]["news"]["updated"]) == (0, [], 1)
+    assert story["news"].one("ann@x.org")["company"] == "Gamma"
+
+
 def test_a_plan_that_is_carried_out_lists_what_has_moved_meanwhile(tmp_path: Path) -> None:
     story = started(met(tmp_path))
     crm = story["crm"]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.errors import TransientError
-from tests.story import ANN, BOB, agreed, given, held, raising, written
+from tests.story import ANN, BOB, Moment, agreed, given, held, raising, written
 
 
 def test_a_resync_of_some_fields_swallows_nothing(tmp_path: Path) -> None:
@@ -101,10 +101,15 @@ def test_a_resync_of_some_contacts_asks_for_these_only(tmp_path: Path) -> None:
         for email in ("ann@x.org", "bob@x.org"):
             story[app].put(story[app].id_of(email), **{"job_title" if app == "crm" else "company": f"{email} in {app}"})
 
+    ann, looks = story.contact("crm", story["crm"].id_of("ann@x.org")), list[Moment]()
+    story.hooks.append(looks.append)
     with story.calls() as calls:
-        outcome = story.resync(contacts=[story.contact("crm", story["crm"].id_of("ann@x.org"))])
+        outcome = story.resync(contacts=[ann])
+    story.hooks.clear()
 
     assert "read" not in {what for _, what in calls}
+    assert sorted(app for app, what in calls if what == "get") == ["books", "crm", "desk"]
+    assert looks.count(Moment("transact", "", "records", after=False)) == 3, "once for each app"
     assert {counts["read"] for counts in outcome.doc["apps"].values()} == {1}
     for fields in story.everywhere("ann@x.org").values():
         assert (fields["job_title"], fields["company"]) == ("ann@x.org in crm", "ann@x.org in desk")
@@ -166,3 +171,14 @@ def test_a_first_resync_that_is_approved_covers_the_first_look(tmp_path: Path) -
     story["news"].put("2", **BOB)
     assert written(story.resync(approve=True)) == 2
     assert story.sync().code == 0
+
+
+def test_who_has_no_say_by_its_direction_is_not_said_to_have_lost_to_a_push(tmp_path: Path) -> None:
+    story = agreed(tmp_path)
+    story.configure(app_books={"fields": {"company": {"path": "company", "direction": "out"}}})
+    story.settle()
+    story["books"].put(story["books"].id_of("bob@x.org"), company="Typed")
+    story.resync(apps=["books"])
+    number = story.contact("books", story["books"].id_of("bob@x.org"))
+    lost = [e for e in story.ask(lambda tx: tx.journal_entries([number], None, None))[number] if e.kind == "lost"]
+    assert [(entry.old, entry.reason) for entry in lost] == [("Typed", "syncd only writes this field there")]

@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.state import Entry
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
-from tests.story import ANN, BOB, Story, agreed, given, raising, written
+from tests.story import ANN, BOB, Moment, Story, agreed, given, raising, written
 
 NOTHING = dict.fromkeys(("read", "created", "updated", "cleared", "archived", "consents", "parked", "failed"), 0)
 
@@ -197,6 +197,14 @@ def test_an_approval_counts_once_and_for_what_was_held(tmp_path: Path) -> None:
         story.approve(first.doc["run"])
 
 
+def test_a_first_run_counts_the_people_about_whom_apps_disagree(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    for app in ("crm", "news"):
+        story[app].put("1", **ANN, company=f"From {app}")
+        story[app].put("2", **BOB)
+    assert story.sync().preview == {"matched": 2, "unmatched": 0, "ambiguous": 0, "disagreeing": 1}
+
+
 def test_a_first_run_shows_how_records_were_matched(tmp_path: Path) -> None:
     story = given(tmp_path, {"crm": "memory", "news": "memory"})
     story["crm"].put("1", **ANN)
@@ -319,3 +327,44 @@ def test_clears_are_counted_apart(tmp_path: Path) -> None:
     story.approve(outcome.doc["run"])
     done = story.sync().doc["apps"]["news"]
     assert (done["updated"], done["cleared"]) == (8, 8)
+
+
+def test_what_was_approved_on_the_command_line_and_could_not_be_written_stays_approved(tmp_path: Path) -> None:
+    story = pair(tmp_path, guards={"updates": "2"})
+    people(story, "crm", 8, company="Old")
+    story.sync(approve=True)
+    story.settle()
+    people(story, "crm", 8, company="New")
+    with story.when("news", "write", raising(TransientError("away"))):
+        assert story.sync(approve=True).doc["apps"]["news"]["updated"] == 0
+    later = story.sync()
+    assert (later.doc["held"], later.doc["apps"]["news"]["updated"]) == ([], 8)
+
+
+def test_an_approval_is_for_the_apps_that_got_nothing_since(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory", "desk": "memory"}, guards={"creates": "2"})
+    people(story, "crm", 4)
+    first = story.sync()
+    assert {each["app"] for each in first.doc["held"]} == {"news", "desk"}
+    story["crm"].remove(*[f"c{number}" for number in range(1, 4)])
+    with story.when("desk", "read", raising(TransientError("away"))):
+        later = story.sync()
+    assert (later.doc["outcome"], later.doc["apps"]["news"]["created"]) == ("partial", 1)
+    assert [each["app"] for each in story.approve(first.doc["run"])["approved"]] == ["desk"]
+
+
+def test_what_never_comes_to_rest_is_not_called_in_sync(tmp_path: Path) -> None:
+    """Two robots type something new whenever their record is written."""
+    story = pair(tmp_path)
+    robots = {"crm": "job_title", "news": "company"}
+    typed = iter(range(1_000))
+
+    def type_something(moment: Moment) -> None:
+        if moment.what == "write" and not moment.after:
+            app = story[moment.app]
+            app.put(app.id_of("ann@x.org"), **{robots[moment.app]: f"{next(typed)}"})
+
+    story.hooks.append(type_something)
+    story["crm"].put("101", first_name="Anna")
+    outcome = story.sync()
+    assert (outcome.code, outcome.doc["outcome"], outcome.errors) == (3, "partial", {})

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.story import ANN, BOB, TRIO, Story, agreed, given, written
+from syncd.connector import App
+from syncd.engine import runs
+from syncd.engine.finish import approvals_of
+from syncd.engine.undo import Selection
+from syncd.errors import TransientError
+from tests.story import ANN, BOB, TRIO, Story, agreed, given, raising, written
 
 
 def companies(story: Story, email: str = "bob@x.org") -> dict[str, Any]:
@@ -258,3 +264,54 @@ def test_an_undo_of_what_won_brings_back_what_was_before_and_not_what_lost(tmp_p
     story.undo(run=run)
     assert companies(story) == {"crm": "Acme", "news": "Acme"}
     assert ("undo", "company", "One", "Acme") in story.journal(number)
+
+
+@pytest.mark.parametrize("news", [{"archive": False}, {}], ids=["cannot", "may not"])
+def test_what_an_undo_leaves_is_named_with_its_record(tmp_path: Path, news: dict[str, Any]) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", news)})
+    story["crm"].put("new", email="new@x.org", first_name="New")
+    run = story.sync().doc["run"]
+    record = story["news"].id_of("new@x.org")
+    outcome = story.undo(run=run)
+    skipped = [(skip["app"], skip["record"], skip["field"]) for skip in outcome.doc["skipped"]]
+    assert skipped == ([("news", record, None)] if news else [])
+
+
+def test_an_undo_approves_nothing_beyond_itself(tmp_path: Path) -> None:
+    """An app was busy while it was undone: what is still to be written there needs a person as ever."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, guards={"updates": "2"})
+    story["crm"].put("101", company="Wrong")
+    run = story.sync().doc["run"]
+    with story.when("news", "write", raising(TransientError("busy"))):
+        assert story.undo(run=run).code == 3
+    assert story.ask(approvals_of) == {}
+
+
+def test_what_an_app_held_before_is_left_where_it_may_not_be_written_any_more(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ANN, company="From the CRM")
+    story["news"].put("2", **ANN, company="From the newsletter")
+    run = story.sync(approve=True).doc["run"]
+    with story.session() as session:
+
+        def load(app: Any) -> Any:
+            real = session.load(app)
+            if app.name == "crm":
+                return real
+            return replace(real, open=lambda opening: ReadOnly(real.open(opening)))
+
+        outcome = runs.undo(replace(session, load=load), Selection(run=run), approve=True)
+    [skipped] = outcome.doc["skipped"]
+    assert (skipped["app"], skipped["record"], skipped["reason"]) == ("news", "2", "this app may not be written")
+    assert story["news"].one("ann@x.org")["company"] == "From the CRM"
+
+
+class ReadOnly:
+    """An app in which nothing may be changed any more."""
+
+    def __init__(self, app: App) -> None:
+        self.app, self.fields = app, app.fields
+        self.spec = replace(app.spec, create=False, update=False, archive=False)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.app, name)

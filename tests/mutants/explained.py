@@ -16,6 +16,13 @@ from ruamel.yaml import YAML
 from tests.mutants.made import ROOT, Change
 
 FILE: Final = Path(__file__).with_name("survivors.yaml")
+KINDS: Final = {
+    "same": "it does the same",
+    "work": "only how much is looked at, asked or kept differs",
+    "number": "a limit as good as its neighbour",
+    "words": "a name or a sentence that nothing goes by",
+}
+"""Why nobody could mind, in a word and in a few."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +33,15 @@ class Reason:
     """`core/merge.py: _Merge.collect`; `*` stands for anything."""
     was: str
     """A regular expression. What a mutant changes lies within what it finds, or within what its parentheses find."""
+    kind: str
+    """One of `KINDS`."""
     why: str
     now: str = ".*"
     """What stands there instead, where only that is meant; a regular expression as well."""
 
     def fits(self, change: Change) -> bool:
         """Say whether this is about a change: all of it, and not something beside it."""
-        if not fnmatchcase(f"{change.file}: {change.function}", self.at):
+        if not fnmatchcase(change.place, self.at):
             return False
         first, last, new = differing(change.was, change.now)
         found = re.finditer(self.was, change.was)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.mutants import made
-from tests.mutants.explained import Reason, reasons, told
+from tests.mutants.explained import KINDS, Reason, reasons, told
 from tests.mutants.typed import refused
 from tests.sim.commit import commit
 
@@ -91,17 +91,17 @@ def figures(
     """Count, by file and in all; what lives and is not explained is told in full."""
     files: dict[str, Counter[str]] = defaultdict(Counter)
     alive: list[dict[str, str]] = []
+    reasons: Counter[str] = Counter()
     for name, doc in sorted(verdicts.items()):
         kind = "noticed" if doc["verdict"] in NOTICED else "alive"
         if kind == "alive":
             change = made.change(name)
             reason = told(change, why)
             kind = "explained" if reason else "alive"
+            reasons.update([reason.kind] if reason else [])
             if not reason:
                 how = "no test reaches it" if doc["verdict"] == "untested" else ""
-                alive.append(
-                    {"in": f"{change.file}: {change.function}", "was": change.was, "now": change.now, "how": how}
-                )
+                alive.append({"in": change.place, "was": change.was, "now": change.now, "how": how})
         files[made.file_of(name)][kind] += 1
         files[made.file_of(name)]["refused"] += doc["verdict"] == "refused"
     parts = {"all": "", "core": "core/", "engine": "engine/"}
@@ -110,14 +110,21 @@ def figures(
         "mutants": of,
         "seed": seed,
         **{part: score(counts for file, counts in files.items() if file.startswith(at)) for part, at in parts.items()},
+        "reasons": {kind: reasons[kind] for kind in KINDS},
         "files": {file: score([files[file]]) for file in sorted(files)},
         "alive": alive,
     }
 
 
+def lived(alive: Sequence[Mapping[str, str]], changes: Iterable[tuple[str, made.Change]]) -> list[str]:
+    """Name those that lived in an earlier run, by their place and what they change; what is not there has changed since."""
+    wanted = {(doc["in"], doc["was"], doc["now"]) for doc in alive}
+    return [name for name, each in changes if (each.place, each.was, each.now) in wanted]
+
+
 def score(files: Iterable[Mapping[str, int]]) -> dict[str, Any]:
-    """Sum up some files: how many, how many were noticed (`refused`: by the type checker), the share of them, and between what
-    the share of all of them lies.
+    """Sum up some files: how many, how many were noticed (`refused`: by the type checker), the share of them, between what the
+    share of all of them lies, and the share of what the type checker lets through.
     """
     total: Counter[str] = Counter()
     for counts in files:
@@ -126,7 +133,10 @@ def score(files: Iterable[Mapping[str, int]]) -> dict[str, Any]:
     low, high = interval(total["noticed"], of)
     share = 100 * total["noticed"] / of if of else 0.0
     kinds = {kind: total[kind] for kind in ("noticed", "refused", "explained", "alive")}
-    return {"judged": of, **kinds, "percent": round(share, 1), "low": round(low, 1), "high": round(high, 1)}
+    tried = of - total["refused"]
+    by_tests = 100 * (total["noticed"] - total["refused"]) / tried if tried else 0.0
+    percents = {"percent": share, "low": low, "high": high, "by_tests": by_tests}
+    return {"judged": of, **kinds, **{name: round(percent, 1) for name, percent in percents.items()}}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -140,11 +150,17 @@ def main(words: Sequence[str] | None = None) -> int:
         "--minutes", type=float, default=math.inf, help="begin none later; the first of a sample are one"
     )
     parser.add_argument("--believe", choices=BELIEVE, default="kills", help="verdicts of before; all: count them again")
+    parser.add_argument("--again", type=Path, metavar="FILE", help="those that lived, by the figures in that file")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures into a file")
     asked = parser.parse_args(words)
     made.make()
     names = made.names()
     pool = [name for name in names if made.file_of(name).startswith(asked.only)]
+    if asked.again:
+        alive = json.loads(asked.again.read_text("utf-8"))["alive"]
+        places = {doc["in"] for doc in alive}
+        pool = lived(alive, ((name, made.change(name)) for name in pool if made.place_of(name) in places))
+        sys.stdout.write(f"{len(alive)} lived, {len(alive) - len(pool)} of them in code that has changed since\n")
     chosen = random.Random(asked.seed).sample(pool, min(asked.sample, len(pool))) if asked.sample else pool
     drawn = {name: names[name] for name in chosen}
     verdicts = judged(drawn, seconds=asked.seconds, minutes=asked.minutes, believe=asked.believe)

@@ -27,6 +27,11 @@ class Change:
     was: str
     now: str
 
+    @property
+    def place(self) -> str:
+        """`core/merge.py: _Merge.collect`."""
+        return f"{self.file}: {self.function}"
+
 
 def make() -> None:
     """Bring the mutants up to date with the sources; those of an unchanged file stay as they are."""
@@ -62,20 +67,31 @@ def file_of(name: str) -> str:
     return "/".join(name.split(".")[1:3]) + ".py"
 
 
+def written_as(name: str) -> str:
+    """The function of a mutant, as it is written: Class.method or function."""
+    from mutmut.utils.format_utils import orig_function_and_class_names_from_key
+
+    function, klass = orig_function_and_class_names_from_key(name)
+    return f"{klass}.{function}" if klass else str(function)
+
+
+def place_of(name: str) -> str:
+    """Where a mutant stands, as `Change.place` says it, without reading what it changes."""
+    return f"{file_of(name)}: {written_as(name)}"
+
+
 def change(name: str) -> Change:
     """Read what one mutant changes."""
     from mutmut.mutation.diff_apply import read_functions_from_index
-    from mutmut.utils.format_utils import orig_function_and_class_names_from_key
 
     with _at_root():
         both = read_functions_from_index(name, Path("syncd") / file_of(name))
     assert both is not None, f"{name}: mutmut's index is not that of its file; remove mutants/ and make them again"
     before, after = (_text(function).splitlines() for function in both)
     lines = list(ndiff(before, after))
-    function, klass = orig_function_and_class_names_from_key(name)
     return Change(
         file=file_of(name),
-        function=f"{klass}.{function}" if klass else function,
+        function=written_as(name),
         was="\n".join(line[2:].strip() for line in lines if line.startswith("- ")),
         now="\n".join(line[2:].strip() for line in lines if line.startswith("+ ")),
     )

@@ -194,4 +194,20 @@ READING: Final = (
         known=Suite(tests=("tests/test_http_engine.py::test_who_was_merged_is_gone_and_the_other_is_told",)),
         note="the engine asks by id and gets answers by id; comparing them is the HTTP connector's duty",
     ),
+    Mutant(
+        id="M42",
+        bug="nobody looks whether an app went back in time: it was restored from a backup",
+        edits=(Edit("syncd.engine.restored", "            _judge(hub, suspect)\n", "            pass\n"),),
+        killers=frozenset({"ROLLBACK-DETECTED"}),
+        known=Directed(name="M42"),
+        ways=(Seeds(),),
+    ),
+    Mutant(
+        id="M42b",
+        bug="an app that is brought up to date after it went back has a say with its old values",
+        edits=(Edit("syncd.core.merge", "if is_former(link, self.rules.atoms[name]):", "if False:"),),
+        killers=frozenset({"ROLLBACK-DETECTED"}),
+        known=Directed(name="M42b"),
+        ways=(Seeds(),),
+    ),
 )
