@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from syncd.store.opening import open_store
-from syncd.store.post import FORGOTTEN_MS, Post, duty
+from syncd.store.post import FORGOTTEN_MS, Post, duty, is_vacant
 from syncd.store.store import Store
 from tests.hubs import Hub, person, until
 from tests.test_daemon import running, stopped
@@ -47,6 +47,29 @@ def test_the_post_has_one_holder_until_it_leaves(stores: Callable[[], Store]) ->
     assert first.taken_by() is not None
     second.leave()
     first.leave()
+
+
+def test_whether_anybody_has_the_post_is_seen_without_taking_it(stores: Callable[[], Store]) -> None:
+    store, other = stores(), stores()
+    first = Post(store, now_ms=lambda: NOON_MS)
+    assert is_vacant(other)
+    assert first.taken_by() is None
+    assert not is_vacant(other)
+    assert first.taken_by() is None
+    first.leave()
+    assert is_vacant(other)
+
+
+def test_who_was_killed_is_not_alive(hub: Hub) -> None:
+    with running(hub) as daemon:
+        until(lambda: told(hub, "", "pass"), "it works", alive=daemon)
+        assert hub.run("status", "--alive").code == 0
+        daemon.kill()
+        daemon.wait(30)
+        alive = hub.run("status", "--alive")
+        assert (alive.code, "its process has ended" in alive.out) == (3, True)
+        assert hub.json("status")["daemon"]["on_duty"] is None
+        assert "\ndaemon: its process has ended, last heard of" in hub.run("status").out
 
 
 def test_who_stood_by_and_was_killed_is_forgotten(stores: Callable[[], Store]) -> None:

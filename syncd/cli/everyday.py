@@ -37,14 +37,19 @@ def status(*, alive: bool, config: Path | None, as_json: bool) -> int:
     """Say what is linked, in sync, pending ... per app."""
     from syncd.ops.status import alive_age
     from syncd.ops.status import status as count
+    from syncd.store.post import is_vacant
 
     with opened(config) as session:
+        vacant = is_vacant(session.store)
         if alive:
             age = session.store.read(lambda tx: alive_age(tx, now_ms()))
-            return _tell_alive(age, min(app.poll_seconds for app in session.config.apps), as_json=as_json)
+            due = ALIVE_POLLS * min(app.poll_seconds for app in session.config.apps)
+            return _tell_alive(age, 0.0 if vacant else due, as_json=as_json)
         names, rules = [app.name for app in session.config.apps], rules_of(session)
         hooked = {app.name for app in session.config.apps if app.hooks}
         found = session.store.read(lambda tx: count(tx, names, rules, now_ms(), hooked))
+    if vacant:
+        found.daemon.on_duty = None
     if as_json:
         show.document(found.doc())
     else:
@@ -85,14 +90,16 @@ def rules_of(session: Session) -> Rules:
     return make_hub(session.world, session.config, session.load, only=frozenset()).rules
 
 
-def _tell_alive(age: float | None, poll_seconds: float, *, as_json: bool) -> int:
-    alive = age is not None and age <= ALIVE_POLLS * poll_seconds
+def _tell_alive(age: float | None, due_seconds: float, *, as_json: bool) -> int:
+    """Say whether the daemon was heard of lately. `due_seconds`: how long it may be silent; 0: its process has ended."""
+    alive = age is not None and age <= due_seconds and due_seconds > 0
     if as_json:
         show.document({"alive": alive, "age_seconds": age})
     elif age is None:
         show.line("not alive: the daemon never ran, or was stopped")
     else:
-        show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago")
+        ended = "" if due_seconds else ", and its process has ended"
+        show.line(f"{'alive' if alive else 'not alive'}: last heard of {show.age(age)} ago{ended}")
     return 0 if alive else 3
 
 
@@ -116,7 +123,7 @@ def _tell_status(found: Status, file: Path | None) -> None:
         what = ", ".join(f"{held_word(each)} (limit {each['limit']})" for each in found.held["held"])
         show.line(f"held: run {number}, {what}: {next_command(f'approve {number}', file)}")
     if found.daemon.age_seconds is not None:
-        who, age = found.daemon.on_duty or "run", show.age(found.daemon.age_seconds)
+        who, age = found.daemon.on_duty or "its process has ended", show.age(found.daemon.age_seconds)
         show.line(show.plain(f"daemon: {who}, last heard of {age} ago"))
     for who in found.daemon.standing_by:
         show.line(show.plain(f"stands by: {who}"))

@@ -32,6 +32,9 @@ class Lock(Protocol):
     def give_back(self) -> None:
         """Let others have it."""
 
+    def is_free(self) -> bool:
+        """Say whether nobody has it, for certain; whoever asks does not have it either."""
+
 
 class FileLock:
     """flock on a file beside the store. It holds the holder's name; a name without a holder tells of a crash."""
@@ -85,6 +88,21 @@ class FileLock:
             os.close(self._handle)
             self._handle = None
 
+    def is_free(self) -> bool:
+        try:
+            handle = os.open(self._file, os.O_RDONLY)
+        except FileNotFoundError:
+            return True
+        except OSError:
+            return False  # of another user: nobody can tell
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)  # whoever wants it meanwhile asks again
+        except OSError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
     def _begin(self, handle: int, who: str) -> None:
         """Look whether the last holder died at work, then write our name, durably: it is what tells of our death."""
         if os.fstat(handle).st_size:
@@ -129,6 +147,15 @@ class SessionLock:
         except self._store.engine.dialect.loaded_dbapi.Error:  # the session is gone, and the lock with it
             return False
 
+    def is_free(self) -> bool:
+        with self._store.translated():
+            self._session = _session(self._store.engine)
+            try:
+                return self._one(_HOLDER_OF_LOCK, *_halves(self._key())) is None
+            finally:
+                self._session.close()
+                self._session = None
+
     def give_back(self) -> None:
         if self._session is None:
             return
@@ -142,8 +169,8 @@ class SessionLock:
         return int.from_bytes(blake2b(f"syncd {self._what}{name}".encode(), digest_size=8).digest(), "big", signed=True)
 
     def _holder(self, key: int) -> str:
-        high, low = (key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF
-        return str(self._one(_HOLDER_OF_LOCK, high, low) or "it does not say which").removeprefix("syncd ")
+        found = self._one(_HOLDER_OF_LOCK, *_halves(key))
+        return str(found or "it does not say which").removeprefix("syncd ")
 
     def _one(self, query: str, *values: Any) -> Any:
         row = self._session.execute(query, values).fetchone()
@@ -151,10 +178,15 @@ class SessionLock:
 
 
 _HOLDER_OF_LOCK: Final = """
-SELECT nullif(activity.application_name, '') FROM pg_locks JOIN pg_stat_activity activity USING (pid)
+SELECT activity.application_name FROM pg_locks JOIN pg_stat_activity activity USING (pid)
  WHERE locktype = 'advisory' AND classid = %s::oid AND objid = %s::oid AND objsubid = 1 AND granted
    AND pg_locks.database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
+
+
+def _halves(key: int) -> tuple[int, int]:
+    """Take a key apart as `pg_locks` shows it."""
+    return (key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF
 
 
 def _session(engine: sa.Engine) -> Any:

@@ -30,7 +30,7 @@ class Post:
 
     def __init__(self, store: Store, *, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000) -> None:
         self._store, self._now_ms = store, now_ms
-        self._lock: Lock = FileLock(store.path, "daemon") if store.path is not None else SessionLock(store, "daemon ")
+        self._lock = _lock_of(store)
         self._who = name_of("run", now_ms())
         self._stands_by = False
 
@@ -66,6 +66,15 @@ class Post:
     def _note(self, tx: Tx, now_ms: int, ours: dict[str, int]) -> None:
         others = {who: at_ms for who, at_ms in standing_by(tx, now_ms).items() if who != self._who}
         tx.set_meta(STANDING_BY, json.dumps({**others, **ours}, sort_keys=True))
+
+
+def is_vacant(store: Store) -> bool:
+    """Say whether no daemon is on duty, for certain, whatever the store says: one that was killed has written nothing down."""
+    return _lock_of(store).is_free()
+
+
+def _lock_of(store: Store) -> Lock:
+    return FileLock(store.path, "daemon") if store.path is not None else SessionLock(store, "daemon ")
 
 
 class Duty(NamedTuple):
