@@ -142,6 +142,11 @@ class Config:
         raise KeyError(name)
 
     @cached_property
+    def made(self) -> dict[str, Any]:
+        """What the engine made of the text, kept for as long as the text is in force."""
+        return {}
+
+    @cached_property
     def hash(self) -> str:
         """Name everything that changes decisions: mapping, policies, match rules, scope, rights, the order of the apps.
 

@@ -42,21 +42,21 @@ def make_hub(
     """
     states, unseen = world.transact("apps", lambda tx: (_register(tx, config), unseen_of(tx)))
     now_ms = world.now_ms()
-    types = {name: field_type(rule.type, **rule.options) for name, rule in config.fields.items()}
     index = {app.name: states[app.name].id for app in config.apps}
     apps: dict[int, OpenApp] = {}
     for rank, settings in enumerate(config.apps):
         state = states[settings.name]
         opened, fields, error = _open(
-            world, config, settings, state, load, keep, types, wanted=only is None or settings.name in only
+            world, config, settings, state, load, keep, wanted=only is None or settings.name in only
         )
-        rule = _app_rule(config, settings, opened, fields, load(settings).spec, state.id, rank, types)
+        spec = opened.spec if opened is not None else load(settings).spec
+        rule = _kept_rule(config, settings, fields, spec, state.id, rank)
         sweep = bool(state.covered) and is_due(settings.sweep, state.listed_ms, now_ms)
         paused = bool(state.paused)
         apps[state.id] = OpenApp(
             index=state.id, rule=rule, app=opened, paused=paused, error=error, sweep=sweep, hooked=settings.hooks
         )
-    rules = _rules(config, types, index, {i: app.rule for i, app in apps.items()})
+    rules = _kept_rules(config, index, {i: app.rule for i, app in apps.items()})
     hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards, unseen=unseen)
     for app in apps.values():
         if app.error is not None:
@@ -85,7 +85,6 @@ def _open(
     state: AppState,
     load: Load,
     keep: Keep | None,
-    types: Mapping[str, FieldType],
     *,
     wanted: bool,
 ) -> tuple[App | None, Mapping[str, FieldMap], SyncdError | None]:
@@ -121,16 +120,38 @@ def _open(
     return clean(opened), opened.fields, None
 
 
-def _app_rule(
-    config: Config,
-    settings: AppConfig,
-    opened: App | None,
-    fields: Mapping[str, FieldMap],
-    spec: Spec,
-    index: int,
-    rank: int,
-    types: Mapping[str, FieldType],
+def _types(config: Config) -> Mapping[str, FieldType]:
+    """Give the type of every field."""
+    if "types" not in config.made:
+        config.made["types"] = {name: field_type(rule.type, **rule.options) for name, rule in config.fields.items()}
+    types: Mapping[str, FieldType] = config.made["types"]
+    return types
+
+
+def _kept_rule(
+    config: Config, settings: AppConfig, fields: Mapping[str, FieldMap], spec: Spec, index: int, rank: int
 ) -> AppRule:
+    """Give the rule of an app: the one of the last run, as long as the app is and offers what it did then."""
+    rule: AppRule | None
+    offered, rule = config.made.get(f"app {settings.name}", ({}, None))
+    if rule is None or rule.index != index or rule.spec != spec or offered != fields:
+        rule = _app_rule(config, settings, fields, spec, index, rank)
+        config.made[f"app {settings.name}"] = (dict(fields), rule)
+    return rule
+
+
+def _kept_rules(config: Config, index: Mapping[str, int], apps: Mapping[int, AppRule]) -> Rules:
+    """Give the rules: those of the last run, as long as they are about the same apps."""
+    rules: Rules | None = config.made.get("rules")
+    if rules is None or rules.apps.keys() != apps.keys() or any(rules.apps[i] is not rule for i, rule in apps.items()):
+        rules = config.made["rules"] = _rules(config, _types(config), index, apps)
+    return rules
+
+
+def _app_rule(
+    config: Config, settings: AppConfig, fields: Mapping[str, FieldMap], spec: Spec, index: int, rank: int
+) -> AppRule:
+    types = _types(config)
     lenses: dict[str, Lens] = {}
     for name, where in fields.items():
         if name not in types or where.direction == "none":
@@ -146,7 +167,7 @@ def _app_rule(
         index=index,
         name=settings.name,
         rank=rank,
-        spec=opened.spec if opened is not None else spec,
+        spec=spec,
         lenses=lenses,
         create=settings.create,
         update=settings.update,
