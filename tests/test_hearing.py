@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,23 @@ def test_the_log_of_consent_names_everybody_who_said_something() -> None:
         latches = {"email_consent": Latch(out_ms=event.at_ms, app=1)}
         heard.latch(Contact(id=number, secret=b""), [b"address"], Consented(events=[event], latches=latches), {})
     assert heard.events == [(b"c1", said[0]), (b"address", said[0]), (b"c2", said[1]), (b"address", said[1])]
+
+
+def test_an_opt_out_that_the_look_before_a_write_shows_is_heard_although_the_write_fails(tmp_path: Path) -> None:
+    """Seeds 400604 and 401937: only the field that was to be written was compared, and the app refused the call after the look."""
+    story = agreed(tmp_path, {"crm": "memory", "news": ("memory", {"cas": False})})
+    crm, news = story["crm"], story["news"]
+    assert isinstance(news, MemoryKept)
+    id_ = news.id_of("ann@x.org")
+    crm.put(crm.id_of("ann@x.org"), first_name="Anna")
+    out = partial(news.put, id_, email_consent="opted_out")
+    with (
+        story.when("news", "get", out),
+        story.when("news", "get", partial(setattr, news.store, "down", True), after=True),
+    ):
+        story.sync()
+    news.store.down = False
+    news.put(id_, email_consent="opted_in")
+    story.settle()
+    assert [story[app].one("ann@x.org")["email_consent"] for app in ("crm", "news")] == ["opted_out"] * 2
+    assert news.one("ann@x.org")["first_name"] == "Anna", "it is written all the same"

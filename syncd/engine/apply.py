@@ -14,7 +14,7 @@ from syncd.core.consent import IN, consent_intents
 from syncd.core.plan import create_intent, is_to_go, may_create, new_record, update_intent
 from syncd.core.state import Contact, Intent, Link, Sent
 from syncd.engine.answers import AGAIN, OPTED_OUT, not_shown, record_results
-from syncd.engine.hearing import addresses
+from syncd.engine.hearing import addresses, says_no
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.meetings import in_the_way, part, undecided, wait
 from syncd.errors import SyncdError, TransientError
@@ -34,6 +34,8 @@ class Batch:
     writes: list[Write] = field(default_factory=list)
     last: int = 0
     """The last contact that was looked at; 0: there is nothing left."""
+    noes: set[str] = field(default_factory=set)
+    """Records that are known to say no."""
 
 
 def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = None) -> int:
@@ -96,6 +98,7 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
                 continue
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])
+            batch.noes.update(_noes(hub, app, links.get(contact.id, ())))
         if create:
             moot += _leave_out(tx, hub, app, batch, contacts)
         if not hub.narrowed:
@@ -113,6 +116,10 @@ def mark_sent(tx: Tx, app: OpenApp, batch: Batch) -> None:
     tx.mark_sent(batch.sents)
     if batch.sents and not app.rule.spec.incremental:
         tx.save_app(app.index, cursor=None)
+
+
+def _noes(hub: Hub, app: OpenApp, links: Sequence[Link]) -> list[str]:
+    return [link.id for link in links if link.app == app.index and says_no(app.rule, link.base, hub.rules)]
 
 
 def _unheard(tx: Tx, hub: Hub, contacts: Mapping[int, Contact]) -> set[int]:
@@ -280,7 +287,8 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
 def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
     """Read again, right before the write, what an app without conditional writes would overwrite unseen.
 
-    What has changed is not sent; the window that is left is one round trip (SYNC-MODEL 1.8).
+    What has changed is not sent; the window that is left is one round trip (SYNC-MODEL 1.8). Nor is anything sent to a record
+    that turns out to have opted out: should the write fail, nobody would have heard of that.
     """
     assert app.app is not None
     ids = [write.id for write in batch.writes if write.kind in ("update", "consent")]
@@ -288,7 +296,11 @@ def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
         return
     there = hub.world.call(app.name, "get", app.app.get, ids)
     _only_shown(hub, app, batch, there)
-    stale = [place for place, write in enumerate(batch.writes) if write.id in ids and _stale(write, there)]
+    news = {id_ for id_ in there.keys() - batch.noes if says_no(app.rule, hub.partly(there[id_]).fields, hub.rules)}
+    stale = [
+        place for place, write in enumerate(batch.writes)
+        if write.id in ids and (write.id in news or _stale(write, there))
+    ]  # fmt: skip
     if stale:
         moved = [batch.sents[place] for place in stale]
         now_ms = hub.world.now_ms()

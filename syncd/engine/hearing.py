@@ -123,7 +123,7 @@ def _hear_strangers(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -
     for record in records:
         for channel in hub.rules.consents if record.id in told else ():
             latch = known.get(told[record.id], {}).get(channel) or Latch()
-            if latch.closed or not _says_out(app, channel, record):
+            if latch.closed or not _says_out(app, channel, record.fields):
                 continue
             event = Event(channel=channel, state=OUT, at_ms=max(now_ms, latch.in_ms), app=app.index)
             heard.latches[channel, told[record.id]] = latch.joined(Latch(out_ms=event.at_ms, app=app.index))
@@ -170,11 +170,16 @@ def hear_gone(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record]) -> 
 
 
 def _opts_out(app: AppRule, record: Record, rules: Rules) -> bool:
-    return not record.problem and any(_says_out(app, channel, record) for channel in rules.consents)
+    return not record.problem and says_no(app, record.fields, rules)
 
 
-def _says_out(app: AppRule, channel: str, record: Record) -> bool:
-    raw = record.fields.get(channel)
+def says_no(app: AppRule, fields: Mapping[str, Raw], rules: Rules) -> bool:
+    """Say whether what a record shows is an opt-out, in any channel."""
+    return any(_says_out(app, channel, fields) for channel in rules.consents)
+
+
+def _says_out(app: AppRule, channel: str, fields: Mapping[str, Raw]) -> bool:
+    raw = fields.get(channel)
     return raw is not None and channel in app.lenses and word(app, channel, raw) == OUT
 
 
