@@ -105,6 +105,23 @@ def test_who_shares_an_address_by_the_match_rule_is_created_without_a_case(tmp_p
     assert {row.get("email_consent") for row in story["crm"].rows().values()} == {"opted_out"}
 
 
+def test_a_record_that_shows_the_key_of_before_stands_in_the_way_too(tmp_path: Path) -> None:
+    """Seed 9: her record in an app that is never updated has the old address; a second one was created beside it."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory", "desk": "memory"})
+    story.configure(app_desk={"writes": {"create": True, "update": False}})
+    story["news"].put("1", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    story["news"].put("1", email=NEW)
+    story["crm"].put("2", email=NEW, first_name="Eve")
+    away = raising(TransientError("away"))
+    with story.when("news", "read", away), story.when("desk", "read", away):
+        story.sync()
+    story.sync()
+    assert [row["email"] for row in story["desk"].rows().values()] == ["ada@x.org"]
+    assert {case["kind"] for case in story.cases()} == {"match"}
+
+
 def crossed(folder: Path) -> Story:
     """Ada and Eve are known in both apps; then Ada's record in crm is given Eve's address."""
     story = given(folder, {"crm": "memory", "news": "memory"})

@@ -48,7 +48,9 @@ def _met(
     keys: Mapping[int, Collection[bytes]],
     holders: Mapping[bytes, Collection[Holder]],
 ) -> dict[int, list[Holder]]:
-    """Find the decided contacts that share a key with those who are to get a record, and have or had one there."""
+    """Find the decided contacts that share a key with those who are to get a record, and have or had one there, be it under
+    another key (where nothing may be updated, say).
+    """
     shared = [
         (contact, key, holder)
         for contact, mine in keys.items()
@@ -59,6 +61,7 @@ def _met(
     if not shared:
         return {}
     others = tx.contacts(sorted({holder.contact for _, _, holder in shared if holder.contact is not None}))
+    there = tx.link_apps(sorted(others))
     asked = {sent.contact for sent in tx.sent(app.index) if sent.kind == "create"}
     found: dict[int, list[Holder]] = {}
     for contact, key, holder in shared:
@@ -66,7 +69,7 @@ def _met(
         if other is None or other.review or key.hex() in contacts[contact].apart | other.apart:
             continue
         first = other.id in asked or (other.id in keys and other.id < contact)
-        if holder.app == app.index or app.index in other.tombs or first:
+        if app.index in there.get(other.id, ()) or app.index in other.tombs or first:
             found.setdefault(contact, []).extend(h for h in holders[key] if h.app >= 0)
     return found
 
