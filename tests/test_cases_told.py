@@ -38,7 +38,8 @@ def test_who_shows_the_address_of_another_one(tmp_path: Path) -> None:
     wanted = {
         "id": 1, "kind": "match", "contact": "c2", "app": "crm", "field": None, "run": run, "record": "2",
         "candidates": others,
-        "reason": "this record shows the key of another contact now; they stay two people until somebody says who is who",
+        "reason": "this record shows the key of another contact now; they stay two people, and it goes no further, until somebody "
+        "says who is who",
     }  # fmt: skip
     assert only(story) == wanted
     story.sync()

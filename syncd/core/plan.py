@@ -15,6 +15,7 @@ from syncd.core import names
 from syncd.core.atoms import answered, digest_key, same_raw
 from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
+from syncd.core.match import contact_key
 from syncd.core.rules import AppRule, FieldRule, Rules
 from syncd.core.state import NOBODY, Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
@@ -36,6 +37,7 @@ class Limit:
         return max(absolute, int(linked * self.percent / 100))
 
 
+TAKEN: Final = "it is another contact's as well; the inbox asks who is who"
 SHRUNK: Final = Limit(absolute=5, percent=20)
 """So many of the linked records may be missing in a listing, or have become unreadable, and it is believed all the same."""
 
@@ -105,13 +107,24 @@ def may_create(contact: Contact, links: Collection[int], app: AppRule) -> bool:
     )
 
 
+def waiting(contact: Contact, rules: Rules) -> Mapping[str, str]:
+    """Name the fields that wait for a person, and why: nothing is written into them. An address that is another contact's goes
+    no further until somebody has said whose it is.
+    """
+    if not contact.shared:
+        return contact.held
+    key = contact_key(contact.golden, rules)
+    taken = rules.match[0] if key is not None and key.hex() in contact.shared else ()
+    return {**contact.held, **dict.fromkeys(taken, TAKEN)}
+
+
 def update_intent(contact: Contact, link: Link, app: AppRule, rules: Rules) -> Intent | None:
     """List the fields of one record that must change; None if there are none. Notes flaws on the link."""
     if not (app.update and app.spec.update):
         return None
     fields: dict[str, Change] = {}
     clears = False
-    lenses, ordinary, held, base = app.lenses, rules.fields, contact.held, link.base
+    lenses, ordinary, held, base = app.lenses, rules.fields, waiting(contact, rules), link.base
     for name, value in contact.golden.items():
         lens, rule = lenses.get(name), ordinary.get(name)
         if lens is None or rule is None or not lens.writes or name not in base or name in held:

@@ -99,6 +99,8 @@ class Contact:
     """Apps in which it gets no record until a person has said whether another contact's is its own (a case says so)."""
     apart: frozenset[str] = frozenset()
     """Match keys that it shares with other persons, as a person has decided (hexadecimal)."""
+    shared: frozenset[str] = frozenset()
+    """Match keys of its records that are another contact's as well, and a person is asked (hexadecimal)."""
     flips: dict[str, list[Any]] = field(default_factory=dict)
     """What core/fights.py counts (ping-pong breaker)."""
 

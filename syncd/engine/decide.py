@@ -226,9 +226,8 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
         doc = {"reason": conflict.reason, "values": values}
         tx.open_case("conflict", contact, hub.run, out.now_ms, doc, field=conflict.field)
     released = {row["k_key"] for row in out.old_keys}
-    if released:
-        left_behind = reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms)
-        ask_who(tx, hub, sorted({*out.rekeyed, *left_behind}), out.now_ms)
+    left_behind = reconsider(tx, released, [c.id for c in out.changed if c.review], out.now_ms) if released else []
+    ask_who(tx, hub, sorted({*out.rekeyed, *left_behind, *(contact.id for contact, _ in out.parted)}), out.now_ms)
 
 
 def reconsider(tx: Tx, keys: Iterable[bytes], contacts: Iterable[int], now_ms: int) -> list[int]:

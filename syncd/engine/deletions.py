@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from syncd.core.match import ALIAS, record_keys
+from syncd.core.match import ALIAS, contact_key, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
@@ -160,7 +160,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         keys = identity_keys(link.base or (link.seen.fields if link.seen else {}), app.rule, hub.rules)
         if not link.contact and link.seen is not None and _elsewhere(tx, app, keys):
             continue  # stored by a run that died before it was matched: its person is found first, and remembers this
-        freed.update(keys)
+        freed.update((*keys, *_own_key(contacts.get(link.contact), hub)))
         tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
         tx.forget_record(app.index, link.id)
         last = set(identity_keys(link.seen.fields if link.seen else {}, app.rule, hub.rules)).difference(keys)
@@ -206,6 +206,12 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
     decided = {number for number, contact in contacts.items() if not contact.review}
     _inherited(tx, hub, app, [link for link in links if link.id in merged and link.contact in decided])
     return len(journal)
+
+
+def _own_key(contact: Contact | None, hub: Hub) -> list[bytes]:
+    """Give the key that a contact has by its own values, though none of its records may show it."""
+    key = contact_key(contact.golden, hub.rules) if contact is not None else None
+    return [] if key is None else [key]
 
 
 def _owners(tx: Tx, keys: Sequence[bytes]) -> dict[int, Contact | None]:

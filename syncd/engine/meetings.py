@@ -7,7 +7,7 @@ key of another contact. What was decided stays so: `Contact.apart`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from syncd.core.match import Holder, contact_key, record_keys
@@ -17,7 +17,7 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 WHY: Final = "another contact has, or had, a record with the same key here; nothing is created"
-SHARED: Final = "this record shows the key of another contact now; they stay two people until somebody says who is who"
+SHARED: Final = "this record shows the key of another contact now; they stay two people, and it goes no further, until somebody says who is who"
 
 
 def in_the_way(
@@ -131,19 +131,22 @@ def ask_who(tx: Tx, hub: Hub, numbers: Collection[int], now_ms: int) -> None:
         sorted({*near, *(h.contact for held in holders.values() for h in held if h.contact is not None)})
     )
     contacts = {number: each for number, each in known.items() if not each.review}
-    asked = set()
+    there = tx.link_apps(sorted(contacts))
+    asked, shared = set(), dict[int, set[str]]()
     for (key, app, record), number in keys.items():
         if number not in contacts:
             continue
         mine = contacts[number]
         met = [
             h for h in holders.get(key, ())
-            if h.contact is not None and h.contact < number
+            if h.contact is not None and h.contact != number
             and (other := contacts.get(h.contact)) is not None
-            and (h.app >= 0 or contact_key(other.golden, hub.rules) == key)  # no record shows it, and it is theirs still
+            and (h.app >= 0 or (h.contact in there and contact_key(other.golden, hub.rules) == key))  # theirs, though none shows it
             and not other.waits and key.hex() not in mine.apart | other.apart
         ]  # fmt: skip
-        others = [each for h in met for each in _candidates(tx, hub, h)]
+        for one in (number, *(h.contact for h in met if h.contact is not None)) if met and not mine.waits else ():
+            shared.setdefault(one, set()).add(key.hex())
+        others = [each for h in met if (h.contact or 0) < number for each in _candidates(tx, hub, h)]
         if others and number not in asked and not mine.waits:  # else somebody is asked about the two already
             asked.add(number)
             candidates = [each for place, each in enumerate(others) if each not in others[:place]]
@@ -152,6 +155,16 @@ def ask_who(tx: Tx, hub: Hub, numbers: Collection[int], now_ms: int) -> None:
     for number in sorted(near & contacts.keys() - asked):
         if not contacts[number].waits:
             tx.close_cases(number, now_ms, kind="match")
+    _withhold(tx, [contacts[number] for number in sorted((near & contacts.keys()) | shared.keys())], shared)
+
+
+def _withhold(tx: Tx, contacts: Sequence[Contact], shared: Mapping[int, Collection[str]]) -> None:
+    """Let nothing carry a key any further about which somebody is asked; nor hold back one about which nobody is any more."""
+    changed = [each for each in contacts if each.shared != shared.get(each.id, set())]
+    for contact in changed:
+        contact.shared = frozenset(shared.get(contact.id, ()))
+    tx.save_contacts(changed)
+    tx.mark_dirty(contact.id for contact in changed)
 
 
 def _candidates(tx: Tx, hub: Hub, holder: Holder) -> list[list[Any]]:

@@ -61,14 +61,18 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
         mine = tx.links_of([contact.id])[contact.id]
         contact.apart |= {*doc.get("keys", ()), *_keys_of(hub, mine)}
         contact.waits.clear()
+        contact.shared -= contact.apart
         if contact.review:
             contact.review = False
             for link in mine:
                 unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
             tx.save_links(mine)
         tx.save_contacts([contact])
-        others = {number for _, _, number in doc.get("candidates", ()) if number}
-        tx.mark_dirty([contact.id, *tx.contacts(sorted(others))])  # whom it stood in the way of
+        others = tx.contacts(sorted({number for _, _, number in doc.get("candidates", ()) if number}))
+        for each in others.values():
+            each.shared -= contact.apart
+        tx.save_contacts(others.values())
+        tx.mark_dirty([contact.id, *others])  # whom it stood in the way of
         return [_note("decided: a person of its own")]
     if decision.contact is None:
         raise ConfigError(
@@ -86,6 +90,7 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
             )
     target.review = False
     target.apart |= contact.apart
+    target.shared = frozenset()
     apps = {link.app for link in [*links[contact.id], *links[target.id]]}
     target.tombs = {app: at_ms for app, at_ms in {**contact.tombs, **target.tombs}.items() if app not in apps}
     for link in links[contact.id]:

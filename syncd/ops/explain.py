@@ -13,6 +13,7 @@ from syncd.core.consent import IN, word
 from syncd.core.fields import Invalid
 from syncd.core.match import ALIAS, address_hash, key_hash
 from syncd.core.names import FULL, WHY
+from syncd.core.plan import waiting
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.settle import GIVEN_BACK, REFUSED
 from syncd.core.state import NOBODY, Contact, Link
@@ -121,8 +122,9 @@ def _field(tx: Tx, contact: Contact, links: Iterable[Link], name: str, rules: Ru
     if stamp is not None:
         source = "operator" if stamp.app == OPERATOR else app_names(tx).get(stamp.app)
     rule = WHY if name == FULL and stamp is not None and stamp.app == NOBODY else rule_text(name, rules)
-    if name in contact.held:
-        rule = f"waits for a decision ({contact.held[name]}); {rule}"
+    held = waiting(contact, rules)
+    if name in held:
+        rule = f"waits for a decision ({held[name]}); {rule}"
     unproven = _unproven(contact, links, name, rules)
     if unproven:
         rule = f"{rule}; opted_in in {', '.join(unproven)} has no evidence (consent_at, consent_source) and stays there"

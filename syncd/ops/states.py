@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from syncd.core.plan import why_not_created
+from syncd.core.plan import waiting, why_not_created
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Link
 
@@ -23,7 +23,7 @@ class State(NamedTuple):
 
 def conflicts_in(contact: Contact, app: AppRule, rules: Rules) -> list[str]:
     """List the fields of this app that wait for a person."""
-    return sorted(name for name in contact.held if _has(name, app, rules))
+    return sorted(name for name in waiting(contact, rules) if _has(name, app, rules))
 
 
 def _has(name: str, app: AppRule, rules: Rules) -> bool:

@@ -153,6 +153,8 @@ def contact_doc(contact: Contact) -> bytes:
         doc["w"] = sorted(contact.waits)
     if contact.apart:
         doc["p"] = sorted(contact.apart)
+    if contact.shared:
+        doc["k"] = sorted(contact.shared)
     if contact.refused:
         doc["r"] = {str(app): why for app, why in contact.refused.items()}
     return _with_checksum(doc)
@@ -188,6 +190,7 @@ def _read_contact(id_: int, review: int, secret: bytes, loaded: dict[str, Any]) 
         refused={int(app): why for app, why in loaded.get("r", {}).items()},
         waits=set(loaded.get("w", ())),
         apart=frozenset(loaded.get("p", ())),
+        shared=frozenset(loaded.get("k", ())),
         flips=loaded.get("f", {}),
     )
 

@@ -176,7 +176,7 @@ class Contacts(Base):
 def _contact_row(contact: Contact) -> dict[str, Any]:
     return {
         "review": int(contact.review),
-        "held": int(bool(contact.held)),
+        "held": int(bool(contact.held or contact.shared)),
         "refused": int(bool(contact.refused)),
         "doc": codec.contact_doc(contact),
     }

@@ -143,6 +143,9 @@ def _one_entity(play: Play, rest: Rest) -> None:
 
 def _converged(play: Play, rest: Rest, contact: Contact, links: Mapping[int, Link]) -> None:
     """CONVERGENCE: every record of a contact shows its value, or its app's spelling of it, or is visibly set aside."""
+    asked = {case["contact"] for case in rest.cases if case["kind"] == "match"}
+    asked |= {f"c{number}" for case in rest.cases for _, _, number in case.get("candidates", ())}
+    waits = {*contact.held, *(("email",) if contact.shared and f"c{contact.id}" in asked else ())}
     for place, link in links.items():
         vendor = play.vendors[place]
         there = vendor.people.get(link.id)
@@ -151,7 +154,7 @@ def _converged(play: Play, rest: Rest, contact: Contact, links: Mapping[int, Lin
         for name in ORDINARY:
             value = contact.golden.get(name)
             shown = there.props.get(name)
-            if name in contact.held or name in link.flaws or name in vendor.quirks.hidden or value == shown:
+            if name in waits or name in link.flaws or name in vendor.quirks.hidden or value == shown:
                 continue
             if value is None and (play.scenario.blank == "ignore" or name not in contact.golden):
                 if shown is not None and name not in contact.golden:
