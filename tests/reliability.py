@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from tests.crash.trial import KINDS
+from tests.crash.trial import KINDS as WRONG
+from tests.mutants.explained import KINDS
 
 ROOT: Final = Path(__file__).parent.parent
 PROOF: Final = ROOT / "docs" / "proof"
@@ -151,7 +152,7 @@ def _crashes() -> Iterator[str]:
         "power_cuts": "power cuts",
     }  # fmt: skip
     rows = [(text, f"{found[name]:,}") for name, text in names.items() if name in found]
-    bad = {key: found[key] for key in found if key in (*KINDS, "unsent")}
+    bad = {key: found[key] for key in found if key in (*WRONG, "unsent")}
     rows += [(f"**{name}**", f"**{number}**") for name, number in sorted(bad.items())]
     rows.append(("**trials that ended wrong**", f"**{len(found['wrong'])}**"))
     yield _table(("what", "figure"), rows)
@@ -171,8 +172,9 @@ def _generic() -> Iterator[str]:
     yield (
         "## Generic mutants\n\n`make mutants SAMPLE=n`: mutmut changes a comparison, a constant, an argument. What the type checker does not"
         " refuse, with which `make test` begins, is tried by the tests that run the engine in their own process (`[tool.mutmut]`)"
-        " and 20 histories. What no test could mind is explained one by one in tests/mutants/survivors.yaml, and counts as not"
-        " noticed.\n"
+        " and some hundred histories. What no test could mind is explained one by one in tests/mutants/survivors.yaml, and counts"
+        " as not noticed. What lived in a sample is answered by a test or an explanation afterwards; docs/mutants.md says what the"
+        " share was when it was drawn.\n"
     )
     found = figures_of("generic")
     if not found:
@@ -186,10 +188,24 @@ def _generic() -> Iterator[str]:
             name,
             *(f"{one[kind]:,}" for kind in ("judged", "noticed", "refused", "explained", "alive")),
             f"{one['percent']} % ({one['low']} to {one['high']} %)",
+            f"{one['by_tests']} %" if one["judged"] > one["refused"] else "",
         )
         for name, one in (*parts, *found["files"].items())
     ]
-    yield _table(("", "mutants", "noticed", "by types", "explained", "open", "noticed (95 % interval)"), rows)
+    head = (
+        "",
+        "mutants",
+        "noticed",
+        "by types",
+        "explained",
+        "open",
+        "noticed (95 % interval)",
+        "of what types let through",
+    )
+    yield _table(head, rows)
+    yield "Explained, and why no test could mind:\n"
+    reasons = [(KINDS[kind], f"{number:,}") for kind, number in found["reasons"].items()]
+    yield _table(("why", "mutants"), [*reasons, ("**nobody has explained it**", f"**{found['all']['alive']:,}**")])
 
 
 def _faults() -> Iterator[str]:

@@ -127,6 +127,20 @@ def test_a_busy_app_is_left_alone_and_gets_it_in_the_next_run(story: Story, mess
     assert company(story) == "Acme"
 
 
+def test_a_cell_that_an_answer_shows_cleared_was_cleared_by_somebody(tmp_path: Path) -> None:
+    apps = {"crm": "memory", "news": "memory"}
+    story = agreed(tmp_path, apps, fields={"job_title": {"blank": "propagate"}})
+    story["crm"].put("101", job_title="Clerk")
+    story.settle()
+    id_ = story["news"].id_of("ann@x.org")
+    story["crm"].put("101", company="Acme")
+    with story.when("news", "write", lambda: story["news"].put(id_, job_title=None)):
+        story.sync()
+    story.settle()
+    assert "job_title" not in story["crm"].one("ann@x.org")
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+
+
 @pytest.mark.parametrize("typed", ["", "Typed"])
 def test_a_record_that_has_moved_is_read_and_planned_again_in_the_same_run(story: Story, typed: str) -> None:
     def moved(writes: Sequence[Write], _: list[Result]) -> list[Result]:

@@ -109,3 +109,14 @@ def test_of_two_proofs_the_newest_stands_and_of_one_moment_always_the_same() -> 
     made.latches[CONSENT] = Latch(in_ms=6, evidence=Evidence(at=at(6), at_ms=6, source="a"))
     made.edit(1, email="b@x.org").poll().decide()
     assert (made.value("consent_at"), made.value("consent_source")) == (at(6), "a")
+
+
+def test_a_word_that_can_be_read_from_now_on_is_said_now() -> None:
+    """The operator has told syncd what it means."""
+    made = world(None, None)
+    made.links[1].base[CONSENT] = "what?"
+    made.links[1].unheard = unheard(made.links[1], made.rules)
+    made.stored[1][CONSENT] = made.read[1][CONSENT] = "what?"
+    made.rules = consent_rules(maps={1: {CONSENT: {"values": {OUT: "what?"}}}})
+    made.decide()
+    assert (made.value(CONSENT), [event.state for event in made.events]) == (OUT, [OUT])

@@ -72,6 +72,18 @@ def test_what_was_read_while_somebody_typed_is_not_lost_when_it_is_hidden(tmp_pa
     assert (held["company"], held["first_name"]) == ("Lee & Co", "Anna")
 
 
+def test_who_is_still_being_typed_holds_up_nobody_else(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, settle="10m")
+    crm, news = story["crm"], story["news"]
+    crm.put(crm.id_of("bob@x.org"), company="Settled")
+    story.sync()
+    story.clock.now_ms += 10 * MINUTE
+    crm.put(crm.id_of("ann@x.org"), company="Typ")
+    story.sync()
+    assert news.one("bob@x.org")["company"] == "Settled"
+    assert "company" not in news.one("ann@x.org")
+
+
 class Passing:
     """An app that can tell the cursor behind our own writes."""
 

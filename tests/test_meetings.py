@@ -76,6 +76,13 @@ def test_the_case_ends_when_the_address_goes_elsewhere(tmp_path: Path) -> None:
     assert len(story["crm"].rows()) == len(story["news"].rows()) == 2
 
 
+def test_the_case_ends_when_nobody_is_to_be_created_there_any_more(tmp_path: Path) -> None:
+    story = met(tmp_path)
+    story.configure(app_crm={"writes": {"create": False}})
+    story.sync()
+    assert "crm" not in {case["app"] for case in story.cases()}
+
+
 def test_the_other_record_can_be_linked_where_nothing_speaks_against_it(tmp_path: Path) -> None:
     story = met(tmp_path)
     story["news"].remove("1")
@@ -248,3 +255,23 @@ def test_somebody_who_is_gone_leaves_the_address_to_the_other(tmp_path: Path) ->
     assert held(story.sync()) == set()
     assert story.settle().code == 0
     assert {of(story, each, "Ada")["email"] for each in story.apps} == {NEW}
+
+
+def test_every_address_that_an_answer_shows_counts_before_the_next_create(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    for number in "12":
+        story["crm"].put(number, email=f"p{number}@x.org")
+    story.sync(approve=True)
+    story.settle()
+    ours = {number: story["news"].id_of(f"p{number}@x.org") for number in "12"}
+    for number in "12":
+        story["crm"].put(number, first_name="Ada")
+        story["crm"].put(f"{number}{number}", email=f"new{number}@x.org", first_name="Eve")
+
+    def given_away() -> None:
+        for number, id_ in ours.items():
+            story["news"].put(id_, email=f"new{number}@x.org")
+
+    with story.when("news", "write", given_away):
+        story.sync()
+    assert [write.kind for write in story.log("news")].count("create") == 2, "of the first two"

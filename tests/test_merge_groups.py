@@ -48,6 +48,22 @@ def test_a_member_that_an_app_does_not_offer_is_not_cleared_elsewhere() -> None:
         assert ("region" in world.contact.golden) is (b["city"] == "Bonn")
 
 
+def test_an_app_that_lacks_the_first_member_of_an_address_may_change_the_others() -> None:
+    apps = [app_rule(1, ("email", *ADDRESS)), app_rule(2, ("email", *ADDRESS[1:]))]
+    rules = rules_of(apps, [rule("email"), *map(rule, ADDRESS)], group=ADDRESS)
+    world = agreed(World(rules=rules), email=MAIL, street="Main 1", city="Bonn", region="NRW")
+    world.edit(2, city="Ulm").sync()
+    assert (world.shows("city"), world.shows("street")[1]) == ({1: "Ulm", 2: "Ulm"}, "Main 1")
+
+
+def test_what_is_typed_beside_an_address_travels_with_it() -> None:
+    fields = ("email", *ADDRESS, "company")
+    rules = rules_of([app_rule(1, fields), app_rule(2, fields)], [*map(rule, fields)], group=ADDRESS)
+    world = agreed(World(rules=rules), email=MAIL, street="Main 1", city="Bonn", company="Acme")
+    world.edit(2, street="Oak 2", city="Ulm", company="Other").sync()
+    assert [world.shows(name)[1] for name in ("street", "city", "company")] == ["Oak 2", "Ulm", "Other"]
+
+
 def test_one_cleared_cell_of_an_address_is_filled_again() -> None:
     """Fault: under `ignore` it was cleared everywhere."""
     world = agreed(World(rules=address_rules()), email=MAIL, street="Main 1", city="Bonn", region="NRW")

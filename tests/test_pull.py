@@ -85,3 +85,11 @@ def test_a_record_that_has_the_id_is_not_parked_for_another(story: Story) -> Non
     for pages in ([[odd]], [[odd, real]], [[real, odd]], [[odd], [real]], [[real], [odd]]):
         found = seen(story, *[Page(records=records) for records in pages])
         assert found == {ODD: NUL_IN_ID if pages == [[odd]] else None}
+
+
+def test_the_version_of_what_could_not_be_read_is_not_known(story: Story) -> None:
+    """Else a write that names it would go over what nobody has seen."""
+    page = Page(records=[record("p", version="1", problem="torn off")], cursor="c", complete=True)
+    for _ in range(2):
+        assert seen(story, page)["p"] == "torn off"
+    assert story.ask(lambda tx: tx.marks(1, ["p"])["p"].version) is None

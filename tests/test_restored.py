@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.engine.hub import PAGE
 from syncd.errors import TransientError
 from tests.hubs import Hub, person
 from tests.story import Story, given, held, raising, written
@@ -299,3 +300,42 @@ def test_what_is_read_to_a_part_is_not_judged_as_a_whole(tmp_path: Path) -> None
     assert story.ask(lambda tx: tx.waiting_counts()) == {story.ask(lambda tx: tx.apps())["desk"].id: 4}
     assert names(story, "crm") == newest
     assert held(story.sync()) == {("desk", "restored")}
+
+
+def test_what_else_was_approved_stays_so_while_an_app_is_brought_up_to_date(tmp_path: Path) -> None:
+    story = given(tmp_path, {"desk": "csv", "crm": "memory", "shop": "memory"}, guards={"updates": "2"})
+    for number in range(PEOPLE):
+        story["desk"].put(str(number), email=f"p{number}@x.org", first_name="Ann", last_name=f"Old{number}")
+    story.sync(approve=True)
+    story.settle()
+    backup = story["desk"].saved()
+    for number in range(20):
+        story["desk"].put(str(number), last_name=f"New{number}")
+    story.sync(approve=True)
+    story.settle()
+    backup()
+    for number in range(20, 25):
+        story["shop"].put(story["shop"].id_of(f"p{number}@x.org"), first_name="Anna")
+    outcome = story.sync()
+    assert held(outcome) == {("desk", "restored"), ("crm", "updates")}
+    story.approve(outcome.doc["run"])
+    with story.when("crm", "write", raising(TransientError("away"))):
+        story.sync()
+    assert ("crm", "updates") not in held(story.sync())
+    assert story["crm"].one("p20@x.org")["first_name"] == "Anna"
+
+
+def test_what_went_back_is_counted_over_all_pages(tmp_path: Path) -> None:
+    story = given(tmp_path, {"desk": ("memory", {"feed": False}), "crm": "memory"}, guards=LOOSE)
+    for number in range(PAGE + 1):
+        story["desk"].put(f"{number:04}", email=f"p{number}@x.org", company="Old")
+    story.sync(approve=True)
+    story.settle()
+    backup = story["desk"].saved()
+    for number in range(PAGE + 1):
+        story["desk"].put(f"{number:04}", company="New")
+    story.sync(approve=True)
+    story.settle()
+    backup()
+    outcome = story.sync()
+    assert [(each["verb"], each["count"]) for each in outcome.doc["held"]] == [("restored", PAGE + 1)]

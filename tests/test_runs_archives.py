@@ -125,3 +125,14 @@ def test_an_archive_names_the_version_that_was_read(tmp_path: Path) -> None:
     story.settle()
     [archive] = [write for write in story.log("shop") if write.kind == "archive"]
     assert archive.version == version
+
+
+def test_who_leaves_the_scope_of_an_app_is_put_away_there_and_who_never_was_in_it_is_kept(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"})
+    story.configure(app_shop={"scope": 'contact.company == "Acme"', "on_leave": "archive"})
+    story.settle()
+    assert len(story["shop"].rows()) == 2
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Beta")
+    story.settle()
+    assert [row["email"] for row in story["shop"].rows().values()] == [ANN]
+    assert len(story["crm"].rows()) == 2

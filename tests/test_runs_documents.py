@@ -129,6 +129,35 @@ def test_a_plan_is_carried_out_as_it_was_shown(tmp_path: Path) -> None:
     assert story["news"].one("ann@x.org")["company"] == "Gamma"
 
 
+def test_nothing_is_done_that_is_not_in_the_plan(tmp_path: Path) -> None:
+    """Somebody has taken a person out of the file."""
+    story = started(met(tmp_path))
+    story["crm"].put("3", email="eve@x.org")
+    story.settle()
+    for record in ("1", "3"):
+        story["crm"].put(record, company="Gamma")
+    plan = story.plan().doc
+    ann = [intent for intent in plan["intents"] if intent["records"]["crm"] == "1"]
+    assert len(ann) < len(plan["intents"])
+    story.apply({**plan, "intents": ann})
+    assert story["news"].one("ann@x.org")["company"] == "Gamma"
+    assert "company" not in story["news"].one("eve@x.org")
+
+
+def test_a_plan_of_which_nothing_fits_is_carried_out_in_part_although_all_is_in_sync(tmp_path: Path) -> None:
+    story = started(met(tmp_path))
+    done = story.apply({"intents": [{"app": "shop", "kind": "update", "records": {}, "fields": {}}]})
+    assert (done.code, done.doc["outcome"]) == (3, "partial")
+
+
+def test_the_history_says_by_which_command_a_run_was_begun(tmp_path: Path) -> None:
+    story = started(met(tmp_path))
+    story["crm"].put("1", company="Gamma")
+    runs = [story.sync(), story.resync(), story.apply(story.plan().doc), story.undo(run=2)]
+    kinds = ["sync", "resync", "apply", "undo"]
+    assert [kept(story, outcome.doc["run"])[0] for outcome in runs] == kinds
+
+
 def test_a_plan_that_is_carried_out_lists_what_has_moved_meanwhile(tmp_path: Path) -> None:
     story = started(met(tmp_path))
     crm = story["crm"]

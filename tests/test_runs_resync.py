@@ -114,6 +114,9 @@ def test_a_resync_of_some_contacts_asks_for_these_only(tmp_path: Path) -> None:
     for fields in story.everywhere("ann@x.org").values():
         assert (fields["job_title"], fields["company"]) == ("ann@x.org in crm", "ann@x.org in desk")
     assert "job_title" not in story["books"].one("bob@x.org")
+    with story.calls() as calls:
+        story.resync(contacts=[ann, story.contact("desk", story["desk"].id_of("bob@x.org"))])
+    assert sorted(app for app, what in calls if what == "get") == ["books", "crm", "desk"], "once for both"
     assert story.settle().code == 0
     for fields in story.everywhere("bob@x.org").values():
         assert (fields["job_title"], fields["company"]) == ("bob@x.org in crm", "bob@x.org in desk")

@@ -277,6 +277,19 @@ def test_what_an_undo_leaves_is_named_with_its_record(tmp_path: Path, news: dict
     assert skipped == ([("news", record, None)] if news else [])
 
 
+def test_what_an_earlier_run_saw_is_taken_back_with_the_write_that_carried_it(tmp_path: Path) -> None:
+    """The newsletter was paused when it was typed: the run that is undone did no more than write it there."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    story.pause("news")
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Wrong")
+    story.sync()
+    story.pause("news", paused=False)
+    outcome = story.sync()
+    assert story["news"].one("bob@x.org")["company"] == "Wrong"
+    assert story.undo(run=outcome.doc["run"]).code == 0
+    assert companies(story) == {"crm": "Acme", "news": "Acme"}
+
+
 def test_an_undo_approves_nothing_beyond_itself(tmp_path: Path) -> None:
     """An app was busy while it was undone: what is still to be written there needs a person as ever."""
     story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, guards={"updates": "2"})

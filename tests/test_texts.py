@@ -149,6 +149,6 @@ def test_an_app_that_spares_downloads_still_does() -> None:
 
 
 def test_a_list_of_something_else_than_texts_can_be_kept(story: Story) -> None:
-    story["crm"].put("1", tags=[5, True, "vip"])
+    story["crm"].put("1", tags=[5, 1.5, True, "vip"])
     assert story.sync(approve=True).parked == {}
-    assert story["desk"].one("ann@x.org")["tags"] == ["5", "true", "vip"]
+    assert story["desk"].one("ann@x.org")["tags"] == ["5", "1.5", "true", "vip"]
