@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from syncd.store.tx import Tx
 from tests.story import Moment, Story, given
 
 COLUMNS = ("email", "first_name", "last_name", "phone")
@@ -89,6 +90,29 @@ def test_it_is_done_once(tmp_path: Path) -> None:
     story.pause("books")
     story.sync()
     assert "keys" not in crossed
+
+
+def test_a_store_of_before_is_indexed_and_its_cases_stay(tmp_path: Path) -> None:
+    """Its keys may be those of rules that have changed since."""
+    story = begun(tmp_path, match=TWO_RULES)
+    story["crm"].put("2", email="ann@x.org", first_name="Anna")
+    story.sync()
+    before = story.cases()
+    assert len(before) == 1
+
+    def as_before(tx: Tx) -> None:
+        tx.set_meta("keys", "{}")
+        tx.forget_keys(1)
+        tx.add_keys([{"key": b"of before", "app": 1, "record": "1"}])
+
+    story.ask(as_before)
+    story.sync()
+    assert story.cases() == before
+    assert story.ask(lambda tx: tx.holders([b"of before"])) == {}
+    story["crm"].remove("2")
+    story.sync()
+    story.sync()
+    met(story, "+43 30 23125053")
 
 
 def test_who_was_undecided_is_matched_by_the_new_rules(tmp_path: Path) -> None:

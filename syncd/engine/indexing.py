@@ -34,15 +34,18 @@ def unindexed(tx: Tx, hub: Hub) -> list[OpenApp]:
 
 
 def index_anew(hub: Hub, apps: Sequence[OpenApp]) -> None:
-    """Give every record of these apps the keys that it has by the rules of today, and decide again about undecided ones."""
+    """Give every record of these apps the keys that it has by the rules of today, and decide again about undecided ones: but not
+    where nobody knows by which rules they were decided (a store of an earlier syncd).
+    """
+    changed = False
     for app in apps:
-        hub.world.transact("keys", _forget, app)
+        changed |= hub.world.transact("keys", _forget, app)
         for start in range(1, hub.world.transact("keys", lambda tx: tx.next_contact()), PAGE):
             hub.world.transact("keys", _of_linked, hub, app, start)
         after: str | None = ""
         while after is not None:
             after = hub.world.transact("keys", _of_unlinked, hub, app, after)
-    undecided: int | None = 0
+    undecided: int | None = 0 if changed else None
     while undecided is not None:
         undecided = hub.world.transact("keys", _reconsider, hub, undecided)
     hub.world.transact("keys", _note, hub, apps)
@@ -71,13 +74,17 @@ def _note(tx: Tx, hub: Hub, apps: Iterable[OpenApp]) -> None:
     tx.set_meta(_NOTED, json.dumps(noted, sort_keys=True))
 
 
-def _forget(tx: Tx, app: OpenApp) -> None:
-    """Begin: nothing is right from here on until it is noted again. The keys of a field that is not offered now stay."""
+def _forget(tx: Tx, app: OpenApp) -> bool:
+    """Begin: nothing is right from here on until it is noted again. The keys of a field that is not offered now stay. Says
+    whether anything was noted before.
+    """
     noted = _noted(tx)
+    known = app.name in noted
     noted[app.name] = {}
     tx.set_meta(_NOTED, json.dumps(noted, sort_keys=True))
     if not (app.lost or app.moved):
         tx.forget_keys(app.index)
+    return known
 
 
 def _of_linked(tx: Tx, hub: Hub, app: OpenApp, start: int) -> None:
