@@ -20,11 +20,11 @@ from syncd.store.copy import throwaway
 from syncd.store.store import Store
 from syncd.store.tx import Tx
 from tests.sim import stores
+from tests.sim.drawing import draw
 from tests.sim.listening import played
 from tests.sim.model_store import ModelStore, ModelTx
 from tests.sim.model_store import throwaway as model_throwaway
 from tests.sim.play import play
-from tests.sim.scenario import draw
 from tests.stores import STORES, empty_store
 from tests.story import ANN, BOB, Story, given, written
 

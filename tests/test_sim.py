@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.sim.cli import main, shrunken
+from tests.sim.drawing import draw
 from tests.sim.play import Play, play
 from tests.sim.quirks import Quirks
 from tests.sim.rare import RARE, SEEDS_ASKED, TIMES, too_rare
-from tests.sim.scenario import Action, Round, Scenario, draw, read_scenario
+from tests.sim.scenario import Action, Round, Scenario, read_scenario
 from tests.sim.stores import STORES
 from tests.sim.tales import HERE, read_tale
 

@@ -7,8 +7,8 @@ from typing import Final
 
 import pytest
 
+from tests.sim.drawing import draw
 from tests.sim.play import play
-from tests.sim.scenario import draw
 from tests.sim.stores import memory
 from tests.sim.tales import read_tale
 

@@ -12,8 +12,8 @@ from typing import Final
 
 from tests.mutants.edits import Edit, mutated
 from tests.mutants.kinds import Directed, Power, Seeds, Small, Suite, Way
+from tests.sim.drawing import draw
 from tests.sim.play import Played, play
-from tests.sim.scenario import draw
 from tests.sim.small import FIRST, SENDS, Judged, deviations, play_small, worlds
 from tests.sim.stores import STORES
 from tests.sim.tales import read_tale

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from tests.mutants.edits import mutated
 from tests.mutants.kinds import Mutant
+from tests.sim.drawing import draw
 from tests.sim.play import play
-from tests.sim.scenario import Scenario, draw
+from tests.sim.scenario import Scenario
 from tests.sim.shrink import shrink
 from tests.sim.stores import memory
 from tests.sim.tales import Tale, read_tale, write_tale

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.sim.commit import commit
+from tests.sim.drawing import draw
 from tests.sim.play import Played, play
 from tests.sim.rare import too_rare
-from tests.sim.scenario import Scenario, draw
+from tests.sim.scenario import Scenario
 from tests.sim.shrink import shrink
 from tests.sim.stores import STORES
 from tests.sim.tales import Tale, read_tale, words, write_tale

@@ -12,8 +12,8 @@ from syncd.connector import App, Connector, Opening
 from syncd.core.match import address_hash
 from syncd.store.store import Store
 from syncd.store.tx import Tx
+from tests.sim.drawing import draw
 from tests.sim.play import Play, Played
-from tests.sim.scenario import draw
 from tests.sim.stores import Kept
 
 Call: TypeAlias = tuple[str, str, str]

@@ -24,6 +24,7 @@ from tests.sim.afterwards import Deeds
 from tests.sim.app import connector
 from tests.sim.asking import RUNS
 from tests.sim.backups import Backups
+from tests.sim.calls import Calls
 from tests.sim.ears import Ears
 from tests.sim.ghost import Ghost
 from tests.sim.humans import act
@@ -69,7 +70,7 @@ class Play:
     total: int = 0
     spent: int = 0
     """Boundaries of this run."""
-    calls: Counter[int] = field(default_factory=Counter)
+    calls: Calls = field(default_factory=Calls)
     written: Counter[int] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
     peace: bool = False
@@ -133,7 +134,7 @@ class Play:
 
     def _round(self, number: int, round_: Round) -> None:
         self.round, self.boundary = number, -1
-        for counted in (self.calls, self.written, self.named):
+        for counted in (self.calls.counted, self.written, self.named):
             counted.clear()
         self._pause(round_.pause_ms)
         if number == 1:
@@ -309,18 +310,14 @@ class Play:
         if self.peace or self.nested:
             return
         place = APPS.index(app)
-        number = self.calls[place]
-        self.calls[place] += after
-        for fault in self.scenario.faults:
-            if (fault.round, fault.kind, fault.app, fault.at) != (self.round, "call", place, number):
-                continue
-            if (fault.how == "lost") == after:
-                self.tell(f"   {app} {what}: {fault.how}")
-                self.monitors.seen[f"call failed: {what} {fault.how}"] += 1
-                self.ghost.crash()
-                self.deeds.unheard(place)
-                self.calls[place] += not after
-                raise AccessError("refused") if fault.how == "access" else TransientError("no answer")
+        fault = self.calls.struck(self.scenario.faults, self.round, place, what, after=after)
+        if fault is None:
+            return
+        self.tell(f"   {app} {what}: {fault.how}")
+        self.monitors.seen[f"call failed: {what} {fault.how}"] += 1
+        self.ghost.crash()
+        self.deeds.unheard(place)
+        raise AccessError("refused") if fault.how == "access" else TransientError("no answer")
 
     def about_to(self, what: str, args: tuple[Any, ...]) -> None:
         if what == "unlink":
