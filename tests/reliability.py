@@ -40,7 +40,8 @@ LIMITS: Final = """\
   about its address; one that is removed and made anew under its id between two looks is an edit; and records that people merge into
   another one with an address that was never shown are somebody new.
 - **An opt-in against an opt-out within an error of the clock.** An opt-out counts from the moment at which it was read, by the clock of
-  this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes.
+  this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes. Somebody who says no
+  in the very record in which our own opt-out is in doubt says what we have said, no later.
 - **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look, or takes it out of our
   sight: it may be made once more.
 - **Between two polls** only the last value is seen.

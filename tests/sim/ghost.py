@@ -7,7 +7,7 @@ counted in `Ghost.unknowable` and never silently excused.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 from unicodedata import normalize
@@ -19,6 +19,8 @@ STORING: Final = frozenset({"page", "not gone", "result", "recovered", "moved", 
 """Transactions that write down what apps have shown."""
 OUT: Final = "opted_out"
 IN: Final = "opted_in"
+MAYBE_OURS: Final = "somebody said no in a record in which an opt-out of our own was in doubt"
+MISLED: Final = "the hub's clock was set back: an opt-out seemed earlier than the evidence of an opt-in"
 
 
 Node: TypeAlias = tuple[Any, ...]
@@ -59,6 +61,8 @@ class Ghost:
     """Consent as people expressed it."""
     outs: dict[tuple[int, str], int] = field(default_factory=dict)
     """Record -> when somebody last opted out there, of what syncd got to see."""
+    maybe_ours: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Record -> when somebody opted out there, of what syncd got to see while an opt-out of its own was in doubt there."""
     heard: dict[tuple[int, str], int] = field(default_factory=dict)
     """The same records -> what the hub's clock showed when syncd stored that."""
     same: dict[Node, Node] = field(default_factory=dict)
@@ -159,6 +163,12 @@ class Ghost:
             self.lists.setdefault(app, []).append(ids)
         self.listing.clear()
 
+    def doubt(self, app: int, ids: Collection[str]) -> None:
+        """Note that these are shown to say no while nobody knows whether syncd has written that."""
+        for said in self.said:
+            if said.state == OUT and said.app == app and said.id in ids:
+                self.maybe_ours[app, said.id] = max(said.at_ms, self.maybe_ours.get((app, said.id), 0))
+
     def crash(self) -> None:
         """Whatever was shown and not stored was never seen."""
         self.pending.clear()
@@ -254,10 +264,13 @@ class Ghost:
         cuts = {v.quirks.cut for v in self.vendors if v.quirks.declared and name == "company"}
         return texts | {text[:cut].rstrip() for text in texts for cut in cuts}
 
-    def must_be_out(self, node: Node) -> bool:
-        """Say whether the last word that syncd could hear of whoever this is was an opt-out."""
+    def must_be_out(self, node: Node, *, surely: bool = False) -> bool:
+        """Say whether the last word that syncd could hear of whoever this is was an opt-out; `surely`: one that cannot have been
+        its own.
+        """
         mine = self.group(node)
-        outs = [at_ms for record, at_ms in self.outs.items() if record in mine]
+        ours = self.maybe_ours if surely else {}
+        outs = [at_ms for record, at_ms in self.outs.items() if record in mine and ours.get(record) != at_ms]
         ins = [s.at_ms for s in self.said if s.state == IN and (s.app, s.id) in mine]
         return bool(outs) and not any(at_ms > max(outs) for at_ms in ins)
 

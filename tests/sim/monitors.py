@@ -14,17 +14,16 @@ from typing import Any, Final, TypeVar
 
 from syncd.core.match import address_hash
 from syncd.engine.seam import Transacting
-from syncd.model import Applied, Rejected, Result, Write
+from syncd.model import Applied, Record, Rejected, Result, Write
 from syncd.store.tx import Tx
 from tests.sim.backups import Backups
-from tests.sim.ghost import IN, OUT, Ghost, Node, plain, squashed
+from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
 from tests.sim.vendor import Person, Vendor
 
 T = TypeVar("T")
 CONSENT: Final = ("email_consent", "consent_at", "consent_source")
 HORIZON_MS: Final = 30_000
-MISLED: Final = "the hub's clock was set back: an opt-out seemed earlier than the evidence of an opt-in"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,8 @@ class Monitors:
     out: set[Node] = field(default_factory=set)
     """Records out of sight that are gone, as far as anybody can know."""
     doubts: list[Doubt] = field(default_factory=list)
+    in_doubt: set[tuple[int, str]] = field(default_factory=set)
+    """Records into which an earlier process has written an opt-out, without an answer."""
     indexes: dict[int, int] = field(default_factory=dict)
     backups: Backups = field(init=False)
 
@@ -113,6 +114,17 @@ class Monitors:
                 self.writes[app, person.person, name] += 1
                 if (stored := person.props.get(name)) != new:
                     self.spelled[app, write.id, name] = (new, stored)
+
+    def begins(self) -> None:
+        """Note the opt-outs that are in doubt while another process begins."""
+        numbers = {self.number(place): place for place in range(len(self.vendors))}
+        sent = self.ask(lambda tx: [each for number in numbers for each in tx.sent(number)])
+        self.in_doubt = {(numbers[s.app], s.record) for s in sent if s.fields.get("email_consent") == OUT}
+
+    def looked(self, app: int, records: Sequence[Record]) -> None:
+        """Note which records say no, on being asked, in which an opt-out of our own is in doubt."""
+        outs = [record.id for record in records if record.fields.get("email_consent") == OUT]
+        self.ghost.doubt(app, [id_ for id_ in outs if (app, id_) in self.in_doubt])
 
     def _was_sent(self, app: int, write: Write) -> int:
         """Find the SENT row of a request, and whom it is about (0: there is none)."""
@@ -340,6 +352,8 @@ class Monitors:
             self.blame("NEVER-SUBSCRIBE", f"{where} was opted in, and never agreed to it")
         if self.ghost.must_be_out(node) and self.ghost.misled(node):
             self.ghost.unknowable[MISLED] += 1
+        elif self.ghost.must_be_out(node) and not self.ghost.must_be_out(node, surely=True):
+            self.ghost.unknowable[MAYBE_OURS] += 1
         elif self.ghost.must_be_out(node):
             self.blame("OPT-OUT-WINS", f"{where} was opted in after an opt-out that syncd had stored")
         email = write.fields.get("email") or self.vendors[app].people[write.id].props.get("email")

@@ -162,6 +162,7 @@ class Play:
         """Start a new process: it takes the lease, and whoever had it is fenced off."""
         self.owner += 1
         self.watch.begins()
+        self.monitors.begins()
         self.kept.store.transact(lambda tx: tx.set_meta(EPOCH, str(self.owner)))
         world = SimWorld(self.kept.store, self, self.owner)
         return Session(
@@ -371,6 +372,8 @@ class Play:
         self.ghost.show(app, records, how)
         self.backups.shown(self, app, records, how)
         self.watch.shown(app, records, how)
+        if how == "get":
+            self.monitors.looked(app, records)
 
     def absent(self, app: int, ids: Sequence[str]) -> None:
         self.ghost.lack(app, ids)

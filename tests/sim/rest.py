@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncd.core.state import Contact, Link
 from syncd.engine.returning import CAME_BACK
 from syncd.store.tx import Tx
-from tests.sim.ghost import IN, OUT, plain, squashed
-from tests.sim.monitors import MISLED
+from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, plain, squashed
 from tests.sim.scenario import APPS
 from tests.sim.vendor import FIELDS, Person
 
@@ -215,6 +214,8 @@ def _opted_out(play: Play, rest: Rest) -> None:
             if word == IN and play.ghost.must_be_out((place, id_)):
                 if play.ghost.misled((place, id_)):
                     play.ghost.unknowable[MISLED] += 1
+                elif not play.ghost.must_be_out((place, id_), surely=True):
+                    play.ghost.unknowable[MAYBE_OURS] += 1
                 elif _maybe_somebody_else(rest, place, id_):
                     play.ghost.unknowable["an id came back with another address: a person is asked who it is"] += 1
                 else:
@@ -239,7 +240,12 @@ def _may_be_in(play: Play, place: int, there: Person) -> bool:
     if play.ghost.agreed(there.person):
         return True
     deeds = play.ghost.deeds(there.person, "email_consent")
-    renamed = {there.id, *(old for old, new in play.vendors[place].moved.items() if new == there.id)}
+    vendor = play.vendors[place]
+    renamed = {
+        there.id,
+        *vendor.former.get(there.id, ()),
+        *(old for old, new in vendor.moved.items() if new == there.id),
+    }
     return any(deed.raw == IN and deed.app == place and deed.id in renamed and deed.by == "people" for deed in deeds)
 
 

@@ -103,6 +103,8 @@ class Vendor:
     later: list[Later] = field(default_factory=list)
     moved: dict[str, str] = field(default_factory=dict)
     """Old id -> the id that a record has now."""
+    former: dict[str, set[str]] = field(default_factory=dict)
+    """Id -> the ids that this very record had before, though they may be used again."""
     calm: bool = False
     """Somebody has mended what can be mended: nothing is hidden any more."""
     out_of_sight: set[str] = field(default_factory=set)
@@ -283,6 +285,7 @@ class Vendor:
     def _begin(self, id_: str, person: int, by: str) -> None:
         """Make an empty record; one that had this id before it counts on."""
         self.moved.pop(id_, None)
+        self.former.pop(id_, None)
         version = self.people[id_].version if id_ in self.people else 0
         again = id_ in self.people
         self.people[id_] = Person(
@@ -340,6 +343,7 @@ class Vendor:
         version = max(person.version, self.people[new].version if new in self.people else 0)
         self.people[new] = replace(person, id=new, props=dict(person.props), version=version)
         self.moved[id_] = new
+        self.former[new] = {id_, *self.former.get(id_, ())}
         self.moved.pop(new, None)  # it may have had this address before
         self.changes[-1] = replace(self.changes[-1], props=None)  # no id is ever shown with the address of another
         self.remove(id_)
