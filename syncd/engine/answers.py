@@ -47,6 +47,10 @@ def record_results(
     mine = tx.links_in(app.index, ids)
     done = Done(tx, hub, app, now_ms)
     done.known.update(_known_still(tx, hub, app, pairs))
+    refused = [
+        s.record for s, r in pairs if s.kind == "create" and isinstance(r, Rejected) and r.why == "exists" and s.record
+    ]
+    done.known.update(tx.marks(app.index, refused) if refused else ())
     for sent, result in pairs:
         contact, link = contacts[sent.contact], mine.get(sent.contact)
         if isinstance(result, Unknown):

@@ -13,6 +13,7 @@ from syncd.core.settle import REFUSED, horizon_ms
 from syncd.core.state import Link, Seal, Sent
 from syncd.engine.answers import Done
 from syncd.engine.hub import Hub, OpenApp
+from syncd.engine.returning import OURS, gone_rows
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.tx import Tx
@@ -62,6 +63,7 @@ def _settle_all(
     contacts = tx.seals(ids)
     links = {link.contact: link for mine in tx.links_of(ids).values() for link in mine if link.app == app.index}
     done = Done(tx, hub, app, now_ms)
+    done.known.update(tx.marks(app.index, [sent.record for sent in sents if sent.kind == "create" and sent.record]))
     for sent in sents:
         contact, link = contacts.get(sent.contact), links.get(sent.contact)
         if contact is None:
@@ -102,6 +104,7 @@ def _settle_create(
             return
         else:
             done.unsent.append(sent)  # the same id is used again: repeating is harmless
+            done.keys += gone_rows(app.index, Link(app=app.index, id=sent.record, contact=contact.id), (OURS,))
         return
     records = [r for r in found.get(sent.contact, []) if not done.tx.marks(app.index, [r.id])]
     if len(records) == 1:

@@ -18,6 +18,8 @@ from syncd.model import Raw
 from syncd.store.tx import Tx
 
 CAME_BACK: Final = "a record with this id was removed, and now it shows another address: it may be the same person"
+OURS: Final = b"ours"
+"""Stands for all keys of a record under an id that we drew: whatever it shows, it is whom we asked for."""
 HERE_ALREADY: Final = "a record with this id was removed, and its person has another record in this app now"
 
 
@@ -37,7 +39,7 @@ class Former:
         same. A row without an address whose number is used again has no keys either. Keys that were read last count as well.
         """
         keys = identity_keys(shown, app, rules)
-        if keys and all(key in self.last for key in keys):
+        if OURS in self.last or (keys and all(key in self.last for key in keys)):
             return True
         if keys or not self.base:
             return bool(self.base) and keys == identity_keys(self.base, app, rules)
@@ -89,7 +91,7 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link], rules: Rules) -> dict
 def _again(app: AppRule, link: Link, rules: Rules) -> dict[bytes, bytes]:
     """Name what remembers the keys that a record shows, should it have shown them last: what remembers it -> key."""
     shown = link.seen.fields if link.seen is not None else link.base
-    return {id_key(app.index, link.id, key): key for key in identity_keys(shown, app, rules)}
+    return {id_key(app.index, link.id, key): key for key in (OURS, *identity_keys(shown, app, rules))}
 
 
 def _filled(fields: Mapping[str, Raw]) -> dict[str, Raw]:
