@@ -300,3 +300,19 @@ def test_who_was_gone_everywhere_and_shows_the_address_that_was_read_last_is_who
         story.sync(approve=True)
     assert story.contact("crm", bob) == who
     assert not [row for row in news.rows().values() if row["first_name"] == "Bob"]
+
+
+def test_an_id_that_comes_back_with_another_address_waits_beside_another_record_of_its_person(tmp_path: Path) -> None:
+    """Seed 89194: the twin had taken its place in that app, and it was somebody new, made once more in the other one."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("1", **ADA)
+    story["crm"].put("2", **ADA)
+    story.sync(approve=True)
+    story.settle()
+    story["crm"].remove("1")
+    story.settle()
+    assert story.contact("crm", "2") == story.contact("news", story["news"].id_of("ada@x.org"))
+    story["crm"].put("1", email="ada@new.org", first_name="Ada")
+    story.settle()
+    assert len(story["news"].rows()) == 1
+    assert {case["kind"] for case in story.cases()} == {"match"}

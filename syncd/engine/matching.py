@@ -126,8 +126,8 @@ def _known_by_id(
         same = former.is_shown_by(_shown(link), app, hub.rules)
         if same and app.index not in apps:
             decision = Decision(kind="link", contact=former.contact)
-        elif same or (former.apps and app.index not in apps):
-            why = HERE_ALREADY if same else CAME_BACK
+        elif same or former.apps:
+            why = HERE_ALREADY if app.index in apps else CAME_BACK
             return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=why)
     if decision.contact == former.contact:
         former.inherit(link)

@@ -48,6 +48,15 @@ class Said:
 
 
 @dataclass(slots=True)
+class Doubt:
+    """A create of which nobody told syncd what became of it."""
+
+    app: int
+    email: str
+    at_ms: int
+
+
+@dataclass(slots=True)
 class Ghost:
     """All that is true, beside what syncd knows of it."""
 

@@ -17,7 +17,7 @@ from syncd.engine.seam import Transacting
 from syncd.model import Applied, Record, Rejected, Result, Write
 from syncd.store.tx import Tx
 from tests.sim.backups import Backups
-from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, Ghost, Node, plain, squashed
+from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, Doubt, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
 from tests.sim.vendor import Person, Vendor
 
@@ -38,15 +38,6 @@ class Violation:
 
 
 @dataclass(slots=True)
-class Doubt:
-    """A create of which nobody told syncd what became of it."""
-
-    app: int
-    email: str
-    at_ms: int
-
-
-@dataclass(slots=True)
 class Monitors:
     """Everything that is watched while a history runs."""
 
@@ -62,8 +53,8 @@ class Monitors:
     """Writes that changed nothing because the app spells the value so: (app, id, field) -> (sent, stored)."""
     writes: Counter[tuple[int, int, str]] = field(default_factory=Counter)
     """(app, person, field) -> how often syncd wrote it."""
-    out: set[Node] = field(default_factory=set)
-    """Records out of sight that are gone, as far as anybody can know."""
+    out: dict[Node, int] = field(default_factory=dict)
+    """Records out of sight that are gone, as far as anybody can know -> since when."""
     doubts: list[Doubt] = field(default_factory=list)
     in_doubt: set[tuple[int, str]] = field(default_factory=set)
     """Records into which an earlier process has written an opt-out, without an answer."""
@@ -175,9 +166,13 @@ class Monitors:
         known = self.ghost.knows(app, other.id) and (app, other.id) in self.ghost.group(node)
         same = squashed(other.props.get("email")) == squashed(write.fields.get("email"))
         where = f"{write.fields.get('email')} in {APPS[app]}"
-        unseen = other.id in self.vendors[app].out_of_sight and not self.ghost.knows(app, other.id)
-        if other.live and unseen:
+        hidden = other.live and other.id in self.vendors[app].out_of_sight
+        unseen = other.live and (app, other.id) in self.ghost.given_up  # not shown since
+        given_up = self.out.get((app, other.id)) if unseen else None
+        if hidden and not self.ghost.knows(app, other.id):
             self.ghost.unknowable["a record of ours went out of sight while it was in doubt"] += 1
+        elif given_up is not None and not self._known_before(node, given_up):
+            self.ghost.unknowable["the last record of a person was given up while it was out of sight"] += 1
         elif other.live and (known or (other.by == "syncd" and same and not self._readdressed(app, write, other))):
             self.blame("NO-DUPLICATE-CREATE", f"{where} has record {other.id} already")
         elif other.live:
@@ -384,7 +379,7 @@ class Monitors:
             there = self.vendors[app].people.get(id_)
             if there is not None and id_ in self.vendors[app].out_of_sight and self._seems_gone(app, id_):
                 self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1
-                self.out.add((app, id_))
+                self.out[app, id_] = self.now_ms()
             elif there is not None and there.live and (app, id_) in self.ghost.lacked:
                 self.ghost.unknowable["a record was brought back after the app had said that it is gone"] += 1
             elif there is not None and there.live and (app, id_) not in self.ghost.gone:

@@ -269,8 +269,9 @@ def _nothing_lost(play: Play, rest: Rest) -> None:
             if not play.ghost.knew(deed.app, deed.id, deed.field, deed.raw):
                 play.ghost.unknowable["a value was gone before anybody could see it"] += 1
                 continue
-            if not vendor.people[deed.id].live or play.backups.was_unread(deed.app, deed.id, deed.field):
-                continue  # whoever deleted the record, or restored the app, threw it away
+            there = vendor.people[deed.id]
+            if not there.live or there.born_ms > deed.at_ms or play.backups.was_unread(deed.app, deed.id, deed.field):
+                continue  # whoever deleted the record (its id may be used again), or restored the app, threw it away
             play.monitors.blame("NO-LOST-UPDATE", f"{deed.field} {deed.raw!r} typed into {deed.id} in {APPS[deed.app]}")
 
 

@@ -169,6 +169,7 @@ class Vendor:
         self.ids += 1
         new = f"{self.name}{self.ids}"
         self.moved[id_] = new
+        self.former[new] = {id_, *self.former.get(id_, ())}
         self.people[new] = replace(person, id=new, props={}, version=0, live=True, born_ms=self.now_ms())
         self._did(new, lacking, "people")
         self._store(new, {**person.props, **lacking})
