@@ -26,17 +26,23 @@ def recover(hub: Hub, app: OpenApp) -> None:
     sents = hub.world.transact("in doubt", lambda tx: tx.sent(app.index))
     if not sents:
         return
+    there: dict[str, Record] = {}
+    found: dict[int, list[Record]] = {}
+    answered: list[Sent] = []
     try:
         known = [sent.record for sent in sents if sent.record]
         there = hub.world.call(app.name, "get", opened.get, known) if known else {}
-        found = {
-            sent.contact: hub.world.call(app.name, "find", _find, hub, app, sent) for sent in sents if not sent.record
-        }
-    except SyncdError as error:
+        answered += [sent for sent in sents if sent.record]
+        for sent in sents:
+            if not sent.record:
+                found[sent.contact] = hub.world.call(app.name, "find", _find, hub, app, sent)
+                answered.append(sent)
+    except SyncdError as error:  # an app that answers a few questions at a time is asked for the rest next time
         hub.fail(app, error)
+    if not answered:
         return
     now_ms = hub.world.now_ms()
-    hub.world.transact("recovered", lambda tx: _settle_all(tx, hub, app, sents, there, found, now_ms))
+    hub.world.transact("recovered", lambda tx: _settle_all(tx, hub, app, answered, there, found, now_ms))
 
 
 def _find(hub: Hub, app: OpenApp, sent: Sent) -> list[Record]:
