@@ -37,6 +37,30 @@ def test_an_opt_out_wins_over_evidence_that_is_not_later() -> None:
         assert made.shows(CONSENT) == {1: OUT, 2: OUT}
 
 
+def test_an_opt_out_that_took_back_an_opt_in_between_two_looks_is_one_more() -> None:
+    """Fault: the word was the same as before, and the opt-in of another app, as late as the one taken back, won."""
+    for order in permutations((1, 2)):
+        made = world(OUT, None)
+        opt_in(made, 1, ms=made.now_ms - 1)
+        made.edit(1, **{CONSENT: OUT})
+        opt_in(made, 2, ms=made.now_ms - 1)
+        made.sync(*order)
+        assert made.shows(CONSENT) == {1: OUT, 2: OUT}
+        assert made.sync() == 0
+
+
+def test_evidence_beside_an_opt_out_is_no_second_one_where_somebody_opted_in_since() -> None:
+    """An app may keep its own no, and store the evidence that it was told (nobody is resubscribed by force)."""
+    made = world(OUT, None)
+    ms = made.now_ms - 1
+    opt_in(made, 2, ms=ms)
+    made.poll(2).decide()
+    made.edit(1, consent_at=at(ms), consent_source="form").poll(1).decide()
+    assert made.value(CONSENT) == IN
+    made.edit(1, consent_at=at(ms), consent_source="another form").poll(1).decide()
+    assert made.value(CONSENT) == OUT
+
+
 def test_an_opt_out_stays_whatever_is_typed_over_it() -> None:
     made = world(OUT, None, None)
     for word in (*ALL_BUT_OUT, None, "what?"):

@@ -99,7 +99,7 @@ def observe_consent(
         latch = latches.get(channel) or Latch()
         said = [(link, app, said) for link, app in fresh if (said := _said(channel, link, app)) is not None]
         for link, app, now in said:
-            if now == OUT and not (latch.closed and _before(channel, link, app) == OUT):
+            if now == OUT and _is_news(channel, link, app, rules, latch, now_ms):
                 seen_ms = link.seen.at_ms if link.seen is not None else now_ms
                 at_ms = max(seen_ms, latch.in_ms)  # never before an opt-in that is known: clocks are set back
                 event = Event(channel=channel, state=OUT, at_ms=at_ms, app=link.app)
@@ -160,9 +160,7 @@ def _said(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
     now = word(app, channel, raw)
     if same and type(now) is Invalid:
         return None
-    if now == OUT:
-        return None if raw == base.get(channel, MISSING) and channel not in link.unheard else now
-    return now if lens.reads else None
+    return now if now == OUT or lens.reads else None
 
 
 def _shown(link: Link) -> Mapping[str, Raw]:
@@ -171,6 +169,17 @@ def _shown(link: Link) -> Mapping[str, Raw]:
 
 def _before(channel: str, link: Link, app: AppRule) -> Value | Invalid | None:
     return word(app, channel, link.base[channel]) if channel in link.base else None
+
+
+def _is_news(channel: str, link: Link, app: AppRule, rules: Rules, latch: Latch, now_ms: int) -> bool:
+    """Say whether an opt-out that a record shows is one more. One that was there before is, where new evidence of a later opt-in
+    lies beside it: somebody took that back between two looks. The evidence that we told it ourselves proves nothing.
+    """
+    shown, base = _shown(link), link.base
+    if channel in link.unheard or shown.get(channel, base.get(channel)) != base.get(channel, MISSING):
+        return not (latch.closed and _before(channel, link, app) == OUT)
+    evidence = _evidence(channel, link, app, rules, now_ms)
+    return evidence is not None and evidence.at_ms > latch.out_ms and evidence != latch.evidence
 
 
 def _noted(found: Consented, latch: Latch, event: Event, link: Link) -> Latch:
