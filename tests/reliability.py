@@ -152,7 +152,8 @@ def _crashes() -> Iterator[str]:
         "file_kills": "kills around a write to a file", "double_kills": "second kills", "errors": "errors instead of kills (disk full, busy, conflict)",
         "power_cuts": "power cuts",
     }  # fmt: skip
-    rows = [(text, f"{found[name]:,}") for name, text in names.items() if name in found]
+    rows = [("commit", found["commit"])]
+    rows += [(text, f"{found[name]:,}") for name, text in names.items() if name in found]
     bad = {key: found[key] for key in found if key in (*WRONG, "unsent")}
     rows += [(f"**{name}**", f"**{number}**") for name, number in sorted(bad.items())]
     rows.append(("**trials that ended wrong**", f"**{len(found['wrong'])}**"))

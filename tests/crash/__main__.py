@@ -25,6 +25,7 @@ from tests.crash.sweep import Figures, fail, failing, firsts, kill, kill_at_file
 from tests.crash.trial import Bench, bench
 from tests.crash.zygote import Zygote
 from tests.postgres import server
+from tests.sim.commit import commit
 
 SEED = 20_260_101
 DOUBT = ("app.write", "store.sent", "store.result", "store.merge", "store.page", "store.finish")
@@ -87,7 +88,7 @@ def main(words: list[str]) -> int:
                 parts[f"{store} {it.scene.name}"] = dict(figures.trials)
                 total.add(figures)
                 sys.stderr.write(f"{store} {it.scene.name}: {dict(figures.trials)}, wrong: {len(figures.wrong)}\n")
-    doc = {"scenes": parts, "seconds": round(time.monotonic() - begun), **total.doc()}
+    doc = {"commit": commit(), "scenes": parts, "seconds": round(time.monotonic() - begun), **total.doc()}
     sys.stdout.write(json.dumps(doc, indent=None if given.json else 1) + "\n")
     return 1 if total.wrong or total.missed else 0
 
