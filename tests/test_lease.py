@@ -87,6 +87,12 @@ def held_by_another_process(
     return process
 
 
+def child_of(process: subprocess.Popen[str]) -> int:
+    """Wait until a holder has a child."""
+    assert process.stdout is not None
+    return int(process.stdout.readline())
+
+
 # -- one at a time
 
 
@@ -189,8 +195,7 @@ def test_children_of_a_holder_do_not_inherit_it(tmp_path: Path) -> None:
     """The holder is killed, its child lives on with every handle that a child gets."""
     url = f"sqlite:///{tmp_path}/syncd.db"
     with held_by_another_process(url, tmp_path, WITH_A_CHILD) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
+        child = child_of(process)
         process.kill()
     try:
         store = open_store(url, tmp_path)
@@ -206,8 +211,7 @@ def test_who_gives_it_back_has_it_no_more_whatever_a_fork_still_holds(tmp_path: 
     """Between fork and exec a child has every handle."""
     url = f"sqlite:///{tmp_path}/syncd.db"
     with held_by_another_process(url, tmp_path, WITH_A_FORK) as process:
-        assert process.stdout is not None
-        child = int(process.stdout.readline())
+        child = child_of(process)
         process.wait()
         try:
             store = open_store(url, tmp_path)
