@@ -238,6 +238,9 @@ def test_history_is_newest_first_and_can_be_narrowed(hub: Hub) -> None:
     last = numbers[0]
     assert {e["run"] for e in entries("--run", str(last))} == {last}
     assert {e["field"] for e in entries("--field", "email")} == {"email"}
+    assert {r["run"] for r in hub.json("history", "--field", "email")["runs"]} == {
+        e["run"] for e in entries("--field", "email")
+    }
     assert len({e["contact"] for e in entries("--contact", "crm:7")}) == 1
     assert len(entries("--limit", "2")) == 2
     assert entries("--since", "1h") == doc["entries"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final
 
 import orjson
@@ -162,7 +163,10 @@ def iterate(read: Any, chosen: Selection, limit: int | None) -> Iterator[dict[st
 
 
 def iterate_runs(read: Any, chosen: Selection, limit: int | None) -> Iterator[Run]:
-    """Give runs one by one, newest first, at most `limit`."""
+    """Give runs one by one, newest first, at most `limit`. Those of a field: the ones whose entries tell of it."""
+    if chosen.fields is not None:
+        yield from islice(_runs_of_field(read, chosen), limit)
+        return
     before: int | None = None
     given = 0
     while limit is None or given < limit:
@@ -173,3 +177,12 @@ def iterate_runs(read: Any, chosen: Selection, limit: int | None) -> Iterator[Ru
         if len(found) < PAGE:
             return
         before = found[-1].doc["run"]
+
+
+def _runs_of_field(read: Any, chosen: Selection) -> Iterator[Run]:
+    """Give the runs that changed a field, newest first: only what is sealed says which, so every entry is opened."""
+    told = None
+    for entry in iterate(read, chosen, None):
+        if entry["run"] != told:  # entries of one run stand together
+            told = entry["run"]
+            yield from read(lambda tx, told=told: runs(tx, Selection(run=told), None))
