@@ -189,6 +189,8 @@ class Spec:
     """Reads name deleted records explicitly."""
     lag_seconds: float = 0.0
     """How long a change may stay invisible to `read`."""
+    reuses_ids: bool = False
+    """The id of a removed record may be given to somebody else: numbers of rows, ids that people type."""
     unique: tuple[str, ...] = ()
     """Fields of which the app allows each value once."""
     write_batch: int = 100

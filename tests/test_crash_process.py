@@ -36,7 +36,7 @@ LABELS: Final = {
     "day": """
         app.fingerprint app.open app.read app.write store.app store.apps store.count store.coverage
         store.doubtful store.finish store.first store.first_done store.left store.match store.merge store.page
-        store.missed store.pulled store.result store.run store.sent store.suspects store.unmatched
+        store.missed store.pulled store.replaced store.result store.run store.sent store.suspects store.unmatched
         store.versions store.waiting""",
     "first": "store.account",
     "later": "app.get store.linked store.unlink",

@@ -41,6 +41,7 @@ SPEC: Final = Spec(
     update=True,
     incremental=False,
     proven_listing=True,
+    reuses_ids=True,
     versions="opaque",
     lost_update="cas",
     rung="A",

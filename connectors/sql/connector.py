@@ -39,6 +39,7 @@ SPEC: Final = Spec(
     archive=True,
     incremental=True,
     proven_listing=True,
+    reuses_ids=True,
     versions="opaque",
     lost_update="cas",
     rung="A",

@@ -144,9 +144,10 @@ def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
     observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0, sure=there)
 
 
-def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
+def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], why: str = REMOVED) -> int:
     """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it: one that is not
-    merged yet, or that the record did not live to receive. Says how many contacts lost theirs.
+    merged yet, or that the record did not live to receive. Says how many contacts lost theirs. `why`: where it is not certain
+    that they were removed, nothing is archived elsewhere for it.
     """
     now_ms = hub.world.now_ms()
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
@@ -184,7 +185,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
             journal.append((contact, [*said, _entry(link, NOT_IN_BACKUP)]))
             continue
         contact.tombs[app.index] = now_ms
-        journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else REMOVED)]))
+        journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else why)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
         if not rest and contact.review:
@@ -197,7 +198,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str]) -> int:
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
             tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
-        elif app.rule.on_delete == "archive":
+        elif app.rule.on_delete == "archive" and why == REMOVED:
             _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())

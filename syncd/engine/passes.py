@@ -19,6 +19,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
+from syncd.engine.replaced import part_replaced
 from syncd.engine.restored import hold_restored
 from syncd.errors import SyncdError
 from syncd.model import Record
@@ -47,6 +48,7 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Colle
         if app.usable and app.hooked:
             follow(hub, app)
     hold_restored(hub, reading=True)
+    part_replaced(hub)
     confirm_all_gone(hub, apps)
     hold_unseen(hub)
 

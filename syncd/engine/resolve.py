@@ -10,11 +10,12 @@ from syncd.core import names
 from syncd.core.atoms import atom_value, fits, put
 from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
-from syncd.core.match import record_keys
+from syncd.core.match import ALIAS, record_keys
 from syncd.core.state import Contact, Entry, Link, Stamp
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import subject
 from syncd.engine.hub import Hub
+from syncd.engine.returning import parted
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR
 from syncd.store.tx import Tx
@@ -93,9 +94,7 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
     target.shared = frozenset()
     apps = {link.app for link in [*links[contact.id], *links[target.id]]}
     target.tombs = {app: at_ms for app, at_ms in {**contact.tombs, **target.tombs}.items() if app not in apps}
-    for link in links[contact.id]:
-        unmerged(link, now_ms)
-        link.contact = target.id
+    _take_in(tx, hub, links[contact.id], target.id, now_ms)
     tx.save_links(links[contact.id])
     tx.save_contacts([target])
     tx.mark_dirty([target.id])
@@ -103,6 +102,19 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
     tx.close_cases(target.id, now_ms, kind="match")
     tx.clear_dirty([contact.id])
     return [_note(f"decided: belongs to c{target.id}")]
+
+
+def _take_in(tx: Tx, hub: Hub, links: Sequence[Link], contact: int, now_ms: int) -> None:
+    """Give these records to a contact, which is known by what they show from now on. What one shows that was taken for
+    somebody else was an edit after all.
+    """
+    before = parted(tx, contact)
+    known = sorted(_keys_of(hub, links))
+    for link in links:
+        unmerged(link, now_ms)
+        link.base = before.get((link.app, link.id), {})
+        link.contact = contact
+    tx.add_keys([{"key": bytes.fromhex(key), "app": ALIAS, "record": str(contact)} for key in known])
 
 
 def _keys_of(hub: Hub, links: Sequence[Link]) -> set[str]:

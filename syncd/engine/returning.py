@@ -21,6 +21,7 @@ CAME_BACK: Final = "a record with this id was removed, and now it shows another 
 OURS: Final = b"ours"
 """Stands for all keys of a record under an id that we drew: whatever it shows, it is whom we asked for."""
 HERE_ALREADY: Final = "a record with this id was removed, and its person has another record in this app now"
+SOMEBODY_ELSE: Final = "the app shows somebody else under this id; a person is asked whose it is"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +56,17 @@ def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]]) 
     assert link.seen is not None
     link.base = {name: raw for name, raw in link.seen.fields.items() if raw and base.get(name) == raw}
     link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
+
+
+def parted(tx: Tx, contact: int) -> dict[tuple[int, str], dict[str, Raw]]:
+    """Give what was agreed on with the records that were parted from a contact as they showed somebody else: (app, id) -> base."""
+    unlinked = [entry for entry in tx.journal_entries([contact], None, None).get(contact, ()) if entry.kind == "unlink"]
+    last = {(entry.app, entry.record): entry for entry in unlinked}
+    return {
+        (app, record): entry.old
+        for (app, record), entry in last.items()
+        if app is not None and record is not None and entry.reason == SOMEBODY_ELSE and isinstance(entry.old, dict)
+    }
 
 
 def gone_rows(app: int, link: Link, last: Collection[bytes]) -> list[dict[str, Any]]:

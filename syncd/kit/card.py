@@ -32,7 +32,7 @@ LOST_UPDATES: Final = {
 }
 CAPABILITIES: Final = (
     *("create", "update", "archive", "incremental", "proven_listing", "versions", "lost_update", "rung"),
-    *("reports_gone", "lag_seconds", "unique", "write_batch", "network"),
+    *("reports_gone", "reuses_ids", "lag_seconds", "unique", "write_batch", "network"),
 )
 SEEN: Final = {
     "email": ("Ada.Lovelace@Example.ORG", {"ada.lovelace@example.org": "is kept in lower case"}),

@@ -163,6 +163,13 @@ def get_proves_what_is_there_and_what_is_gone(world: AppWorld) -> None:
     assert ids[1] not in listing(app)
 
 
+@check(lambda spec: not spec.reuses_ids)
+def the_id_of_who_was_deleted_is_not_given_to_somebody_else(world: AppWorld) -> None:
+    id_ = world.add(email="ada@example.org", first_name="Ada")
+    world.delete(id_)
+    assert world.add(email="grace@example.org", first_name="Grace") != id_
+
+
 @check(lambda spec: spec.reports_gone)
 def a_deletion_is_named(world: AppWorld) -> None:
     id_, other = world.add(email="ada@example.org"), world.add(email="grace@example.org")
