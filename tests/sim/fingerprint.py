@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
+from functools import cache
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -35,14 +36,19 @@ def _age(age_ms: int) -> int:
 
 def _spell(value: Any, above: set[int]) -> str:
     """Spell a value; what it is part of (`above`) and what is code are left out."""
-    if value is None or isinstance(value, (str, int, float)):
+    kind = type(value)
+    if value is None or kind is str or kind is int or isinstance(value, (str, int, float)):
         return repr(value)
     if isinstance(value, (bytes, memoryview)):
         return repr(bytes(value)[:-4]) if bytes(value)[:1] in (b"{", b"[") else repr(bytes(value))
     if id(value) in above or callable(value):
         return "-"
     above = {*above, id(value)}
-    if isinstance(value, Mapping):
+    if (
+        kind is list or kind is tuple
+    ):  # asked by name first: abstract classes take their time to answer, and there are millions
+        return "[" + ",".join([_spell(v, above) for v in value]) + "]"
+    if kind is dict or isinstance(value, Mapping):
         return "{" + ",".join(sorted(f"{_spell(k, above)}:{_spell(v, above)}" for k, v in value.items())) + "}"
     if isinstance(value, AbstractSet):
         return "{" + ",".join(sorted(_spell(v, above) for v in value)) + "}"
@@ -56,9 +62,11 @@ def _spell(value: Any, above: set[int]) -> str:
 
 
 def _spell_object(value: Any, above: set[int]) -> str:
-    if is_dataclass(value):
-        names = [field.name for field in fields(value)]
-    else:
-        names = sorted(getattr(value, "__dict__", {}) or getattr(value, "__slots__", ()))
+    names = _fields_of(type(value)) or sorted(getattr(value, "__dict__", {}) or getattr(value, "__slots__", ()))
     parts = (f"{name}={_spell(getattr(value, name), above)}" for name in names if hasattr(value, name))
     return f"{type(value).__name__}({','.join(parts)})"
+
+
+@cache
+def _fields_of(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
