@@ -62,7 +62,7 @@ def _spell(value: Any, above: set[int]) -> str:
 
 
 def _spell_object(value: Any, above: set[int]) -> str:
-    names = _fields_of(type(value)) or sorted(getattr(value, "__dict__", {}) or getattr(value, "__slots__", ()))
+    names = _fields_of(value.__class__) or sorted(getattr(value, "__dict__", {}) or getattr(value, "__slots__", ()))
     parts = (f"{name}={_spell(getattr(value, name), above)}" for name in names if hasattr(value, name))
     return f"{type(value).__name__}({','.join(parts)})"
 
