@@ -157,6 +157,14 @@ def until(true: Callable[[], object], what: str, *, alive: subprocess.Popen[byte
         time.sleep(0.02)
 
 
+def three(folder: Path) -> Hub:
+    """Two apps, one person in both and one in each, nothing synced yet."""
+    hub = Hub(folder)
+    hub.csv("crm", [person(1), person(2, email="P2@Example.com", company="ACME")])
+    hub.table("books", [{**person(2), "id": "b2"}, {**person(3), "id": "b3"}])
+    return hub
+
+
 def five(folder: Path) -> Hub:
     """Begin with five people in both of two apps."""
     hub = Hub(folder)

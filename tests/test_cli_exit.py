@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.commands import COMMAND
-from tests.hubs import Hub, environment, odd, person, until
+from tests.hubs import Hub, environment, odd, person, three, until
 from tests.radicale import Server
 
 CANARY = "Canary-7319"
@@ -20,20 +20,13 @@ CANARY = "Canary-7319"
 
 @pytest.fixture
 def hub(tmp_path: Path) -> Hub:
-    """Two apps, one person in both and one in each, nothing synced yet."""
-    hub = Hub(tmp_path)
-    hub.csv("crm", [person(1), person(2, email="P2@Example.com", company="ACME")])
-    hub.table("books", [{**person(2), "id": "b2"}, {**person(3), "id": "b3"}])
-    return hub
+    return three(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def settled(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """The same, synced, and only looked at by the tests that ask for it."""
-    hub = Hub(tmp_path_factory.mktemp("settled"))
-    hub.csv("crm", [person(1), person(2, email="P2@Example.com", company="ACME")])
-    hub.table("books", [{**person(2), "id": "b2"}, {**person(3), "id": "b3"}])
-    return hub.synced()
+    return three(tmp_path_factory.mktemp("settled")).synced()
 
 
 # -- exit codes
