@@ -76,6 +76,22 @@ def test_the_same_person_under_other_names_is_changed_everywhere(hub: Hub) -> No
     assert (rows[GRACE["email"]]["last_name"], rows[GRACE["email"]]["company"]) == ("Hopper", "Acme")
 
 
+def test_nobody_is_opted_out_by_whoever_has_their_number_now(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(n, email_consent="opted_in") for n in range(6)])
+    hub.csv("news", [])
+    hub.synced()
+    edit(hub, "crm", 5, **GRACE, email_consent="opted_out")
+
+    case = case_of(hub)
+
+    assert {row["email_consent"] for row in hub.rows("news").values()} == {""}
+    assert hub.run("inbox", "resolve", str(case["case"]), "--new").code == 0
+    assert hub.json("sync")["outcome"] == "in_sync"
+    said = {email: row["email_consent"] for email, row in hub.rows("news").items()}
+    assert said == {**{f"p{n}@example.com": "" for n in range(6)}, GRACE["email"]: "opted_out"}
+
+
 @pytest.mark.parametrize(
     "edits",
     [

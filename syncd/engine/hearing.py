@@ -13,6 +13,7 @@ from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Entry, Link, Seen
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.keys import email_key
+from syncd.engine.returning import shows_somebody_else
 from syncd.model import Raw, Record, Value
 from syncd.store.tx import Tx
 
@@ -82,11 +83,15 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     ids = [id_ for id_, record in records.items() if _opts_out(app, record, hub.rules)]
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None and link.contact and link.seen]
     contacts = tx.contacts(link.contact for link in links)
+    others = _others(tx, hub, app, links, contacts)
     journal = [
         (contact, entries)
         for link in links
-        if (contact := contacts.get(link.contact)) is not None and (entries := hear(tx, hub, contact, [link]))
+        if link.id not in others
+        and (contact := contacts.get(link.contact)) is not None
+        and (entries := hear(tx, hub, contact, [link]))
     ]
+    _hear_strangers(tx, hub, app, [records[id_] for id_ in others])
     tx.save_links(links)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
@@ -102,16 +107,27 @@ def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> 
         return
     owned = {id_: mark.contact for id_, mark in tx.marks(app.index, sorted(outs)).items() if mark.contact}
     contacts, now_ms = tx.contacts(sorted(owned.values())), hub.world.now_ms()
-    journal = []
-    for id_, number in owned.items():
-        link, contact = tx.link(app.index, id_), contacts.get(number)
-        if link is not None and contact is not None:
-            said = Seen(fields=outs[id_].fields, version=None, at_ms=now_ms, since_ms=0)
-            journal.append((contact, hear(tx, hub, contact, [replace(link, seen=said)])))
+    links = [
+        replace(link, seen=Seen(fields=outs[id_].fields, version=None, at_ms=now_ms, since_ms=0))
+        for id_ in owned
+        if (link := tx.link(app.index, id_)) is not None and link.contact in contacts
+    ]
+    others = _others(tx, hub, app, links, contacts)
+    mine = [(contacts[link.contact], link) for link in links if link.id not in others]
+    journal = [(contact, hear(tx, hub, contact, [link])) for contact, link in mine]
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     tx.write_journal(hub.run, now_ms, journal)
-    _hear_strangers(tx, hub, app, [record for id_, record in outs.items() if id_ not in owned])
+    _hear_strangers(tx, hub, app, [record for id_, record in outs.items() if id_ not in owned or id_ in others])
+
+
+def _others(tx: Tx, hub: Hub, app: AppRule, links: Sequence[Link], contacts: Mapping[int, Contact]) -> list[str]:
+    """Name the records that show somebody else than their contact: what they say is said of the address that they show."""
+    return [
+        link.id
+        for link in links
+        if link.contact in contacts and shows_somebody_else(tx, link, contacts[link.contact], app, hub.rules)
+    ]
 
 
 def _hear_strangers(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> None:

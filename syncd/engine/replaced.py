@@ -7,24 +7,13 @@ is merged, and comes back as one of which a person says whose it is (`engine/ret
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Final
-
-from syncd.core.atoms import value_key
 from syncd.core.plan import Held
-from syncd.core.rules import AppRule, Rules
-from syncd.core.state import Contact, Link
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
-from syncd.engine.keys import identity_keys
 from syncd.engine.pull import observe
-from syncd.engine.returning import SOMEBODY_ELSE
+from syncd.engine.returning import SOMEBODY_ELSE, shows_somebody_else
 from syncd.model import Record
 from syncd.store.tx import Tx
-
-NAMES: Final = ("first_name", "last_name", "full_name")
-WHO: Final = ("email", "phone", "mobile", *NAMES)
-"""Fields by which people are known. Of those that are filled before and after all differ where it is somebody else."""
 
 
 def part_replaced(hub: Hub) -> None:
@@ -52,45 +41,14 @@ def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> tuple[list[str], int | 
     """Name the records on one page of what waits to be merged that show somebody else, and where the next page begins."""
     numbers = tx.waiting(app.index, after, PAGE)
     contacts, links, sent = tx.contacts(numbers), tx.links_in(app.index, numbers), tx.sent_of(numbers)
-    found = {
-        number: link
+    others = [
+        link.id
         for number, link in sorted(links.items())
         if number in contacts
         and all(each.app != app.index for each in sent.get(number, ()))  # what it shows may be our own write
-        and is_somebody_else(link, contacts[number], app.rule, hub.rules)
-    }
-    known = tx.aliases(found) if found else {}
-    others = [link.id for number, link in found.items() if not _was_known(link, known.get(number, ()), app, hub)]
+        and shows_somebody_else(tx, link, contacts[number], app.rule, hub.rules)
+    ]
     return others, numbers[-1] if len(numbers) == PAGE else None
-
-
-def _was_known(link: Link, keys: Collection[bytes], app: OpenApp, hub: Hub) -> bool:
-    """Say whether a record shows one of these keys, which its contact had before."""
-    return link.seen is not None and not set(keys).isdisjoint(identity_keys(link.seen.fields, app.rule, hub.rules))
-
-
-def is_somebody_else(link: Link, contact: Contact, app: AppRule, rules: Rules) -> bool:
-    """Say whether a record shows another address and another name than it did, nothing of the person as it was agreed on, and
-    nothing of what its contact is known by. Who has no name, or no key, is never somebody else: too little is known.
-    """
-    if link.seen is None or not link.base:
-        return False
-    keys = set(identity_keys(link.seen.fields, app, rules))
-    if not keys or not (before := set(identity_keys(link.base, app, rules))) or not keys.isdisjoint(before):
-        return False
-    names = False
-    for name in WHO:
-        lens = app.lenses.get(name)
-        if lens is None or name not in rules.fields:
-            continue
-        now = value_key(rules, name, lens.parse(link.seen.fields.get(name)))
-        was = value_key(rules, name, lens.parse(link.base.get(name)))
-        if now is None or was is None:
-            continue
-        if now in (was, value_key(rules, name, contact.golden.get(name))):
-            return False
-        names = names or name in NAMES
-    return names
 
 
 def _too_many(hub: Hub, app: OpenApp, count: int) -> bool:

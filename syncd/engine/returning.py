@@ -10,9 +10,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from syncd.core.atoms import value_key
 from syncd.core.match import GONE, id_key
 from syncd.core.rules import AppRule, Rules
-from syncd.core.state import Link
+from syncd.core.state import Contact, Link
 from syncd.engine.keys import identity_keys
 from syncd.model import Raw
 from syncd.store.tx import Tx
@@ -22,6 +23,9 @@ OURS: Final = b"ours"
 """Stands for all keys of a record under an id that we drew: whatever it shows, it is whom we asked for."""
 HERE_ALREADY: Final = "a record with this id was removed, and its person has another record in this app now"
 SOMEBODY_ELSE: Final = "the app shows somebody else under this id; a person is asked whose it is"
+NAMES: Final = ("first_name", "last_name", "full_name")
+WHO: Final = ("email", "phone", "mobile", *NAMES)
+"""Fields by which people are known. Of those that are filled before and after all differ where it is somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +60,27 @@ def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]]) 
     assert link.seen is not None
     link.base = {name: raw for name, raw in link.seen.fields.items() if raw and base.get(name) == raw}
     link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
+
+
+def shows_somebody_else(tx: Tx, link: Link, contact: Contact, app: AppRule, rules: Rules) -> bool:
+    """Say whether a record of an app that uses ids again shows another address and another name than it did, nothing of what
+    its contact is known by, and no address that it had before. Of whom there is no name, or no key, too little is known.
+    """
+    if link.seen is None or not link.base or not app.spec.reuses_ids:
+        return False
+    keys, before = identity_keys(link.seen.fields, app, rules), identity_keys(link.base, app, rules)
+    if not keys or not before or not set(keys).isdisjoint(before):
+        return False
+    names = False
+    for name in (name for name in WHO if name in app.lenses and name in rules.fields):
+        parse = app.lenses[name].parse
+        now, was = (value_key(rules, name, parse(each.get(name))) for each in (link.seen.fields, link.base))
+        if now is None or was is None:
+            continue
+        if now in (was, value_key(rules, name, contact.golden.get(name))):
+            return False
+        names = names or name in NAMES
+    return names and set(keys).isdisjoint(tx.aliases([contact.id]).get(contact.id, ()))
 
 
 def parted(tx: Tx, contact: int) -> dict[tuple[int, str], dict[str, Raw]]:
