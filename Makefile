@@ -40,7 +40,7 @@ test: lint
 # The real systems that the tests run against, each in an environment of its own below .venv-peers. The first test that needs
 # one installs it as well.
 peers: setup
-	$(BIN)/python -m tests.peers
+	$(BIN)/python -m syncd.kit.install
 
 docs: setup
 	$(BIN)/syncd docs
@@ -92,7 +92,7 @@ lock:
 	$(COMPILE) --group build --constraints requirements-dev.txt --output-file requirements-build.txt
 	$(COMPILE) --group soak --constraints requirements-dev.txt --output-file requirements-soak.txt
 	$(COMPILE) --group mutants --constraints requirements-dev.txt --output-file requirements-mutants.txt
-	for peer in $(PEERS); do $(COMPILE) --group peer-$$peer --output-file tests/peers/$$peer.txt || exit 1; done
+	for peer in $(PEERS); do $(COMPILE) --group peer-$$peer --output-file connectors/$$peer/server.txt || exit 1; done
 
 clean:
 	rm -rf .venv .venv-peers .lock mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

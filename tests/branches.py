@@ -7,11 +7,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from connectors.ldap.world import World as LdapWorld
 from syncd import registry
 from syncd.connector import App
 from syncd.kit.worlds import opening
 from syncd.model import Applied, Record, Rejected, Result, Write
-from tests.conformance.peers import LdapWorld
 
 MODIFY: Final = 0x66
 ADD: Final = 0x68

@@ -13,10 +13,7 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
 
 pytest.register_assert_rewrite("syncd.kit")  # its checks are tests as well: what differs is shown
 pytest_plugins = (
-    "tests.peers.mailman",
-    "tests.peers.roundup",
-    "tests.peers.slapd",
-    "tests.peers.tryton",
+    "tests.peers",
     "tests.postgres",
     "tests.radicale",
 )

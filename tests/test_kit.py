@@ -31,10 +31,13 @@ def kit(folder: Path, *words: str, python: tuple[str, ...] = ()) -> Said:
     return connectors(folder, "test", *words, python=python)
 
 
-def connectors(folder: Path, *words: str, python: tuple[str, ...] = (), path: Path | None = None) -> Said:
+def connectors(
+    folder: Path, *words: str, python: tuple[str, ...] = (), path: Path | None = None, cache: Path | None = None
+) -> Said:
     """Run `syncd connectors`; `path`: of an installation that is not this checkout."""
     command = [sys.executable, *python, "-m", "syncd", "connectors", *words]
     env = {**os.environ, **({"PYTHONPATH": str(path)} if path else {})}
+    env |= {"XDG_CACHE_HOME": str(cache)} if cache else {}
     ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=120)
     return Said(code=ran.returncode, out=ran.stdout, err=ran.stderr)
 
@@ -261,3 +264,42 @@ def test_a_name_that_cannot_be_is_told(name: str, message: str, tmp_path: Path) 
     assert said.code == 2
     assert message in said.err
     assert [each.name for each in tmp_path.iterdir()] == ["there"]
+
+
+# On a real server -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ldap", "mailman", "roundup", "tryton"])
+def test_a_connector_of_an_open_system_is_asked_on_the_running_server(
+    name: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    request.getfixturevalue(
+        {"ldap": "slapd"}.get(name, name) + "_server"
+    )  # skips, with the reason, where it cannot be had
+    doc = kit(tmp_path, name, "--only", "one_record", "--json").doc
+    said = kit(tmp_path, name, "--only", "an_update", "--json").doc
+    verdicts = {each["check"]: each["verdict"] for each in [*doc["checks"], *said["checks"]]}
+    assert verdicts["an_update_changes_the_named_fields_only"] == "green"
+    assert "failed" not in verdicts.values()
+    lost = verdicts["a_create_whose_answer_was_lost_made_one_record_that_can_be_found"]
+    assert lost == (
+        "not asked" if name == "ldap" else "green"
+    )  # that has a wire of its own, in tests/test_ldap_reach.py
+
+
+def test_where_no_server_is_installed_the_line_that_does_is_told_and_nothing_is_installed(tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    for folder in ("syncd", "connectors"):
+        shutil.copytree(ROOT / folder, site / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    said = connectors(tmp_path, "test", "roundup", path=site, cache=tmp_path / "cache")
+    assert said.code == 2
+    assert "-m syncd.kit.install roundup" in said.err
+    assert not (tmp_path / "cache").exists()
+
+
+def test_a_lie_is_noticed_on_the_running_server(tmp_path: Path, roundup_server: object) -> None:
+    lying = copy_of("roundup", tmp_path)
+    assert verdicts(lying, "an_edit_between_our_look") == ["green"]
+    lying = copy_of("roundup", tmp_path / "lying")
+    changed(lying, "errors:\n", "errors:\n  - {status: [412], then: invalid}\n")
+    assert verdicts(lying, "an_edit_between_our_look") == ["failed"]

@@ -11,9 +11,9 @@ from typing import Final
 
 import pytest
 
+from syncd.kit.servers import free_port
 from tests.commands import ROOT
 from tests.hubs import Hub
-from tests.servers import free_port
 
 LAST: Final = "answers until Ctrl-C"
 

@@ -34,7 +34,11 @@ CONNECTORS_MAY = (
     *("syncd.http.client", "syncd.http.app", "syncd.http.steps", "syncd.http.sandbox"),
     "syncd.http.authority",
     "syncd.http.places",  # who may be connected to, for a connector with a protocol of its own (ldap)
-    "syncd.kit.worlds",  # world.py only, which nothing but the kit loads
+    *(
+        "syncd.kit.worlds",
+        "syncd.kit.peers",
+        "syncd.kit.servers",
+    ),  # world.py, server.py: nothing but the kit loads them
 )
 
 HTTPX_HOME = "syncd/http/client.py"

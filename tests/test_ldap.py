@@ -9,15 +9,15 @@ import pytest
 
 from connectors.ldap.directory import Directory
 from connectors.ldap.layout import Root, layout_of, root_of
+from connectors.ldap.server import Slapd
 from connectors.ldap.session import Session
+from connectors.ldap.world import World as LdapWorld
 from syncd.connector import App
 from syncd.errors import ConfigError
 from syncd.kit.suite import caught_up, known, listing, new, news, one
 from syncd.kit.worlds import opening
 from syncd.model import Applied, FieldMap, Rejected, Write
 from tests.branches import MODIFY, applied, mails, meanwhile, refused, update
-from tests.conformance.peers import LdapWorld
-from tests.peers.slapd import Slapd
 
 
 @pytest.fixture

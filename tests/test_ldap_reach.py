@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
+from connectors.ldap.server import PASSWORD, READER, ROOT, ROOT_PASSWORD, SUFFIX, Slapd
+from connectors.ldap.world import World as LdapWorld
 from syncd.connector import Time
 from syncd.errors import AccessError, ConfigError, SyncdError, TransientError
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
 from syncd.kit.worlds import opening
 from syncd.model import FieldMap, Page, Unknown
 from tests.branches import ADD, MODIFY, applied, connect, meanwhile, refused, update
-from tests.conformance.peers import LdapWorld
-from tests.peers.slapd import PASSWORD, READER, ROOT, ROOT_PASSWORD, SUFFIX, Slapd
 
 
 @pytest.fixture

@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from connectors.ldap import server as slapd
+from connectors.mailman import server as mailman
+from connectors.roundup import server as roundup
 from tests.hubs import Hub
-from tests.peers import mailman, roundup, slapd
 
 COLUMNS = ("id", "email", "full_name", "phone", "email_consent")
 

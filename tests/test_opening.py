@@ -19,11 +19,11 @@ import sqlalchemy as sa
 
 from syncd.core.state import Contact, Entry, Intent
 from syncd.errors import ConfigError, TransientError
+from syncd.kit.servers import identity
 from syncd.store import schema
 from syncd.store.copy import remove_leftovers, throwaway
 from syncd.store.opening import _of_file, open_store
 from syncd.store.store import Store
-from tests.servers import identity
 
 ROOT = Path(__file__).parent.parent
 

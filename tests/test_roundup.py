@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
+from connectors.roundup.server import Roundup
+from connectors.roundup.world import World as RoundupWorld
 from syncd import registry
 from syncd.errors import AccessError
 from syncd.http.app import HttpApp, connector
 from syncd.kit.suite import caught_up, known, listing, new, news, one
 from syncd.model import Applied, Rejected, Write
-from tests.conformance.peers import RoundupWorld
-from tests.peers.roundup import Roundup
 
 
 @pytest.fixture
@@ -126,7 +126,10 @@ def test_a_wrong_password_is_told_as_such(world: RoundupWorld) -> None:
     class Stranger(RoundupWorld):
         secrets: Mapping[str, str] = {"password": "another"}
 
-    with contextlib.closing(Stranger(world.tracker)) as stranger, pytest.raises(AccessError, match="401"):
+    with (
+        contextlib.closing(Stranger(world.tracker, world.connector)) as stranger,
+        pytest.raises(AccessError, match="401"),
+    ):
         stranger.open().check()
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from syncd.kit.servers import ServerDiedError, is_alive, running
 from tests.radicale import Server
-from tests.servers import ServerDiedError, is_alive, running
 
 ROOT = Path(__file__).parent.parent
 ECHO = "import sys, time; print('ready', file=sys.stderr, flush=True); time.sleep(600)"
@@ -70,7 +70,7 @@ def test_a_server_is_gone_when_the_session_is_killed() -> None:
 
 STORY = """
 import signal, sys
-from tests.servers import running
+from syncd.kit.servers import running
 with running(lambda _: [sys.executable, "-c", sys.argv[1]], ready="ready", stop=signal.SIGTERM) as (_, pid):
     print(pid, flush=True)
     sys.stdin.read()

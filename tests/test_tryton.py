@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping
 
 import pytest
 
+from connectors.tryton.server import Tryton
+from connectors.tryton.world import World as TrytonWorld
+from syncd import registry
 from syncd.errors import AccessError
+from syncd.http.sandbox import Asked
 from syncd.kit.suite import caught_up, known, listing, new, news, one
 from syncd.model import Applied, FieldMap, Rejected, Write
-from tests.conformance.peers import TrytonWorld
-from tests.peers.tryton import Tryton
 
 
 class Books(TrytonWorld):
@@ -23,7 +25,7 @@ class Books(TrytonWorld):
 
 @pytest.fixture
 def world(books: Tryton) -> Iterator[Books]:
-    with contextlib.closing(Books(books)) as made:
+    with contextlib.closing(Books(books, registry.load("tryton"))) as made:
         yield made
 
 
@@ -99,11 +101,11 @@ def test_an_edit_in_the_last_moment_is_never_overwritten(world: Books) -> None:
     app = world.open()
     email, numbers = world.books.mechanism(id_, "email")["id"], itertools.count(1)
 
-    def faster(data: bytes) -> None:
-        if b"party.party.write" in data:
+    def faster(asked: Asked) -> None:
+        if b"party.party.write" in asked.body:
             world.books.write("party.contact_mechanism", email, value=f"faster{next(numbers)}@example.org")
 
-    world.door.passing = faster
+    world.wire.before = faster
     result = one(app, Write(kind="update", id=id_, fields={"email": "ours@example.org"}))
     assert isinstance(result, Rejected)
     assert result.why == "moved"
@@ -169,5 +171,8 @@ def test_a_wrong_password_is_told_as_such(books: Tryton) -> None:
     class Stranger(Books):
         secrets: Mapping[str, str] = {"password": "another"}
 
-    with contextlib.closing(Stranger(books)) as stranger, pytest.raises(AccessError, match="401"):
+    with (
+        contextlib.closing(Stranger(books, registry.load("tryton"))) as stranger,
+        pytest.raises(AccessError, match="401"),
+    ):
         stranger.open().check()

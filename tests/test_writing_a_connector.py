@@ -118,7 +118,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def world(folder: Path) -> Callable[[], AppWorld]:
     connector = registry.load(str(folder / "jsondir"))
-    [make] = worlds_of(folder / "jsondir").values()
+    with worlds_of(folder / "jsondir") as worlds:
+        [make] = worlds.values()
     return lambda: make(connector)
 
 

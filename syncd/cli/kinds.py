@@ -61,7 +61,7 @@ def connectors_show(name: Name, config: ConfigFile = None, as_json: AsJson = Fal
 def connectors_test(
     name: Name,
     against: Annotated[
-        Against, typer.Option("--against", help="The stand-in beside it, or a real account.")
+        Against, typer.Option("--against", help="The stand-in beside it (or a real server), or your account.")
     ] = Against.sandbox,
     app: Annotated[
         str | None, typer.Option("--app", metavar="APP", help="live: this app of the configuration.")
@@ -76,6 +76,8 @@ def connectors_test(
     debug: Debug = False,
 ) -> int:
     """Put every question of the kit to a connector, on the stand-in beside it, and print its card. Exits 3 where one failed.
+
+    Where a connector is proven on the real server, that runs in the stand-in's place, if it is installed.
 
     With `--against live` only what does no harm is asked of the account of an app: reads, and with --write one record of the
     kit's own, which it archives again. What could not be proven is said.

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -58,7 +57,7 @@ class Vendor:
     """When it answered (seconds), and with what."""
 
     @property
-    def lock(self) -> threading.Lock:
+    def lock(self) -> contextlib.AbstractContextManager[Any]:
         """Who works in the app while it answers requests holds this."""
         return self.server.lock
 

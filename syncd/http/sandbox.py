@@ -43,6 +43,8 @@ class Asked:
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    target: str = ""
+    """Path and query as they came, not unquoted."""
 
     @property
     def parts(self) -> list[str]:
@@ -125,7 +127,7 @@ class Server:
     after: Callable[[Asked, Said], Said] = lambda _, said: said
     """Sees each answer, and may change it on its way."""
     _open: list[socket.socket] = field(default_factory=list)
-    lock: threading.Lock = field(default_factory=threading.Lock)
+    lock: contextlib.AbstractContextManager[Any] = field(default_factory=threading.Lock)
     """Held while it answers; who changes the sandbox meanwhile holds it, too."""
 
     @property
@@ -178,6 +180,7 @@ def _read(file: io.BufferedReader) -> Asked | None:
         query=dict(parse_qsl(parts.query, keep_blank_values=True)),
         headers=headers,
         body=body,
+        target=target,
     )
 
 

@@ -44,10 +44,11 @@ def main() -> None:
 def _world(name: str) -> ApiWorld[Any]:
     """Make the account; ConfigError where there is none that speaks HTTP."""
     folder = registry.find(name)
-    world = next(iter(worlds_of(folder).values()))(registry.load(str(folder)))
-    if isinstance(world, ApiWorld):
-        return world
-    world.close()
+    with worlds_of(folder) as worlds:
+        world = next(iter(worlds.values()))(registry.load(str(folder)))
+        if isinstance(world, ApiWorld):
+            return world
+        world.close()
     raise ConfigError(
         f"{name} has no stand-in that speaks HTTP: its app is a file, a database or a server that you have"
     )

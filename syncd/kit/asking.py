@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Final, Literal, TypeAlias
 
 from syncd import registry
@@ -43,36 +44,45 @@ class Outcome:
         return self.check.replace("_", " ")
 
 
-def worlds_of(folder: Path) -> Worlds:
-    """Give the worlds that lie beside a connector, by name; ConfigError where there are none, or they cannot be loaded."""
+@contextlib.contextmanager
+def worlds_of(folder: Path) -> Iterator[Worlds]:
+    """Give the worlds that lie beside a connector, by name; where they are on a real server, it runs while the block runs.
+
+    ConfigError where there are none, or they cannot be loaded, or that server is not here.
+    """
     if not (folder / f"{MODULE}.py").is_file():
         raise ConfigError(
             f"{folder} has no {MODULE}.py, the stand-in to test on. On an account of yours: --against live. "
-            "docs/writing-a-connector.md shows how to write one; where a real server takes its place in syncd's own tests, "
-            "docs/connectors has the card"
+            "docs/writing-a-connector.md shows how to write one"
         )
     module = registry.module(folder, MODULE)
-    found = getattr(module, "WORLDS", None) or {"": getattr(module, "World", None)}
-    if not isinstance(found, Mapping) or not all(callable(each) for each in found.values()):
-        raise ConfigError(f"{folder / MODULE}.py has no class World (and no WORLDS: name -> what makes one)")
-    return found
+    served = getattr(module, "serving", None)
+    with contextlib.nullcontext(_said(module)) if served is None else served() as found:
+        if not isinstance(found, Mapping) or not all(callable(each) for each in found.values()):
+            raise ConfigError(f"{folder / MODULE}.py has no class World (and no WORLDS: name -> what makes one)")
+        yield found
+
+
+def _said(module: ModuleType) -> object:
+    return getattr(module, "WORLDS", None) or {"": getattr(module, "World", None)}
 
 
 def ask_all(folder: Path, tell: Tell, only: str = "") -> Iterator[Outcome]:
     """Put every check to the connector in this folder, in each of its worlds. Raises ConfigError where it cannot be loaded."""
     if not __debug__:
         raise ConfigError("the kit's checks are assertions, and this Python leaves them out: start it without -O")
-    connector, worlds = registry.load(str(folder)), worlds_of(folder)
+    connector = registry.load(str(folder))
     chosen = [each for each in checks.ALL if only in each.name]
     if not chosen:
         raise ConfigError(f'no check has "{shown(only)}" in its name')
-    asked, of = 0, len(worlds) * len(chosen)
     specs: dict[str, Spec] = {}
-    for name, make in worlds.items():
-        for check in chosen:
-            tell(f"{name}: {check.name}" if name else check.name, asked, of)
-            asked += 1
-            yield ask(check, name, partial(make, connector), specs, folder)
+    with worlds_of(folder) as worlds:
+        asked, of = 0, len(worlds) * len(chosen)
+        for name, make in worlds.items():
+            for check in chosen:
+                tell(f"{name}: {check.name}" if name else check.name, asked, of)
+                asked += 1
+                yield ask(check, name, partial(make, connector), specs, folder)
 
 
 def ask(

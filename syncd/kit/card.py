@@ -14,6 +14,7 @@ from typing import Any, Final
 from syncd import registry
 from syncd.core.fields import STANDARD
 from syncd.kit.asking import MODULE, worlds_of
+from syncd.kit.peers import MODULE as SERVER
 from syncd.kit.suite import known, new, one
 from syncd.model import Applied, FieldMap, Setting, Spec
 
@@ -51,6 +52,7 @@ def card_of(folder: Path, *, look: bool = False) -> dict[str, Any]:
         "settings": [_setting(each) for each in spec.settings],
         "secrets": [_setting(each) for each in spec.secrets],
         "fields": {name: _field(where) for name, where in spec.fields.items()},
+        "proven_on": _proven_on(folder),
         "any_path": spec.any_path,
         "discovers": spec.discovers,
         "capabilities": {name: getattr(spec, name) for name in CAPABILITIES},
@@ -85,6 +87,12 @@ def _stated(folder: Path, spec: Spec) -> dict[str, Any]:
     }
 
 
+def _proven_on(folder: Path) -> str:
+    if (folder / f"{SERVER}.py").is_file():
+        return "a running server"
+    return "the stand-in beside it" if (folder / f"{MODULE}.py").is_file() else "nothing yet"
+
+
 def _deletion(spec: Spec) -> str:
     seen = "named by reads" if spec.reports_gone else "missed in a listing"
     once = "one listing is complete" if spec.proven_listing else "two equal listings count as complete"
@@ -94,8 +102,7 @@ def _deletion(spec: Spec) -> str:
 def _seen(folder: Path) -> Iterator[str]:
     """Make one record in the connector's first world, and say what the app did not keep as it was written."""
     connector = registry.load(str(folder))
-    make = next(iter(worlds_of(folder).values()))
-    with contextlib.closing(make(connector)) as world:
+    with worlds_of(folder) as worlds, contextlib.closing(next(iter(worlds.values()))(connector)) as world:
         app = world.open()
         written = {name: text for name, (text, _) in SEEN.items() if name in app.fields and name in world.fields}
         if not app.spec.create:

@@ -72,7 +72,7 @@ def who_opted_out_is_told_and_stays_so_whatever_is_written(world: AppWorld) -> N
     raised: list[dict[str, Raw]] = [
         {name: word(app, name, each)} for name in names for each in ("opted_in", "unknown", "pending")
     ]
-    harmless: list[dict[str, Raw]] = [{"first_name": "Augusta"}, {"phone": "+49 30 1"}, {"phone": None}]
+    harmless: list[dict[str, Raw]] = [{"first_name": "Augusta"}, {world.changed: "+49 30 1"}, {world.changed: None}]
     for fields in (*harmless, *raised, {**raised[0], "first_name": "Ada"}):
         one(app, Write(kind="update", id=id_, fields=fields))
         for name in names:

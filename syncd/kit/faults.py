@@ -14,7 +14,7 @@ from syncd.connector import App
 from syncd.errors import SyncdError, TransientError
 from syncd.http.sandbox import Asked, Said
 from syncd.kit.suite import caught_up, check, known, listing, new, one, persons
-from syncd.kit.worlds import ApiWorld
+from syncd.kit.worlds import ApiWorld, AppWorld
 from syncd.model import Applied, Record, Rejected, Result, Write
 
 AFTER: Final[dict[str, Said]] = {
@@ -113,13 +113,15 @@ def an_update_whose_answer_was_lost_is_never_called_refused(world: ApiWorld[Any]
     app = world.open()
     for id_, (fault, instead) in zip(ids, AFTER.items(), strict=True):
         seen = known(app, id_)
-        write = Write(kind="update", id=id_, fields={"phone": "+49 40 1"}, expect=seen.fields, version=seen.version)
+        write = Write(
+            kind="update", id=id_, fields={world.changed: "+49 40 1"}, expect=seen.fields, version=seen.version
+        )
         with watched(world, instead) as watch:
             result = one(app, write)
         assert watch.changes, "the update changed nothing"
         assert not isinstance(result, Rejected), f"{fault} after the update, and it is called refused"
         record = known(app, id_)
-        assert record.fields["phone"] != seen.fields["phone"]
+        assert record.fields[world.changed] != seen.fields[world.changed]
         if isinstance(result, Applied):
             assert result.record == record
 
@@ -156,11 +158,11 @@ def what_was_refused_for_now_is_done_once_or_not_at_all(world: ApiWorld[Any]) ->
         with wire(world, before=once if number == 0 else lambda _: world.busy):
             results = app.write([
                 new(app, number, email=f"busy{number}@example.org"),
-                Write(kind="update", id=id_, fields={"phone": f"+49 40 {number}"}),
+                Write(kind="update", id=id_, fields={world.changed: f"+49 40 {number}"}),
             ])  # fmt: skip
         there = {str(each.fields["email"]).lower(): each for each in listing(app).values()}
         assert len(there) == len(listing(app)), "it was done twice"
-        done = [f"busy{number}@example.org" in there, known(app, id_).fields["phone"] == f"+49 40 {number}"]
+        done = [f"busy{number}@example.org" in there, known(app, id_).fields[world.changed] == f"+49 40 {number}"]
         assert [isinstance(each, Applied) for each in results] == done
         assert all(isinstance(each, Applied) or is_busy(each) for each in results), "nothing was done: it is busy"
     with wire(world, before=lambda _: world.busy):
@@ -191,7 +193,7 @@ def an_edit_between_our_look_and_our_write_is_never_overwritten(world: ApiWorld[
     app = world.open()
     assert isinstance(one(app, Write(kind="update", id=ids[0], fields={"first_name": "Warm"})), Applied)
     with watched(world) as watch:
-        assert isinstance(change_phone(app, known(app, ids[0])), Applied)
+        assert isinstance(change_one(world, app, known(app, ids[0])), Applied)
     [at] = [number for number, _ in watch.changes]
     asked = [0]
 
@@ -199,34 +201,34 @@ def an_edit_between_our_look_and_our_write_is_never_overwritten(world: ApiWorld[
         """Somebody is faster by a blink: right before the request that changes."""
         asked[0] += 1
         if asked[0] == at:
-            world.edit(ids[1], phone="+49 89 7")
+            world.edit(ids[1], **{world.changed: "+49 89 7"})
 
     with wire(world, before=edit_first):
-        result = change_phone(app, known(app, ids[1]))
+        result = change_one(world, app, known(app, ids[1]))
     assert asked[0] >= at, "no request changed anything"
     assert isinstance(result, Rejected), "an edit at the same moment was overwritten"
     assert result.why == "moved"
-    assert known(app, ids[1]).fields["phone"] == "+49 89 7"
+    assert known(app, ids[1]).fields[world.changed] == "+49 89 7"
 
 
 @check(lambda spec: spec.update, needs=("wire",))
 def an_update_sends_nothing_that_nobody_named(world: ApiWorld[Any]) -> None:
-    id_ = world.add(email="ada@example.org", first_name="Zebulon", phone="+49 30 1")
+    id_ = world.add(**{"email": "ada@example.org", "first_name": "Zebulon", world.changed: "+49 30 1"})
     app = world.open()
     seen = known(app, id_)
     with watched(world) as watch:
-        assert isinstance(change_phone(app, seen), Applied)
+        assert isinstance(change_one(world, app, seen), Applied)
     sent = b"".join(asked.body + str(asked.query).encode() for _, asked in watch.changes)
     assert sent, "the update changed nothing"
     for text in (b"Zebulon", b"gold"):
-        assert text not in sent or world.resends, f"an update of `phone` also sent what nobody named ({text.decode()})"
+        assert text not in sent or world.resends, (
+            f"an update of `{world.changed}` also sent what nobody named ({text.decode()})"
+        )
 
 
-def change_phone(app: App, seen: Record) -> Result:
-    return one(
-        app,
-        Write(kind="update", id=seen.id, fields={"phone": "+49 40 1"}, expect=seen.fields, version=seen.version),
-    )
+def change_one(world: AppWorld, app: App, seen: Record) -> Result:
+    new = {world.changed: "+49 40 1"}
+    return one(app, Write(kind="update", id=seen.id, fields=new, expect=seen.fields, version=seen.version))
 
 
 def is_busy(result: Result) -> bool:

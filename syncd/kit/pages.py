@@ -10,7 +10,10 @@ Card = Mapping[str, Any]
 
 def page(card: Card, *, level: int = 1) -> str:
     """Print one card."""
-    parts = [f"{'#' * level} {card['name']}", f"{card['summary']}. Made of {card['made_of']}."]
+    parts = [
+        f"{'#' * level} {card['name']}",
+        f"{card['summary']}. Made of {card['made_of']}; proven on {card['proven_on']}.",
+    ]
     parts.append(table(("what happens", "here"), list(promises(card))))
     if card["quirks"]:
         parts.append("What is peculiar:\n\n" + "\n".join(f"- {_sentence(each)}" for each in card["quirks"]))

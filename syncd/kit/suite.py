@@ -7,7 +7,7 @@ Hard rule: a check begins with an empty app and needs no other check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -122,6 +122,11 @@ def persons(count: int) -> Iterator[dict[str, Any]]:
     """Give the fields of that many different people."""
     for number in range(count):
         yield {"email": f"person{number}@example.org", "first_name": f"Person {number}", "phone": f"+49 30 {number:06}"}
+
+
+def offered(world: AppWorld, fields: Mapping[str, Raw]) -> dict[str, Raw]:
+    """Leave out of somebody's fields what the app has no place for."""
+    return {name: raw for name, raw in fields.items() if name in world.fields}
 
 
 def besides(app: App, before: Record, after: Record, name: str) -> list[str]:

@@ -18,6 +18,7 @@ from syncd import registry
 from syncd.connector import App, Connector, Opening, Time
 from syncd.core.fields import STANDARD
 from syncd.http.sandbox import Said, Sandbox, Server, serving
+from syncd.kit.forwarding import forwarding
 from syncd.model import FieldMap, Raw
 from syncd.store.keeper import StoreKeeper
 from syncd.store.opening import open_store
@@ -26,6 +27,8 @@ from syncd.store.store import Store
 FIELDS: Final = ("email", "first_name", "phone", "company", "notes")
 HALF_A_PAIR: Final = "half \ud800 a pair"
 """A text that no wire can carry."""
+AT_ONCE: Final = Time(sleep=lambda _: None)
+"""Nobody waits before trying again."""
 
 S = TypeVar("S", bound=Sandbox)
 
@@ -50,7 +53,9 @@ class AppWorld(ABC):
     overlaps: bool = False
     """A read from a cursor tells again what happened shortly before."""
     fields: tuple[str, ...] = FIELDS
-    """Text fields that can be read and written, at least four; `email` first."""
+    """Text fields that can be read and written; `email` first, `first_name` among them."""
+    changed: str = "phone"
+    """The one of them that is changed and cleared by itself."""
     refused: Mapping[str, Raw] = {"company": HALF_A_PAIR}
     """Values that the app refuses in an update; {} where it takes everything."""
     labels: Mapping[str, str] = {}
@@ -226,6 +231,54 @@ class ApiWorld(AppWorld, Generic[S]):
     def wire(self) -> Server:
         """The server: what it was asked, and faults."""
         return self.server
+
+
+class PeerWorld(AppWorld):
+    """One account on a real server; time is the machine's, but that nobody waits: what is broken off here stays so."""
+
+    overlaps = True
+
+    def open(self) -> App:
+        """Open it. Opening sends nothing, so that it cannot fail where the server is gone: `check` is what tells."""
+        app = self.opened(self.settings(), time=AT_ONCE)
+        if not self.is_there():
+            app.check()
+        return app
+
+    def open_other(self) -> App:
+        return self.opened(self.other_settings(), time=AT_ONCE)
+
+    @abstractmethod
+    def settings(self) -> Mapping[str, Any]:
+        """Give the settings of the account."""
+
+    @abstractmethod
+    def other_settings(self) -> Mapping[str, Any]:
+        """Give those of another one."""
+
+
+class PeerApiWorld(PeerWorld):
+    """One account on a real server that speaks HTTP. A wire leads there, on which faults are put as before a sandbox."""
+
+    resends: bool = ApiWorld.resends
+    busy: Said = ApiWorld.busy
+
+    def __init__(self, port: int, connector: Connector | None = None) -> None:
+        super().__init__(connector)
+        self.server = self.stack.enter_context(forwarding(port))
+        self._broken = False
+
+    @property
+    def wire(self) -> Server:
+        """The way to the server: what it was asked, and faults."""
+        return self.server
+
+    def break_off(self) -> None:
+        self._broken = True
+        self.server.before = lambda _: Said(cut=True)
+
+    def is_there(self) -> bool:
+        return not self._broken
 
 
 def _folder_of(world: AppWorld) -> Path:

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from connectors.ldap.server import Slapd
+from connectors.ldap.world import World as LdapWorld
+from connectors.mailman.server import Mailman
+from connectors.mailman.world import World as MailmanWorld
+from connectors.roundup.server import Roundup
+from connectors.roundup.world import World as RoundupWorld
+from connectors.tryton.server import Tryton
+from connectors.tryton.world import World as TrytonWorld
 from syncd.kit.suite import Check
-from tests.conformance.peers import LdapWorld, MailmanWorld, RoundupWorld, TrytonWorld
 from tests.conformance.putting import every_check, put
-from tests.peers.mailman import Mailman
-from tests.peers.roundup import Roundup
-from tests.peers.slapd import Slapd
-from tests.peers.tryton import Tryton
-
-TELEPHONED = {
-    "a_create_makes_what_was_asked": "test_a_new_member_is_on_the_list_and_gets_no_mails",
-    "an_update_changes_the_named_fields_only": "test_a_name_is_changed_and_nothing_else",
-    "none_clears": "test_a_name_is_cleared_in_both_places",
-    "a_full_batch_is_taken": "test_a_full_batch_is_taken",
-}
-"""Checks that write a telephone number, which Mailman has no place for -> what asks the same in tests/test_mailman.py."""
 
 
 @every_check
@@ -26,8 +21,7 @@ def test_roundup(check: Check, tracker: Roundup) -> None:
 
 @every_check
 def test_mailman(check: Check, mailing_list: Mailman) -> None:
-    if check.name not in TELEPHONED:
-        put("mailman", lambda: MailmanWorld(mailing_list), check)
+    put("mailman", lambda: MailmanWorld(mailing_list), check)
 
 
 @every_check

@@ -143,6 +143,7 @@ class Card(Doc):
     lag_seconds: Annotated[float, says("how long the app may hide what was written")]
     deletion: Annotated[str, says("how a deletion is noticed")]
     made_of: Annotated[str, says("YAML or Python")]
+    proven_on: Annotated[str, says("what the kit asks: a stand-in, or a running server")]
     consent: Annotated[str, says("how consent travels")]
     quirks: Annotated[list[str], says("what is peculiar")]
     reading: Annotated[Value | UnsetType, says("YAML: how it is read")] = UNSET

@@ -1,4 +1,4 @@
-"""A real Mailman for the tests: its REST interface, a fresh list for each test. No mail leaves or arrives.
+"""A real Mailman: its REST interface, a fresh list for each question. No mail leaves or arrives.
 
 What it really does (and what surprises): no change feed, no time of change, and If-Match counts for nothing; the name of a
 member is the address's, else the user's; another address must be the user's and verified first; a member who leaves is 404
@@ -8,20 +8,23 @@ at once, while the user stays; whether somebody takes mails is told beside the r
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 import signal
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import pytest
+from syncd.kit import peers
+from syncd.kit.servers import running
 
-from tests.peers import environment
-from tests.servers import running
-
+NAME = "mailman"
+VERSION = "3.1"
 USER = "restadmin"
 PASSWORD = "restpass"
 HOST = "lists.example.org"
@@ -48,9 +51,23 @@ _numbers = itertools.count(1)
 class Mailman:
     """One list on the running server, and whoever manages it."""
 
-    url: str
+    port: int
     name: str = ""
     """The list's id."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/{VERSION}"
+
+    def empty(self) -> Mailman:
+        """Make an empty list on the server, which then knows nobody."""
+        for user in self.entries("users"):
+            self.done("DELETE", f"users/{user['user_id']}")
+        for each in self.entries("lists"):
+            self.done("DELETE", f"lists/{each['list_id']}")
+        number = next(_numbers)
+        self.done("POST", "lists", {"fqdn_listname": f"news{number}@{HOST}", "style_name": "legacy-announce"})
+        return Mailman(port=self.port, name=f"news{number}.{HOST}")
 
     def request(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[int, Any]:
         """Send one request; the answer is its status and document."""
@@ -106,29 +123,23 @@ class Mailman:
         self.done("DELETE", f"users/{id_.partition('.')[2]}")
 
 
-@pytest.fixture(scope="session")
-def mailman_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mailman]:
-    programs = environment("mailman")
-    folder = tmp_path_factory.mktemp("mailman")
-
-    def command(port: int) -> list[str]:
-        config = folder / "mailman.cfg"
-        config.write_text(CONFIG.format(port=port, folder=folder))
-        return [str(programs / "runner"), "-C", str(config), "--runner=rest:0:1"]
-
-    with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
-        server = Mailman(url=f"http://127.0.0.1:{port}/3.1")
-        server.done("POST", "domains", {"mail_host": HOST})
-        yield server
+def install() -> Path:
+    """Install it; give the folder with its programs."""
+    return peers.install(NAME)
 
 
-@pytest.fixture
-def mailing_list(mailman_server: Mailman) -> Iterator[Mailman]:
-    """Give an empty list on a server that knows nobody."""
-    number = next(_numbers)
-    style = {"fqdn_listname": f"news{number}@{HOST}", "style_name": "legacy-announce"}
-    mailman_server.done("POST", "lists", style)
-    yield Mailman(url=mailman_server.url, name=f"news{number}.{HOST}")
-    mailman_server.request("DELETE", f"lists/news{number}.{HOST}")
-    for user in mailman_server.entries("users"):
-        mailman_server.done("DELETE", f"users/{user['user_id']}")
+@contextlib.contextmanager
+def started() -> Iterator[Mailman]:
+    """Run a server while the block runs. Raises NotInstalledError."""
+    programs = peers.programs(NAME)
+    with tempfile.TemporaryDirectory(prefix="syncd-mailman-") as folder:
+
+        def command(port: int) -> list[str]:
+            config = Path(folder) / "mailman.cfg"
+            config.write_text(CONFIG.format(port=port, folder=folder))
+            return [str(programs / "runner"), "-C", str(config), "--runner=rest:0:1"]
+
+        with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
+            server = Mailman(port=port)
+            server.done("POST", "domains", {"mail_host": HOST})
+            yield server

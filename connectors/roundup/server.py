@@ -1,4 +1,4 @@
-"""A real Roundup for the tests: one server a test process, an empty tracker for each test.
+"""A real Roundup: one server for many questions, an empty tracker for each.
 
 The tracker lies in SQLite files and is opened anew for each request, so that an empty one is a copy of files. What it really
 does (and what surprises): every refusal of a value is a 409, null is no value, a retired user is still there when asked for
@@ -8,12 +8,14 @@ by its address, times without an offset are those of the account, and one that i
 from __future__ import annotations
 
 import base64
+import contextlib
 import getpass
 import itertools
 import json
 import shutil
 import signal
 import subprocess
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,11 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from syncd.kit import peers
+from syncd.kit.servers import running
 
-from tests.peers import environment, template
-from tests.servers import running
-
+NAME = "roundup"
 USER = "admin"
 PASSWORD = "admin-pw"
 TRACKER = "desk"
@@ -42,22 +43,27 @@ db.close()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Roundup:
-    """A running tracker: its address, its one admin, and its files."""
+    """A running tracker: its port, its one admin, and its files."""
 
-    url: str
+    port: int
     home: Path
     programs: Path
-    empty: Path
+    new: Path
+    """How its files were when it was new."""
 
-    def clear(self) -> None:
-        """Make it as it was when it was new."""
-        self._put_away()
-        shutil.copytree(self.empty / "db", self.home / "db")
+    @property
+    def url(self) -> str:
+        return self.url_at(self.port)
 
-    def break_off(self) -> None:
-        """Take its data away, until it is cleared."""
+    def url_at(self, port: int) -> str:
+        """Spell its address, as it is reached by this port."""
+        return f"http://127.0.0.1:{port}/{TRACKER}/"
+
+    def empty(self) -> Roundup:
+        """Make it as it was when it was new; give it."""
         self._put_away()
-        (self.home / "db").touch()
+        shutil.copytree(self.new / "db", self.home / "db")
+        return self
 
     def _put_away(self) -> None:
         """Rename the data: the thread that answered last may still be closing them."""
@@ -136,26 +142,25 @@ def _line(line: str, said: Mapping[str, str]) -> str:
     return f"{name} = {said[name]}\n" if " = " in line and name in said else line
 
 
-@pytest.fixture(scope="session")
-def roundup_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Roundup]:
-    programs = environment("roundup")
-    empty = template("roundup", Path(__file__), _make) / "tracker"
-    home = tmp_path_factory.mktemp("roundup") / "tracker"
-    shutil.copytree(empty, home)
-
-    def command(port: int) -> list[str]:
-        config = home / "config.ini"
-        said = {"web": f"http://127.0.0.1:{port}/{TRACKER}/"}
-        config.write_text("".join(_line(line, said) for line in config.read_text().splitlines(keepends=True)))
-        server = [str(programs / "roundup-server"), "-n", "127.0.0.1", "-p", str(port), "-t", "thread"]
-        return ["/bin/sh", "-c", 'exec "$@" >&2', "sh", *server, "-u", getpass.getuser(), f"{TRACKER}={home}"]
-
-    with running(command, ready="Roundup server started", stop=signal.SIGTERM) as (port, _):
-        yield Roundup(url=f"http://127.0.0.1:{port}/{TRACKER}/", home=home, programs=programs, empty=empty)
+def install() -> Path:
+    """Install it; give the folder with its programs."""
+    return peers.install(NAME)
 
 
-@pytest.fixture
-def tracker(roundup_server: Roundup) -> Roundup:
-    """Give an empty tracker."""
-    roundup_server.clear()
-    return roundup_server
+@contextlib.contextmanager
+def started() -> Iterator[Roundup]:
+    """Run a server while the block runs. Raises NotInstalledError."""
+    programs, new = peers.programs(NAME), peers.template(NAME, Path(__file__), _make) / "tracker"
+    with tempfile.TemporaryDirectory(prefix="syncd-roundup-") as made:
+        home = Path(made) / "tracker"
+        shutil.copytree(new, home)
+
+        def command(port: int) -> list[str]:
+            config = home / "config.ini"
+            said = {"web": f"http://127.0.0.1:{port}/{TRACKER}/"}
+            config.write_text("".join(_line(line, said) for line in config.read_text().splitlines(keepends=True)))
+            server = [str(programs / "roundup-server"), "-n", "127.0.0.1", "-p", str(port), "-t", "thread"]
+            return ["/bin/sh", "-c", 'exec "$@" >&2', "sh", *server, "-u", getpass.getuser(), f"{TRACKER}={home}"]
+
+        with running(command, ready="Roundup server started", stop=signal.SIGTERM) as (port, _):
+            yield Roundup(port=port, home=home, programs=programs, new=new)

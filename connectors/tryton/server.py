@@ -1,4 +1,4 @@
-"""A real Tryton for the tests: one server a test process, no parties in it at the beginning of each test.
+"""A real Tryton: one server for many questions, with no parties in it at the beginning of each.
 
 What it really does (and what surprises): every fault is HTTP 200; somebody's new e-mail address does not move the party's date;
 inactive records are in no search that does not name `active`; telephone numbers are rewritten, and refused if they are none.
@@ -14,17 +14,17 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import tempfile
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from syncd.kit import peers
+from syncd.kit.servers import running
 
-from tests.peers import environment, template
-from tests.servers import running
-
+NAME = "tryton"
 USER = "admin"
 PASSWORD = "admin-pw"
 DATABASE = "books"
@@ -96,9 +96,10 @@ class Tryton:
         """Give somebody's first mechanism of a kind; None where there is none."""
         return next((each for each in self.parties()[id_]["contact_mechanisms."] if each["type"] == kind), None)
 
-    def clear(self) -> None:
-        """Delete all parties."""
+    def empty(self) -> Tryton:
+        """Delete all parties; give the database without them."""
         self.call("model.party.party.delete", [int(id_) for id_ in self.parties()], {})
+        return self
 
 
 def _make(programs: Path, folder: Path) -> None:
@@ -111,25 +112,24 @@ def _make(programs: Path, folder: Path) -> None:
     subprocess.run([*command, *rest], check=True, capture_output=True, env=environ)
 
 
-@pytest.fixture(scope="session")
-def tryton_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tryton]:
-    programs = environment("tryton")
-    empty = template("tryton", Path(__file__), _make)
-    folder = tmp_path_factory.mktemp("tryton")
-    shutil.copy(empty / f"{DATABASE}.sqlite", folder)
-
-    def command(port: int) -> list[str]:
-        (folder / "trytond.conf").write_text(CONFIG.format(folder=folder, port=port))
-        return [str(programs / "trytond"), "-c", str(folder / "trytond.conf"), "-d", DATABASE]
-
-    with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
-        server = Tryton(port=port, file=folder / f"{DATABASE}.sqlite")
-        server.login()
-        yield server
+def install() -> Path:
+    """Install it; give the folder with its programs."""
+    return peers.install(NAME)
 
 
-@pytest.fixture
-def books(tryton_server: Tryton) -> Tryton:
-    """Give a database without parties."""
-    tryton_server.clear()
-    return tryton_server
+@contextlib.contextmanager
+def started() -> Iterator[Tryton]:
+    """Run a server while the block runs. Raises NotInstalledError."""
+    programs, empty = peers.programs(NAME), peers.template(NAME, Path(__file__), _make)
+    with tempfile.TemporaryDirectory(prefix="syncd-tryton-") as made:
+        folder = Path(made)
+        shutil.copy(empty / f"{DATABASE}.sqlite", folder)
+
+        def command(port: int) -> list[str]:
+            (folder / "trytond.conf").write_text(CONFIG.format(folder=folder, port=port))
+            return [str(programs / "trytond"), "-c", str(folder / "trytond.conf"), "-d", DATABASE]
+
+        with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
+            server = Tryton(port=port, file=folder / f"{DATABASE}.sqlite")
+            server.login()
+            yield server

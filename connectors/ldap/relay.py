@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import socketserver
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final
-
-LENGTH: Final = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 
 
 class Door(socketserver.ThreadingTCPServer):
@@ -27,7 +23,7 @@ class Door(socketserver.ThreadingTCPServer):
         self.inside: set[socket.socket] = set()
         self.is_open = True
         self.passing: Callable[[bytes], None] = lambda data: None
-        """Called with what is about to be handed on to the server; a request of HTTP is handed on in one piece."""
+        """Called with what is about to be handed on to the server."""
 
     def shut(self) -> None:
         """Refuse whoever comes, and send away who is inside."""
@@ -53,26 +49,12 @@ class _Handler(socketserver.BaseRequestHandler):
             self.server.inside.difference_update(both)
 
 
-def _copy(source: socket.socket, target: socket.socket, passing: Callable[[bytes], None] | None = None) -> None:
+def _copy(source: socket.socket, target: socket.socket, passing: Callable[[bytes], None] = lambda data: None) -> None:
     with contextlib.suppress(OSError):
-        held = b""
         while data := source.recv(65536):
-            held += data
-            if passing is not None:
-                if _is_begun(held):
-                    continue
-                passing(held)
-            target.sendall(held)
-            held = b""
-        target.sendall(held)
+            passing(data)
+            target.sendall(data)
         target.shutdown(socket.SHUT_WR)
-
-
-def _is_begun(data: bytes) -> bool:
-    """Tell whether more of a request belongs to this. A Tryton that waits for a body serves nobody else meanwhile."""
-    head, _, body = data.partition(b"\r\n\r\n")
-    length = LENGTH.search(head) if b" HTTP/1." in head else None
-    return length is not None and len(body) < int(length[1])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""A real slapd (OpenLDAP) for the tests: one server a test process, a branch of its own for each test.
+"""A real slapd (OpenLDAP): one server for many questions, a branch of its own for each.
 
 It is the machine's, else one unpacked from Debian's packages below `.venv-peers`: nothing is installed, nothing needs root.
 What it really does (and what surprises): an account that is not its root gets at most 500 entries of a search without pages,
@@ -7,33 +7,35 @@ two values are the same whatever their capitals (and a telephone number whatever
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import importlib.util
 import ipaddress
 import itertools
 import os
 import shutil
 import signal
-import subprocess
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from tests.peers import FOLDER, NotInstalledError, alone
-from tests.servers import free_port, running
+from syncd.kit import peers
+from syncd.kit.peers import NotInstalledError
+from syncd.kit.servers import free_port, running
 
+NAME, PROGRAM = "ldap", "slapd"
 SUFFIX = "dc=example,dc=org"
 ROOT, ROOT_PASSWORD = f"cn=admin,{SUFFIX}", "admin-pw"
 ACCOUNT, PASSWORD = f"cn=sync,{SUFFIX}", "sync-pw"
 READER = f"cn=reader,{SUFFIX}"
-INSTALL_SECONDS = 300
 _numbers = itertools.count(1)
 _LIBRARIES = ("libldap", "libodbc", "libltdl", "libsasl", "libwrap")
 CONFIG = """\
@@ -82,6 +84,12 @@ class Slapd:
     def url(self) -> str:
         return f"ldap://127.0.0.1:{self.port}"
 
+    def branch(self) -> Slapd:
+        """Make a branch that nobody else uses."""
+        base = f"ou=people{next(_numbers)},{SUFFIX}"
+        self._done(self.root.add(base, "organizationalUnit"))
+        return Slapd(port=self.port, tls_port=self.tls_port, folder=self.folder, base=base, root=self.root)
+
     def add(self, uid: str, **attributes: Any) -> str:
         """Somebody adds a person; give the entryUUID."""
         dn = f"uid={uid},{self.base}"
@@ -118,44 +126,42 @@ class Slapd:
 
 
 def programs() -> tuple[Path, Path, Path, str]:
-    """Give the server, its modules, its configuration, and where its libraries lie; skip the test where there is none."""
+    """Give the server, its modules, its configuration, and where its libraries lie. Raises NotInstalledError."""
     installed = shutil.which("slapd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/libexec")
     if installed is not None and Path("/etc/ldap/schema").is_dir():
         return Path(installed), Path("/usr/lib/ldap"), Path("/etc/ldap"), ""
-    try:
-        root = unpacked()
-    except NotInstalledError as error:
-        pytest.skip(f"slapd is not installed: {error}; install it with: apt-get install slapd")
+    root = _root()
+    if not (root / "usr/sbin/slapd").exists():
+        raise NotInstalledError(
+            "ldap is proven against a real slapd, and there is none here; install it with: "
+            f"apt-get install slapd, or without root: {peers.command(NAME)}"
+        )
     libraries = ":".join(str(each) for each in sorted(root.glob("usr/lib/*-linux-gnu*")))
     return root / "usr/sbin/slapd", root / "usr/lib/ldap", root / "etc/ldap", libraries
 
 
-def unpacked() -> Path:
-    """Unpack Debian's packages, once."""
-    folder = FOLDER / "slapd"
+def install() -> Path:
+    """Unpack Debian's packages, unless it is here; give the folder with the server."""
+    with contextlib.suppress(NotInstalledError):
+        return programs()[0].parent
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
-        raise NotInstalledError("this is no Debian")
-    with alone("slapd"):
-        if not (folder / "root" / "usr/sbin/slapd").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            (folder / "root").mkdir(parents=True)
-            needs = _run("apt-cache", "depends", "slapd").splitlines()
+        raise NotInstalledError("this is no Debian; install OpenLDAP's slapd")
+    root = _root()
+    with peers.alone(PROGRAM):
+        if not (root / "usr/sbin/slapd").exists():
+            shutil.rmtree(root.parent, ignore_errors=True)
+            root.mkdir(parents=True)
+            needs = peers.run(["apt-cache", "depends", PROGRAM]).splitlines()
             words = [line.split() for line in needs if line.strip().startswith("Depends:")]
             more = [each[1] for each in words if len(each) == 2 and each[1].startswith(_LIBRARIES)]
-            _run("apt-get", "download", "-q", "slapd", *more, cwd=folder)
-            for package in sorted(folder.glob("*.deb")):
-                _run("dpkg", "-x", str(package), str(folder / "root"))
-    return folder / "root"
+            peers.run(["apt-get", "download", "-q", PROGRAM, *more], cwd=root.parent)
+            for package in sorted(root.parent.glob("*.deb")):
+                peers.run(["dpkg", "-x", str(package), str(root)])
+    return programs()[0].parent
 
 
-def _run(*command: str, cwd: Path | None = None) -> str:
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS)
-    except subprocess.TimeoutExpired:
-        raise NotInstalledError(f"{command[0]}: no end after {INSTALL_SECONDS} seconds") from None
-    if done.returncode != 0:
-        raise NotInstalledError((done.stderr.strip().splitlines() or [f"{command[0]} failed"])[-1])
-    return done.stdout
+def _root() -> Path:
+    return peers.folder() / PROGRAM / "root"
 
 
 def certificates(folder: Path) -> None:
@@ -193,42 +199,32 @@ def people(port: int) -> Any:
     return ldap3.Connection(server, ROOT, ROOT_PASSWORD, auto_bind=True)
 
 
-@pytest.fixture(scope="session")
-def slapd_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Slapd]:
+@contextlib.contextmanager
+def started() -> Iterator[Slapd]:
+    """Run a directory while the block runs. Raises NotInstalledError."""
     server, modules, etc, libraries = programs()
-    folder = tmp_path_factory.mktemp("slapd")
-    certificates(folder)
-    tls_ports: list[int] = []
-    said = {"etc": etc, "modules": modules, "folder": folder, "suffix": SUFFIX}
-    accounts = {"root": ROOT, "password": ROOT_PASSWORD, "account": ACCOUNT}
-    (folder / "slapd.conf").write_text(CONFIG.format(**said, **accounts))
+    if importlib.util.find_spec("ldap3") is None:
+        raise NotInstalledError("who works in the directory does so by ldap3, which is not here: pip install ldap3")
+    with tempfile.TemporaryDirectory(prefix="syncd-slapd-") as made:
+        folder, tls_ports = Path(made), list[int]()
+        certificates(folder)
+        said = {"etc": etc, "modules": modules, "folder": folder, "suffix": SUFFIX}
+        accounts = {"root": ROOT, "password": ROOT_PASSWORD, "account": ACCOUNT}
+        (folder / "slapd.conf").write_text(CONFIG.format(**said, **accounts))
 
-    def command(port: int) -> list[str]:
-        shutil.rmtree(folder / "db", ignore_errors=True)
-        (folder / "db").mkdir()
-        tls_ports.append(free_port())
-        urls = f"ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_ports[-1]}/"
-        with_libraries = ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}"] if libraries else []
-        return [*with_libraries, str(server), "-d", "0", "-f", str(folder / "slapd.conf"), "-h", urls]
+        def command(port: int) -> list[str]:
+            shutil.rmtree(folder / "db", ignore_errors=True)
+            (folder / "db").mkdir()
+            tls_ports.append(free_port())
+            urls = f"ldap://127.0.0.1:{port}/ ldaps://127.0.0.1:{tls_ports[-1]}/"
+            with_libraries = ["/usr/bin/env", f"LD_LIBRARY_PATH={libraries}"] if libraries else []
+            return [*with_libraries, str(server), "-d", "0", "-f", str(folder / "slapd.conf"), "-h", urls]
 
-    with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
-        root = people(port)
-        assert root.add(SUFFIX, ["dcObject", "organization"], {"dc": "example", "o": "Example"}), root.result
-        for account in (ACCOUNT, READER):
-            name = account.partition(",")[0].partition("=")[2]
-            assert root.add(account, "person", {"cn": name, "sn": name, "userPassword": PASSWORD}), root.result
-        yield Slapd(port=port, tls_port=tls_ports[-1], folder=folder, base=SUFFIX, root=root)
-        root.unbind()
-
-
-@pytest.fixture
-def directory(slapd_server: Slapd) -> Slapd:
-    """Give an empty branch."""
-    return branch_of(slapd_server)
-
-
-def branch_of(server: Slapd) -> Slapd:
-    """Make a branch that nobody else uses."""
-    base = f"ou=people{next(_numbers)},{SUFFIX}"
-    assert server.root.add(base, "organizationalUnit"), server.root.result
-    return Slapd(port=server.port, tls_port=server.tls_port, folder=server.folder, base=base, root=server.root)
+        with running(command, ready=None, stop=signal.SIGTERM) as (port, _):
+            root = people(port)
+            assert root.add(SUFFIX, ["dcObject", "organization"], {"dc": "example", "o": "Example"}), root.result
+            for account in (ACCOUNT, READER):
+                name = account.partition(",")[0].partition("=")[2]
+                assert root.add(account, "person", {"cn": name, "sn": name, "userPassword": PASSWORD}), root.result
+            yield Slapd(port=port, tls_port=tls_ports[-1], folder=folder, base=SUFFIX, root=root)
+            root.unbind()
