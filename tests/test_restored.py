@@ -339,3 +339,26 @@ def test_what_went_back_is_counted_over_all_pages(tmp_path: Path) -> None:
     backup()
     outcome = story.sync()
     assert [(each["verb"], each["count"]) for each in outcome.doc["held"]] == [("restored", PAGE + 1)]
+
+
+@both
+def test_an_undecided_record_says_what_it_shows_where_its_person_has_no_value(
+    tmp_path: Path, *, versions: bool
+) -> None:
+    """Seed 38516: nothing is brought up to date in a record that waits for a decision, so what it shows is all that there is."""
+    story = crowd(tmp_path, versions=versions, guards=LOOSE)
+    story["desk"].put("twin", email="p0@x.org", company="Old Ltd")
+    story.settle()
+    assert [case["kind"] for case in story.cases()] == ["match"]
+    backup = story["desk"].saved()
+    story["desk"].put("twin", company="New Ltd")
+    for number in range(1, 20):
+        story["desk"].put(str(number), last_name=f"New{number}")
+    story.settle()
+    backup()
+    story["desk"].remove("0")
+    story.approve(story.sync().doc["run"])
+    story.settle()
+    assert story.contact("desk", "twin") == story.contact("crm", story["crm"].id_of("p0@x.org"))
+    assert story["crm"].one("p0@x.org")["company"] == story["desk"].rows()["twin"]["company"] == "Old Ltd"
+    assert "New Ltd" in {new for _, _, _, new in story.journal(story.contact("desk", "twin"))}

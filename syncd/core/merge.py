@@ -183,8 +183,9 @@ class _Merge:
                 self.found.setdefault(atom.name, {})[link.app] = candidate
 
     def _why_unheard(self, name: str, link: Link, app: AppRule) -> str | None:
-        if is_former(link, self.rules.atoms[name]):
-            return RESTORED
+        atom = self.rules.atoms[name]
+        if is_former(link, atom) and not self.contact.golden.keys().isdisjoint(atom.fields):
+            return RESTORED  # without another value it has a say: an earlier one is better than none
         if not app.lenses[name].reads:
             return PUSHED if app.pushed else ONE_WAY
         return UNTRUSTED if not app.trusted and name in self.rules.identity and not self._alone(name) else None

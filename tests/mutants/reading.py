@@ -205,7 +205,7 @@ READING: Final = (
     Mutant(
         id="M42b",
         bug="an app that is brought up to date after it went back has a say with its old values",
-        edits=(Edit("syncd.core.merge", "if is_former(link, self.rules.atoms[name]):", "if False:"),),
+        edits=(Edit("syncd.core.merge", "if is_former(link, atom) and not self", "if False and not self"),),
         killers=frozenset({"ROLLBACK-DETECTED"}),
         known=Directed(name="M42b"),
         ways=(Seeds(),),
