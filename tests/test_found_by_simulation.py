@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 from unicodedata import normalize
 
 import pytest
 
+from syncd.core.consent import OUT
 from syncd.core.rules import AppRule, Rules
 from syncd.core.settle import degraded
 from syncd.engine import pull
 from syncd.model import Record
 from syncd.store.tx import Tx
-from tests.core_world import simple
+from tests.consents import opt_in, world
+from tests.core_world import CONSENT, simple
 from tests.crashes import Crash, dying, first_boundary
 from tests.sim.model_store import ModelStore
 from tests.story import agreed, given
@@ -316,3 +319,18 @@ def test_an_id_that_comes_back_with_another_address_waits_beside_another_record_
     story.settle()
     assert len(story["news"].rows()) == 1
     assert {case["kind"] for case in story.cases()} == {"match"}
+
+
+def test_an_opt_in_in_the_second_of_a_known_opt_out_was_taken_back_all_the_same() -> None:
+    """Seed 7002322: evidence that is written down to the second seemed to be older than the opt-out that it followed."""
+    for order in permutations((1, 2)):
+        made = world(None, None)
+        made.now_ms = made.now_ms // 1000 * 1000 + 600
+        made.edit(1, **{CONSENT: OUT}).sync()
+        opt_in(made, 1, ms=made.now_ms // 1000 * 1000)
+        made.edit(1, **{CONSENT: OUT})
+        made.now_ms += 2000
+        opt_in(made, 2, ms=made.now_ms // 1000 * 1000)
+        made.sync(*order)
+        assert made.shows(CONSENT) == {1: OUT, 2: OUT}
+        assert made.sync() == 0

@@ -22,6 +22,8 @@ from syncd.model import Raw, Value
 OUT: Final = "opted_out"
 IN: Final = "opted_in"
 HARMLESS: Final = frozenset({"unknown", "bounced"})
+SECOND_MS: Final = 1000
+"""Apps write down to the second when somebody opted in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +181,8 @@ def _is_news(channel: str, link: Link, app: AppRule, rules: Rules, latch: Latch,
     if channel in link.unheard or shown.get(channel, base.get(channel)) != base.get(channel, MISSING):
         return not (latch.closed and _before(channel, link, app) == OUT)
     evidence = _evidence(channel, link, app, rules, now_ms)
-    return evidence is not None and evidence.at_ms > latch.out_ms and evidence != latch.evidence
+    known_ms = latch.out_ms - latch.out_ms % SECOND_MS
+    return evidence is not None and evidence.at_ms >= known_ms and evidence != latch.evidence
 
 
 def _noted(found: Consented, latch: Latch, event: Event, link: Link) -> Latch:
