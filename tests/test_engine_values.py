@@ -92,7 +92,7 @@ def test_who_comes_back_is_told_by_the_keys_or_else_by_everything(
 def test_a_record_takes_up_what_was_agreed_on_where_it_shows_the_same() -> None:
     link = linked(1, seen={"email": "ada@x.org", "company": "ACME", "phone": PHONE, "last_name": None})
     acks = {"company": ["'Acme'", "ACME"], "phone": ["x", PHONE, "refused"], "email": ["a", "b"], "gone": ["c", "d"]}
-    inherit(link, {"company": "ACME", "phone": PHONE, "email": "Ada@x.org", "last_name": None}, acks)
+    inherit(link, {"company": "ACME", "phone": PHONE, "email": "Ada@x.org", "last_name": None}, acks, [])
     assert link.base == {"company": "ACME", "phone": PHONE}, "a blank was no agreement"
     assert link.acks == {"company": ["'Acme'", "ACME"]}, "a refusal is forgotten with the record that was refused"
     other = linked(1, seen={"company": "ACME"}, company="Old")

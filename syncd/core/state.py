@@ -60,7 +60,9 @@ class Link:
     unheard: frozenset[str] = frozenset()
     """Consent fields whose cell holds no word that is known: nobody can tell whether this person opted out."""
     late: list[Sent] = field(default_factory=list)
-    """Updates without an answer that had not happened when they were looked up: they may still arrive."""
+    """Updates without an answer that had not happened when they were looked up, so that they may still arrive, or whose record
+    was not there.
+    """
     was: int = 0
     """The undecided contact that it was until it is matched again: its journal goes where the record goes."""
     seen: Seen | None = None

@@ -17,7 +17,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
 from syncd.engine.pull import STRIKES, observe
-from syncd.engine.returning import gone_rows, inherit
+from syncd.engine.returning import gone_rows, in_doubt, inherit
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.tx import Tx
@@ -117,7 +117,7 @@ def _inherited(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> None:
         if heir is None or heir.contact or heir.seen is None or link.contact in here:
             continue
         heir.contact = link.contact
-        inherit(heir, link.base, link.acks)
+        inherit(heir, link.base, link.acks, link.late)
         tx.save_links([heir])
         here.add(link.contact)
 
@@ -171,7 +171,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], why: str = REMOVE
             if link.was:
                 tx.delete_contact(link.was)
             continue
-        said = hear(tx, hub, contact, [link]) if link.seen is not None else []
+        said = in_doubt(link) + (hear(tx, hub, contact, [link]) if link.seen is not None else [])
         rest = [other for other in others[contact.id] if other.app != app.index]
         if contact.review and not rest:
             if link.id not in merged and not restored:

@@ -16,7 +16,7 @@ from syncd.engine.decide import Outcome, merge_all, merge_contact, write_outcome
 from syncd.engine.hearing import subjects_of
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.restored import up_to_date
-from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back
+from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back, take_places
 from syncd.model import Raw
 from syncd.store.tx import Tx
 
@@ -84,10 +84,13 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
                 tx.open_case("match", contact, hub.run, now_ms, _case(hub, link, decision), app=app.index)
         taken.setdefault(link.contact, set()).add(app.index)
         _attach(holders, keys[link.id], link)
+    take_places(tx, app, matched, hub.rules)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
     former = _former(matched)
-    tx.save_links(link for link in matched if (link.base or link.id in former) and link.contact not in alone)
+    tx.save_links(
+        link for link in matched if (link.base or link.late or link.id in former) and link.contact not in alone
+    )
     tx.attach(link for link in matched if link.contact not in alone)
     write_outcome(tx, hub, sorted(alone), out)
     for was, heir in former.values():

@@ -82,6 +82,9 @@ def _settle_all(
             else:
                 done.archived(sent, link)
         elif sent.record not in there:
+            if link is not None and sent.kind == "update":
+                link.late.append(sent)  # it may have been written: remembered until the record is read again
+                done.saved.append(link)
             done.gone(sent)
         elif link is not None:
             done.wrote(sent, contact, link, there[sent.record], authored=False)

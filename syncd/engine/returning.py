@@ -1,4 +1,5 @@
-"""Records that come back: an id that an app did not have any more, and has again (SYNC-MODEL 1.11, undelete).
+"""Records that come back: an id that an app did not have any more, and has again (SYNC-MODEL 1.11, undelete), and those that take
+the place of one that is gone.
 
 What was agreed on with the record stays agreed, so that its return is no flood of edits in the app's own spelling. An id
 alone proves nothing, for some apps give the id of a removed record to somebody else.
@@ -6,14 +7,14 @@ alone proves nothing, for some apps give the id of a removed record to somebody 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from syncd.core.atoms import value_key
 from syncd.core.match import GONE, id_key
 from syncd.core.rules import AppRule, Rules
-from syncd.core.state import Contact, Link
+from syncd.core.state import Contact, Entry, Link, Sent
 from syncd.engine.keys import identity_keys
 from syncd.model import Raw
 from syncd.store.tx import Tx
@@ -23,6 +24,7 @@ OURS: Final = b"ours"
 """Stands for all keys of a record under an id that we drew: whatever it shows, it is whom we asked for."""
 HERE_ALREADY: Final = "a record with this id was removed, and its person has another record in this app now"
 SOMEBODY_ELSE: Final = "the app shows somebody else under this id; a person is asked whose it is"
+IN_DOUBT: Final = "written without an answer, and the record was gone when it was looked for"
 NAMES: Final = ("first_name", "last_name", "full_name")
 WHO: Final = ("email", "phone", "mobile", *NAMES)
 """Fields by which people are known. Of those that are filled before and after all differ where it is somebody else."""
@@ -38,6 +40,8 @@ class Former:
     """Where the contact has a record now."""
     last: Collection[bytes] = ()
     """Keys that it shows again, and that it showed last, though nobody had merged them."""
+    late: Sequence[Sent] = ()
+    """What may have been written into it."""
 
     def is_shown_by(self, shown: Mapping[str, Raw], app: AppRule, rules: Rules) -> bool:
         """Say whether these fields are of the same person: they have the same keys or, where there are none, are all the
@@ -52,12 +56,15 @@ class Former:
 
     def inherit(self, link: Link) -> None:
         """Take what the record shows as it did for what was agreed on; the rest is merged like any first contact."""
-        inherit(link, self.base, {})
+        inherit(link, self.base, {}, self.late)
 
 
-def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]]) -> None:
-    """Give a record that is not merged yet the base of the one whose place it takes, where it shows the same."""
+def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]], late: Sequence[Sent]) -> None:
+    """Give a record that is not merged yet the base of the one whose place it takes, where it shows the same, and what may have
+    been written into that one.
+    """
     assert link.seen is not None
+    link.late = [*late]
     link.base = {name: raw for name, raw in link.seen.fields.items() if raw and base.get(name) == raw}
     link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
 
@@ -94,6 +101,57 @@ def parted(tx: Tx, contact: int) -> dict[tuple[int, str], dict[str, Raw]]:
     }
 
 
+def take_places(tx: Tx, app: AppRule, links: Iterable[Link], rules: Rules) -> None:
+    """Let records that turned up for somebody who had another one in this app take its place: a feed may tell of the end of
+    records that were merged before it tells what became of them. Changes `links`. Consent is said anew by every record.
+    """
+    mine = {link.contact: link for link in links if link.seen is not None and not (link.base or link.late)}
+    if not mine or not tx.any_gone():
+        return
+    lost = [contact.id for contact in tx.contacts(sorted(mine)).values() if app.index in contact.tombs]
+    for number, entries in (tx.journal_entries(lost, None, None) if lost else {}).items():
+        base, late = _left(entries, app)
+        inherit(mine[number], {name: raw for name, raw in base.items() if name not in rules.consents}, {}, late)
+
+
+def _left(entries: Iterable[Entry], app: AppRule, record: str | None = None) -> tuple[Mapping[str, Raw], list[Sent]]:
+    """Give what a record (else the last one of its contact in this app) held when it was gone, and what may have been written."""
+    base: Mapping[str, Raw] = {}
+    late: list[Sent] = []
+    doubts: list[Entry] = []
+    for entry in entries:
+        if entry.app != app.index or record not in (None, entry.record):
+            continue
+        if entry.reason == IN_DOUBT:
+            doubts.append(entry)
+        elif entry.kind == "unlink":
+            base = entry.old if isinstance(entry.old, dict) else {}
+            late, doubts = [_sent(each, app) for each in doubts], []
+    return base, late
+
+
+def in_doubt(link: Link) -> list[Entry]:
+    """Write down what may have been written into a record that is gone, should it come back, or another one take its place."""
+    return [
+        Entry(kind="note", app=link.app, record=link.id, field=name, old=link.base.get(name), new=raw, reason=IN_DOUBT)
+        for sent in link.late
+        for name, raw in sent.fields.items()
+    ]
+
+
+def _sent(doubt: Entry, app: AppRule) -> Sent:
+    return Sent(
+        app=app.index,
+        contact=0,
+        kind="update",
+        record=str(doubt.record),
+        fields={str(doubt.field): doubt.new},
+        golden={},
+        version=None,
+        at_ms=0,
+    )
+
+
 def gone_rows(app: int, link: Link, last: Collection[bytes]) -> list[dict[str, Any]]:
     """Make what remembers that an app has no record of this id any more. `last`: its keys of which nobody knows otherwise."""
     keys = [id_key(app, link.id), *(id_key(app, link.id, key) for key in sorted(last))]
@@ -118,10 +176,9 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link], rules: Rules) -> dict
     found = {}
     for id_, number in owners.items():
         if not known[number].review:
-            last = [e for e in journal.get(number, ()) if (e.kind, e.app, e.record) == ("unlink", app.index, id_)]
-            base = last[-1].old if last and isinstance(last[-1].old, dict) else {}
+            base, late = _left(journal.get(number, ()), app, id_)
             read = [k for asked, k in again[id_].items() if any(h.contact == number for h in shown_last.get(asked, ()))]
-            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()), last=read)
+            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()), last=read, late=late)
     return found
 
 

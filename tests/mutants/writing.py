@@ -188,8 +188,8 @@ WRITING: Final = (
         edits=(
             Edit(
                 "syncd.engine.matching",
-                "        _attach(holders, keys[link.id], link)\n    out",
-                "        pass\n    out",
+                "        _attach(holders, keys[link.id], link)\n    take",
+                "        pass\n    take",
             ),
         ),
         killers=frozenset({"NO-DUPLICATE-CREATE"}),
