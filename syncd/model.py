@@ -151,6 +151,16 @@ class Hooking:
     """The secret that ends the address, where the vendor signs nothing."""
     how: str = ""
     """How the operator tells the vendor the address."""
+    signed: bool = False
+    """Each is signed over the bytes that come."""
+    window_seconds: float | None = None
+    """One that was signed longer ago is refused; None: its time is not signed."""
+    once: bool = False
+    """Each names itself, so that one that comes again is known."""
+    names: bool = False
+    """They name records; else they say that something has changed."""
+    subscribes: bool = False
+    """The vendor is told the address by its API."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

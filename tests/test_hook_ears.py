@@ -18,7 +18,7 @@ from connectors.quickbooks.sandbox import Sandbox as QuickBooks
 from connectors.xero.sandbox import Sandbox as Xero
 from connectors.zendesk.sandbox import Sandbox as Zendesk
 from syncd import registry
-from syncd.connector import Arrival, Ear, Heard, Opening, Refused
+from syncd.connector import Arrival, Ear, Heard, Opening, Refused, Time
 from syncd.errors import ConfigError
 from syncd.http.compiling import load_manifest
 from syncd.http.sandbox import Clock, Letter, Tells, hmac_of
@@ -245,8 +245,9 @@ def test_other_vendors_are_said_in_the_same_words(tmp_path: Path) -> None:
     from syncd.http.hooks import HookEar
 
     hooks = made(tmp_path, HOOKS).hooks
-    opening = Opening(app="a", settings={}, secrets={"token": KEY}, fields={}, known={})
-    hears = HookEar(hooks, None, opening, now=lambda: 1_000.0)
+    time = Time(now=lambda: 1_000.0)
+    opening = Opening(app="a", settings={}, secrets={"token": KEY}, fields={}, known={}, time=time)
+    hears = HookEar(hooks, None, opening)
 
     def sent(doc: Any) -> Heard | Refused:
         body = orjson.dumps(doc)

@@ -153,6 +153,8 @@ LIES: dict[str, tuple[str, list[tuple[str, str, str]]]] = {
         [("sandbox.py", '{**doc, "status": status}', '{**doc, "status": "subscribed"}')],
     ),
     "who_opted_out_is_told": ("hubspot", [("sandbox.py", "        self.opted_out.add(address.lower())\n", "")]),
+    "a_webhook_says_who_changed": ("hubspot", [("manifest.yaml", "ids: [objectId,", "ids: [eventId,")]),
+    "where_webhooks_go": ("brevo", [("manifest.yaml", "items: webhooks, url: url", "items: webhooks, url: address")]),
     "a_text_of_full_length": ("mailchimp", [("manifest.yaml", "max_length: 255", "max_length: 2000")]),
 }
 """Question -> a lie that it catches: a connector, and what is changed in its files."""
@@ -167,6 +169,18 @@ class Lying(HttpApp):
 {method}
 
 CONNECTOR = connector(Path(__file__).with_name("manifest.yaml"), "lying", Lying)
+"""
+HEARING = """
+from dataclasses import replace
+from pathlib import Path
+from syncd.connector import Heard
+from syncd.http.app import connector
+
+class Believing:
+    def hear(self, arrival):
+        return Heard(something=True)
+
+CONNECTOR = replace(connector(Path(__file__).with_name("manifest.yaml"), "lying"), listen=lambda opening: Believing())
 """
 METHODS = {
     "time_zone": """
@@ -205,6 +219,21 @@ def test_what_an_update_erased_is_named_and_sending_it_again_is_green(tmp_path: 
     assert "an update of city changed street as well" in said.out
     changed(folder, "  as: merge-patch\n", "  as: merge-patch\n  keep: [address]\n")
     assert kit(tmp_path, "./rolodex", "--only", "leaves_the_others").code == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "question"),
+    [
+        ("mailchimp", "not_the_apps"),
+        ("hubspot", "not_the_apps"),
+        ("hubspot", "comes_again"),
+        ("fakeapi", "no_webhooks"),
+    ],
+)
+def test_whoever_believes_every_webhook_is_found_out(name: str, question: str, tmp_path: Path) -> None:
+    folder = copy_of(name, tmp_path, "lying")
+    (folder / "connector.py").write_text(HEARING)
+    assert verdicts(folder, question) == ["failed"]
 
 
 @pytest.mark.parametrize("question", METHODS)

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import time
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from re import Pattern
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -37,10 +36,8 @@ _NOT_READ: Final = "it is genuine, but not what the manifest describes: the app 
 class HookEar:
     """Hears the webhooks of one app."""
 
-    def __init__(
-        self, hooks: Hooks, id_pattern: Pattern[str] | None, opening: Opening, *, now: Callable[[], float] = time.time
-    ) -> None:
-        self._hooks, self._id_pattern, self._now = hooks, id_pattern, now
+    def __init__(self, hooks: Hooks, id_pattern: Pattern[str] | None, opening: Opening) -> None:
+        self._hooks, self._id_pattern, self._now = hooks, id_pattern, opening.time.now
         self._settings, self._secrets = opening.settings, opening.secrets
         self._secret = opening.secrets.get(hooks.secret, "") if hooks.secret else None
         self._key = hooks.sign.key.text(opening.secrets) if hooks.sign else None

@@ -104,7 +104,18 @@ def hooking(said: Mapping[str, Any] | None) -> Hooking | None:
     key = values["sign"]["key"].names if "sign" in values else ()
     path = values.get("path")
     needs = tuple(dict.fromkeys((*key, *((path,) if path else ()))))
-    return Hooking(needs=needs, path=path, late_seconds=values["late"], how=values["how"])
+    stamp = _stamp(SIGN.filled(values["sign"]).get("timestamp")) if "sign" in values else None
+    return Hooking(
+        needs=needs,
+        path=path,
+        late_seconds=values["late"],
+        how=values["how"],
+        signed="sign" in values,
+        window_seconds=None if stamp is None else stamp.window_seconds,
+        once=stamp is not None or "once" in values,
+        names="ids" in values,
+        subscribes="subscribe" in values,
+    )
 
 
 def read_hooks(said: Mapping[str, Any] | None, scope: operations.Scope, secrets: frozenset[str]) -> Hooks | None:

@@ -60,6 +60,7 @@ def card_of(folder: Path, *, look: bool = False) -> dict[str, Any]:
         "lost_update": {"class": spec.lost_update, "means": LOST_UPDATES[spec.lost_update]},
         "lag_seconds": spec.lag_seconds,
         "deletion": _deletion(spec),
+        "webhooks": _webhooks(spec),
         **_stated(folder, spec),
     }
     if look and (folder / f"{MODULE}.py").is_file():
@@ -97,6 +98,24 @@ def _deletion(spec: Spec) -> str:
     seen = "named by reads" if spec.reports_gone else "missed in a listing"
     once = "one listing is complete" if spec.proven_listing else "two equal listings count as complete"
     return f"{seen}, and believed when the record is asked for and is not there ({once})"
+
+
+def _webhooks(spec: Spec) -> str:
+    hooking = spec.hooking
+    if hooking is None or not hooking.how:
+        return "none"
+    again = "is known" if hooking.once else "makes syncd look again, no more"
+    old = f", and refused after {hooking.window_seconds / 60:g} min" if hooking.window_seconds else ""
+    return "; ".join(
+        (
+            "genuine by their signature"
+            if hooking.signed
+            else "genuine by the secret that ends their address: nothing is signed",
+            "they name records" if hooking.names else "they say that something has changed",
+            f"one that comes again {again}{old}",
+            "syncd tells the app its address" if hooking.subscribes else "the operator types their address in",
+        )
+    )
 
 
 def _seen(folder: Path) -> Iterator[str]:

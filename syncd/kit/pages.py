@@ -42,6 +42,7 @@ def promises(card: Card) -> Iterator[tuple[str, str]]:
     lag = card["lag_seconds"]
     yield "a change that was just made", f"may stay unseen for {lag:g} s" if lag else "is seen at once"
     yield "a deletion", card["deletion"]
+    yield "webhooks", card["webhooks"]
     yield "consent", card["consent"]
     for name in ("reading", "writing", "limits"):
         if name in card:

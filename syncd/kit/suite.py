@@ -21,6 +21,7 @@ NEEDS: Final = {
     "opt_out": "world.py does not say how people opt out",
     "samples": "it has no server on which sample answers could be given",
     "labels": "world.py names no field of the account's own",
+    "letters": "its stand-in sends no webhooks",
 }
 """What only some worlds can do -> why a check that needs it is not asked in others."""
 NOT_CLAIMED: Final = "not claimed"

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final, Generic, TypeVar
 
 from syncd import registry
-from syncd.connector import App, Connector, Opening, Time
+from syncd.connector import App, Connector, Ear, Opening, Time
 from syncd.core.fields import STANDARD
-from syncd.http.sandbox import Said, Sandbox, Server, serving
+from syncd.http.sandbox import Letter, Said, Sandbox, Server, serving
 from syncd.kit.forwarding import forwarding
 from syncd.model import FieldMap, Raw
 from syncd.store.keeper import StoreKeeper
@@ -139,12 +139,24 @@ class AppWorld(ABC):
         """Somebody opts out; only where the app knows consent."""
         raise AssertionError("asked of a world without consent")
 
+    def hook(self, url: str, key: str) -> None:
+        """Somebody tells the app where webhooks go, and it shows what it signs them with, which is this."""
+        raise AssertionError("asked of a world without webhooks")
+
+    def letters(self) -> list[Letter]:
+        """Give the webhooks that the app sends now; only where it sends any."""
+        raise AssertionError("asked of a world without webhooks")
+
+    def listen(self, **secrets: str) -> Ear:
+        """Give what hears the webhooks of the account, with these secrets besides its own."""
+        raise AssertionError("asked of a world without webhooks")
+
     def samples(self) -> list[Path]:
         """List the files of sample answers beside the connector; only where answers come over a wire of ours."""
         raise AssertionError("asked of a world without sample answers")
 
     def can(self, what: str) -> bool:
-        """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `opt_out`)."""
+        """Say whether this world has one of the things that a world may leave out (`wire`, `merge`, `letters`)."""
         return getattr(type(self), what, None) is not getattr(AppWorld, what, None)
 
     def close(self) -> None:
@@ -216,6 +228,24 @@ class ApiWorld(AppWorld, Generic[S]):
             clock.step_us = usual
             if steps:
                 sandbox.step_seconds = steps
+
+    def hook(self, url: str, key: str) -> None:
+        sandbox: Any = self.sandbox
+        sandbox.hook = (url, key)
+
+    def letters(self) -> list[Letter]:
+        sandbox: Any = self.sandbox
+        return list(sandbox.letters())
+
+    def listen(self, **secrets: str) -> Ear:
+        assert self.connector.listen is not None, "it claims webhooks and listens to none"
+        clock = self.sandbox.clock
+        time = Time(sleep=clock.pass_seconds, now=clock.seconds, clock=clock.seconds)
+        given = {"app": "app", "network": "private", "secrets": {**self.secrets, **secrets}, "time": time}
+        return self.connector.listen(opening(self.connector, self.settings_at(self.server.url), **given))
+
+    def can(self, what: str) -> bool:
+        return hasattr(self.sandbox, "letters") if what == "letters" else super().can(what)
 
     def samples(self) -> list[Path]:
         return sorted((_folder_of(self) / "samples").glob("*.json"))

@@ -142,6 +142,7 @@ class Card(Doc):
     lost_update: Annotated[LostUpdate, says("an edit between look and write")]
     lag_seconds: Annotated[float, says("how long the app may hide what was written")]
     deletion: Annotated[str, says("how a deletion is noticed")]
+    webhooks: Annotated[str, says("what makes its webhooks genuine, and what they tell; none: it sends none")]
     made_of: Annotated[str, says("YAML or Python")]
     proven_on: Annotated[str, says("what the kit asks: a stand-in, or a running server")]
     consent: Annotated[str, says("how consent travels")]
