@@ -16,6 +16,7 @@ from tests.sim.play import Play, play
 from tests.sim.quirks import Quirks
 from tests.sim.rare import RARE, SEEDS_ASKED, TIMES, too_rare
 from tests.sim.scenario import Action, Round, Scenario, read_scenario
+from tests.sim.spellings import Spellings
 from tests.sim.stores import STORES
 from tests.sim.tales import HERE, read_tale
 
@@ -151,3 +152,20 @@ def test_a_long_run_that_has_not_reached_everything_is_told() -> None:
     assert too_rare(SEEDS_ASKED, reached) == {}
     assert too_rare(SEEDS_ASKED - 1, Counter()) == {}
     assert too_rare(SEEDS_ASKED, reached - Counter({RARE[0]: 1})) == {RARE[0]: TIMES - 1}
+
+
+def test_what_an_app_makes_of_a_value_is_known_when_the_answer_is_stored() -> None:
+    place, spelling = (0, "crm1", "company"), ("Robotics", "Robo")
+    for doubts, known in ((set[tuple[int, str]](), True), ({(0, "crm1")}, False)):
+        spelled = Spellings()
+        spelled.sent(place, spelling)  # nothing changes
+        assert spelled.is_known(place, spelling), "the same process has no reason to send it twice"
+        spelled.stored(doubts)
+        assert (spelled.is_known(place, spelling), spelled.is_lost(place, spelling)) == (known, not known)
+    died = Spellings()
+    died.sent(place, spelling)
+    died.forgotten()
+    assert died.is_lost(place, spelling)
+    changed = Spellings()
+    changed.answered(place, spelling)
+    assert changed.is_known(place, spelling), "what was changed is seen, whatever became of the answer"

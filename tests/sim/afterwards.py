@@ -49,8 +49,16 @@ class Deeds:
         if what == "result":
             self.told += self.answers
             self.answers.clear()
+            self._spelled()
         elif what == "sent":
             self.deaf.clear()
+
+    def _spelled(self) -> None:
+        """Tell what answers have shown, now that they are stored; of what is still in doubt syncd got none."""
+        spelled = self.monitors.spelled
+        numbers = {self.monitors.number(app): app for app, _, _ in spelled.idle}
+        sent = self.monitors.ask(lambda tx: [each for number in numbers for each in tx.sent(number)]) if numbers else []
+        spelled.stored({(numbers[each.app], each.record) for each in sent})
 
     def forgotten(self) -> None:
         self.answers.clear()

@@ -112,7 +112,7 @@ class Backups:
                 ):
                     found.values[id_, name] = squashed(old)
         play.ghost.went_back(vendor.index)
-        play.monitors.spelled = {key: each for key, each in play.monitors.spelled.items() if key[0] != vendor.index}
+        play.monitors.spelled.drop(vendor.index)
 
     def shown(self, play: Play, app: int, records: Sequence[Record], how: str) -> None:
         """Note what syncd gets to see of an app that went back before it sees all of it."""

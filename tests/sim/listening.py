@@ -26,8 +26,8 @@ class Listening(Play):
 
     calls_made: list[Call] = field(default_factory=list)
 
-    def _load(self, settings: AppConfig) -> Connector:
-        connector = Play._load(self, settings)
+    def _load(self, owner: int, settings: AppConfig) -> Connector:
+        connector = Play._load(self, owner, settings)
 
         def opened(opening: Opening) -> App:
             return _Tapped(connector.open(opening), settings.name, self.calls_made)

@@ -19,6 +19,7 @@ from syncd.store.tx import Tx
 from tests.sim.backups import Backups
 from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, Doubt, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
+from tests.sim.spellings import Spellings
 from tests.sim.vendor import Person, Vendor
 
 T = TypeVar("T")
@@ -49,8 +50,7 @@ class Monitors:
     violations: list[Violation] = field(default_factory=list)
     seen: Counter[str] = field(default_factory=Counter)
     """Sometimes: rare branches that were reached."""
-    spelled: dict[tuple[int, str, str], tuple[Any, Any]] = field(default_factory=dict)
-    """Writes that changed nothing because the app spells the value so: (app, id, field) -> (sent, stored)."""
+    spelled: Spellings = field(default_factory=Spellings)
     writes: Counter[tuple[int, int, str]] = field(default_factory=Counter)
     """(app, person, field) -> how often syncd wrote it."""
     out: dict[Node, int] = field(default_factory=dict)
@@ -104,10 +104,11 @@ class Monitors:
             for name, new in write.fields.items():
                 self.writes[app, person.person, name] += 1
                 if (stored := person.props.get(name)) != new:
-                    self.spelled[app, write.id, name] = (new, stored)
+                    self.spelled.answered((app, write.id, name), (new, stored))
 
     def begins(self) -> None:
         """Note the opt-outs that are in doubt while another process begins."""
+        self.spelled.forgotten()
         numbers = {self.number(place): place for place in range(len(self.vendors))}
         sent = self.ask(lambda tx: [each for number in numbers for each in tx.sent(number)])
         self.in_doubt = {(numbers[s.app], s.record) for s in sent if s.fields.get("email_consent") == OUT}
@@ -233,6 +234,8 @@ class Monitors:
         if all(there.props.get(name) == new for name, new in stored.items()):
             self._no_effect(app, write, there)
         for name, new in write.fields.items():
+            if there.props.get(name) == stored[name]:
+                self.spelled.sent((app, there.id, name), (new, stored[name]))
             old = there.props.get(name)
             if write.kind == "update" and name in CONSENT:
                 self.blame("PATCH-ONLY", f"{name} in an ordinary update of {there.id} in {APPS[app]}")
@@ -253,16 +256,15 @@ class Monitors:
 
     def _no_effect(self, app: int, write: Write, there: Person) -> None:
         for name, new in write.fields.items():
-            old = there.props.get(name)
+            old, place = there.props.get(name), (app, there.id, name)
             if old == new and self.ghost.knew(app, there.id, name, old):
                 self.blame("NO-NOOP-WRITE", f"{name} of {there.id} in {APPS[app]} holds this very value")
             elif old == new:
                 self.ghost.unknowable["somebody typed the same value meanwhile"] += 1
-            elif self.spelled.get((app, there.id, name)) == (new, old) and not self.backups.is_old(
-                there.person, name, new
-            ):
+            elif self.spelled.is_known(place, (new, old)) and not self.backups.is_old(there.person, name, new):
                 self.blame("NO-NOOP-WRITE", f"{name} of {there.id} in {APPS[app]} was spelled so before")
-            self.spelled[app, there.id, name] = (new, old)
+            elif self.spelled.is_lost(place, (new, old)):
+                self.ghost.unknowable["a write changed nothing, and its answer was lost: it is sent once more"] += 1
 
     def _overwrites(self, app: int, write: Write, there: Person, name: str, old: Any) -> None:
         """Judge the loss of a value: it was seen, and it is in the journal (or lives on in the contact)."""
@@ -375,7 +377,7 @@ class Monitors:
         for id_ in ids:
             self.seen["a deletion was believed"] += 1
             self.ghost.given_up.add((app, id_))
-            self.spelled = {known: spelling for known, spelling in self.spelled.items() if known[:2] != (app, id_)}
+            self.spelled.drop(app, id_)
             there = self.vendors[app].people.get(id_)
             if there is not None and id_ in self.vendors[app].out_of_sight and self._seems_gone(app, id_):
                 self.ghost.unknowable["a record out of sight is gone, as far as anybody can know"] += 1

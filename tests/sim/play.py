@@ -31,8 +31,8 @@ from tests.sim.humans import act
 from tests.sim.monitors import Monitors, Violation
 from tests.sim.rest import at_rest, told_by_feeds
 from tests.sim.scenario import APPS, Round, Scenario
-from tests.sim.setting import config_of
-from tests.sim.stores import Kept, Opening, account_of, forget_cursors
+from tests.sim.setting import config_of, is_foreign
+from tests.sim.stores import Kept, Opening, forget_cursors
 from tests.sim.vendor import Vendor
 from tests.sim.watch import Watch
 from tests.sim.world import Clock, Crash, SimWorld
@@ -164,10 +164,9 @@ class Play:
         self.watch.begins()
         self.monitors.begins()
         self.kept.store.transact(lambda tx: tx.set_meta(EPOCH, str(self.owner)))
-        world = SimWorld(self.kept.store, self, self.owner)
-        return Session(
-            config=self.config, store=self.kept.store, world=world, load=self._load, throwaway=self.kept.throwaway
-        )
+        store, load = self.kept.store, partial(self._load, self.owner)
+        world = SimWorld(store, self, self.owner)
+        return Session(config=self.config, store=store, world=world, load=load, throwaway=self.kept.throwaway)
 
     def run(self, kind: str) -> Any:
         """Let a new process do one run; None when it died."""
@@ -211,11 +210,9 @@ class Play:
         except (Crash, LeaseLost) as end:
             self.tell("   the process dies" if isinstance(end, Crash) else "   it has lost the lease and stops")
 
-    def _load(self, settings: AppConfig) -> Connector:
+    def _load(self, owner: int, settings: AppConfig) -> Connector:
         vendor = next(v for v in self.vendors if v.name == settings.name)
-        foreign = any((f.kind, f.round, f.app) == ("tenant", self.round, vendor.index) for f in self.scenario.faults)
-        known = foreign and not self.peace and self.monitors.ask(lambda tx: account_of(tx, vendor.name))
-        return connector(vendor, self, self.blunders, foreign=bool(known))
+        return connector(vendor, self, self.blunders, foreign=is_foreign(self, vendor, owner))
 
     def _rest(self) -> None:
         """Stop people and faults; everything must come to rest, and then hold still."""
@@ -301,10 +298,10 @@ class Play:
             self.clock.wrong_ms += int(how)
             return
         self.nested = True
-        pending, self.ghost.pending = self.ghost.pending, []
-        answers, self.deeds.answers = self.deeds.answers, []
+        aside = self.ghost.pending, self.ghost.listing, self.deeds.answers
+        self.ghost.pending, self.ghost.listing, self.deeds.answers = [], [], []
         self.run("sync")
-        self.ghost.pending, self.deeds.answers = pending, answers
+        self.ghost.pending, self.ghost.listing, self.deeds.answers = aside
         self.nested = False
 
     def refuse(self, app: str, what: str, *, after: bool) -> None:

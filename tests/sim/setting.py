@@ -7,14 +7,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from syncd.config import AppConfig, Config, load_config
 from syncd.config.settings import FieldConfig, Policy
 from syncd.model import FieldMap, Spec
 from tests.sim.quirks import Quirks
 from tests.sim.scenario import APPS, EDITABLE, Scenario
-from tests.sim.vendor import FIELDS
+from tests.sim.stores import account_of
+from tests.sim.vendor import FIELDS, Vendor
+
+if TYPE_CHECKING:
+    from tests.sim.play import Play
 
 TEXT: Final = """
 version: 1
@@ -62,3 +66,17 @@ def _app(base: AppConfig, name: str, quirks: Quirks) -> AppConfig:
         hooks=quirks.hooks,
         fields=fields,
     )
+
+
+def is_foreign(play: Play, vendor: Vendor, owner: int) -> bool:
+    """Say whether the key of an app opens another account than the one that syncd knows. A process that is fenced off already (it is
+    not the last `owner`) may know of none: it began when there was none, and stores nothing of what it reads.
+    """
+    tenant = any((f.kind, f.round, f.app) == ("tenant", play.round, vendor.index) for f in play.scenario.faults)
+    if play.peace or not tenant or not play.monitors.ask(lambda tx: account_of(tx, vendor.name)):
+        return False
+    if owner != play.owner:
+        play.ghost.unknowable[
+            "a process that is fenced off already reads another account, and stores nothing of it"
+        ] += 1
+    return owner == play.owner
