@@ -40,8 +40,10 @@ class Authorization(Protocol):
     def url(self, redirect: str) -> str:
         """Give the page where the person agrees; the browser comes back to `redirect`."""
 
-    def finish(self, query: str) -> None:
+    def finish(self, query: str) -> Mapping[str, str]:
         """Take what the browser brought back (what stands behind the `?`), and keep what it is good for.
+
+        Give the settings that the login has told: they are kept with it.
 
         Raises WrongAnswer where it is not the answer to `url`, AccessError where it is a no, TransientError.
         """

@@ -6,9 +6,10 @@ import contextlib
 import http.client
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,7 +33,6 @@ VENDORS: dict[str, tuple[type[Any], dict[str, str]]] = {
             "url": "",
             "token_url": "/oauth2/v1/tokens/bearer",
             "authorize_url": "/connect/oauth2",
-            "=realm": "4711",
         },
     ),
     "xero": (
@@ -41,7 +41,7 @@ VENDORS: dict[str, tuple[type[Any], dict[str, str]]] = {
             "url": "/api.xro/2.0",
             "token_url": "/connect/token",
             "authorize_url": "/identity/connect/authorize",
-            "=tenant": "4711",
+            "connections_url": "/connections",
         },
     ),
     "zendesk": (Zendesk, {"url": "/api/v2", "oauth_url": "/oauth"}),
@@ -124,7 +124,9 @@ def agree(page: str) -> str:
 
 
 @contextlib.contextmanager
-def account(folder: Path, vendor: str = "xero", **secrets: str) -> Iterator[Account]:
+def account(
+    folder: Path, vendor: str = "xero", *, settings: Mapping[str, str] = MappingProxyType({}), **secrets: str
+) -> Iterator[Account]:
     sandbox: Sandbox = VENDORS[vendor][0]()
     with serving(sandbox) as server:
         hub = Hub(folder)
@@ -136,7 +138,7 @@ def account(folder: Path, vendor: str = "xero", **secrets: str) -> Iterator[Acco
             name.removeprefix("="): value if name.startswith("=") else f"{server.url}{value}"
             for name, value in VENDORS[vendor][1].items()
         }
-        told = ", ".join(f'{name}: "{value}"' for name, value in said.items())
+        told = ", ".join(f'{name}: "{value}"' for name, value in {**said, **settings}.items())
         kept = ", ".join(f"{name}: file:{name}" for name in made.secrets)
         hub.app("crm", f"{{connector: {vendor}, network: private, settings: {{{told}}}, secrets: {{{kept}}}}}")
         yield made

@@ -258,7 +258,7 @@ def test_the_address_is_pasted_where_the_browser_is_somewhere_else(xero: Account
     waiting.paste(back.partition("?")[2] if form == "?query" else form.format(back))
     code, said = waiting.end()
     assert code == 0, said
-    assert waiting.out.read_text() == '{"app":"crm","logged_in":true}\n'
+    assert waiting.out.read_text() == '{"app":"crm","logged_in":true,"settings":{"tenant":"4711"}}\n'
     assert "this address holds no code" in said
     assert xero.hub.run("check").code == 0
 

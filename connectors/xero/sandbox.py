@@ -43,6 +43,8 @@ class Sandbox:
     """One organisation, and the place where tokens come from."""
 
     tenant: str = "4711"
+    others: dict[str, str] = field(default_factory=dict)
+    """More organisations that the person has let this client into: id -> name."""
     clock: Clock = field(default_factory=Clock)
     a_minute: int = 0
     """Requests in a minute; 0: no limit."""
@@ -146,12 +148,14 @@ class Sandbox:
         said = self.login.answer(asked)
         if said is not None:
             return said
+        if not self.login.good(bearer(asked)):
+            raise Refused(401, {"Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired"})
+        if (asked.method, asked.path) == ("GET", "/connections"):
+            return Said(doc=[_connection(*each) for each in {self.tenant: "Demo Company", **self.others}.items()])
         self._let_in(asked)
         return self._answer(asked)
 
     def _let_in(self, asked: Asked) -> None:
-        if not self.login.good(bearer(asked)):
-            raise Refused(401, {"Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired"})
         if asked.headers.get("xero-tenant-id") != self.tenant:
             raise Refused(403, {"Title": "Forbidden", "Status": 403, "Detail": "AuthenticationUnsuccessful"})
         if self.a_minute:
@@ -250,6 +254,13 @@ def since_of(asked: Asked) -> int:
     """Read the second after which it has to have changed."""
     since = asked.headers.get("if-modified-since")
     return -1 if since is None else int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp())
+
+
+def _connection(tenant: str, name: str) -> dict[str, str]:
+    """One organisation that a login is for (identity API)."""
+    at = "2026-01-31T10:00:00.0000000"
+    said = {"id": str(uuid.UUID(int=int(tenant))), "tenantId": tenant, "tenantType": "ORGANISATION", "tenantName": name}
+    return {**said, "createdDateUtc": at, "updatedDateUtc": at}
 
 
 def _phone(kind: str) -> dict[str, str]:

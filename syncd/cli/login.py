@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -54,11 +55,12 @@ def auth(
         Loopback(app, host=login.host, port=port, redirect=redirect) as back,
     ):
         _invite(app, login.url(back.redirect), back, browser=browser and not as_json, aside=as_json)
-        _finish(login, back, seconds)
+        told = _finish(login, back, seconds)
     if as_json:
-        show.document({"app": app, "logged_in": True})
+        show.document({"app": app, "logged_in": True, "settings": dict(told)})
     else:
-        show.line(f"{app}: logged in; what it needs is kept in the store. Next: {next_command('check', config)}")
+        named = "".join(f"; its {name} is {value}" for name, value in told.items())
+        show.line(f"{app}: logged in{named}; what it needs is kept in the store. Next: {next_command('check', config)}")
     return 0
 
 
@@ -101,11 +103,11 @@ def _may_open() -> bool:
     return show.terminal() and desktop
 
 
-def _finish(login: Authorization, back: Loopback, seconds: float) -> None:
-    """Wait for the answer to our question; what answers another one is told, and does no harm."""
+def _finish(login: Authorization, back: Loopback, seconds: float) -> Mapping[str, str]:
+    """Wait for the answer to our question; what answers another one is told, and does no harm. Give what it tells."""
     for came in back.come(_typed(), seconds):
         try:
-            login.finish(came.query)
+            told = login.finish(came.query)
         except WrongAnswer as error:
             came.tell("Not this one", "This is not the answer that syncd waits for. Open the address that it printed.")
             show.complain(str(error))
@@ -114,7 +116,8 @@ def _finish(login: Authorization, back: Loopback, seconds: float) -> None:
             raise
         else:
             came.tell("Logged in", "syncd has what it needs. You can close this page.")
-            return
+            return told
+    raise AssertionError("it comes, or the wait ends with an error")
 
 
 def _typed() -> int | None:

@@ -22,6 +22,7 @@ from syncd.http.discovery import Told, lies_in, tell
 from syncd.http.faults import Answer, Fault
 from syncd.http.feed import Feed
 from syncd.http.hooks import HookEar, subscribe, subscribed
+from syncd.http.learning import learnt
 from syncd.http.mapping import fields_in_effect
 from syncd.http.marks import marked
 from syncd.http.pages import items_of
@@ -41,7 +42,7 @@ class HttpApp:
     """One account."""
 
     def __init__(self, manifest: Manifest, opening: Opening) -> None:
-        time = opening.time
+        opening, time = learnt(manifest.auth, opening), opening.time
         self.spec, self.manifest = manifest.spec, manifest
         own = self.login(opening)
         self.session = Session(manifest, opening, sleep=time.sleep, now=time.now, clock=time.clock, own=own)

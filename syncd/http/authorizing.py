@@ -7,7 +7,7 @@ is not used; the tokens are in the store before anything uses them; no code or t
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from os import urandom
 from typing import Final
@@ -17,9 +17,10 @@ from syncd.connector import Authorization, Opening, WrongAnswer
 from syncd.errors import AccessError, ConfigError
 from syncd.http.auth import chosen, secret_texts
 from syncd.http.jwt import base64url
+from syncd.http.learning import Choice, learn
 from syncd.http.oauth import kept_doc
 from syncd.http.terms import Auth
-from syncd.http.tokens import Endpoint, GrantRefused
+from syncd.http.tokens import Endpoint, Granted, GrantRefused
 
 SAID: Final = {
     "access_denied": "the person did not agree",
@@ -40,7 +41,7 @@ class Authorizing:
         assert auth.authorize is not None, "only where there is such a page"
         self._page, self._app, self._keeper = auth.authorize, opening.app, opening.keeper
         self._texts = secret_texts(auth, opening)
-        self._values = opening.settings
+        self._values, self._opening = opening.settings, opening
         self._endpoint = Endpoint(auth.words, self._texts, opening)
         self._state, self._verifier = (base64url(draw(32)).decode() for _ in range(2))
         self._redirect = ""
@@ -63,8 +64,8 @@ class Authorizing:
             raise ConfigError(f"{self._app}: needs the setting {missing}")
         return f"{page}{'&' if '?' in page else '?'}{urlencode(pairs)}"
 
-    def finish(self, query: str) -> None:
-        """Turn what came back into tokens, and keep them."""
+    def finish(self, query: str) -> Mapping[str, str]:
+        """Turn what came back into tokens, and keep them; give the settings that the login has told."""
         pairs = dict(parse_qsl(query, keep_blank_values=True, max_num_fields=100))
         if not pairs.get("code") and not pairs.get("error"):
             raise WrongAnswer(f"{self._app}: this address holds no code; give all of it, from its beginning to its end")
@@ -81,9 +82,18 @@ class Authorizing:
         except GrantRefused:
             why = "the code was refused; it is good once and for minutes, and only with the redirect URI that is registered"
             raise AccessError(f"{self._app}: not logged in: {why}; {AGAIN} {self._app}") from None
+        try:
+            told = learn(self._page.learns, self._opening, pairs, got)
+        except Choice:
+            self._keep(got, {})
+            raise
+        self._keep(got, told)
+        return told
+
+    def _keep(self, got: Granted, told: Mapping[str, str]) -> None:
         assert self._keeper is not None, "a login is kept"
         with self._keeper.alone():
-            self._keeper.save(kept_doc(got, self._texts))
+            self._keeper.save(kept_doc(got, self._texts, told))
 
     def close(self) -> None:
         self._endpoint.close()

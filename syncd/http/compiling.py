@@ -80,6 +80,7 @@ def _compiled(top: Spot, name: str) -> Manifest | None:
     scope = operations.Scope(
         top=top,
         settings=frozenset(settings),
+        required=frozenset(name for name, said in settings.items() if said["required"]),
         fields=frozenset(values["fields"]),
         mappable=frozenset(STANDARD if record["any_path"] else ()),
         versioned="version" in record or "guard" in values,

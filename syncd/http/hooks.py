@@ -136,8 +136,12 @@ class HookEar:
         return there == [] or (bool(self._hooks.events) and isinstance(there, dict))
 
     def _is_ours(self, item: Any) -> bool:
+        """Say whether it is for us; where a login has told the setting, which is not known here, it may be."""
         return all(
-            any(shown(find(item, each.path.steps)) == word.text(self._settings) for word in each.words)
+            any(
+                (text := word.text(self._settings)) is None or shown(find(item, each.path.steps)) == text
+                for word in each.words
+            )
             for each in self._hooks.only
         )
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from syncd.config.near import did_you_mean
 from syncd.config.shapes import Flag, Key, Keys, MapOf, Spot, Word
 from syncd.config.vocabulary import DURATION, PLAIN
 from syncd.http.operations import Scope
-from syncd.http.requests import QUERY_TEXT, TEMPLATE, TEXTS
-from syncd.http.terms import Auth, Authorize, Signing
+from syncd.http.requests import PATH, QUERY_TEXT, TEMPLATE, TEXTS
+from syncd.http.terms import Auth, Authorize, Learn, Signing
 from syncd.http.texts import Template
 
 _NAMED: Final = Keys(
@@ -45,6 +46,15 @@ _SIGNING: Final[dict[str, Key]] = {
 }
 JWT: Final = Keys(keys={**_SIGNING, "scheme": Key(shape=PLAIN, help="the word before the token", default="Bearer")})
 ASSERTION: Final = Keys(keys=_SIGNING)
+LEARN: Final = Keys(
+    keys={
+        "query": Key(shape=PLAIN, help="the parameter beside the code that has it"),
+        "url": Key(shape=TEMPLATE, help="or where one asks for it, with the new token"),
+        "items": Key(shape=PATH, help="where that answer lists the accounts that the login is for", default="."),
+        "value": Key(shape=PATH, help="where one of them has it"),
+        "label": Key(shape=PATH, help="where one of them has what people call it"),
+    }
+)
 AUTHORIZE: Final = Keys(
     keys={
         "url": Key(shape=TEMPLATE, help="the page where a person agrees", required=True),
@@ -55,6 +65,11 @@ AUTHORIZE: Final = Keys(
             shape=Word(("127.0.0.1", "localhost")),
             help="what the vendor lets this machine be called",
             default="127.0.0.1",
+        ),
+        "learns": Key(
+            shape=MapOf(item=LEARN),
+            help="settings that the login tells, by their names: the operator need not look them up",
+            default={},
         ),
     }
 )
@@ -169,6 +184,34 @@ def _authorize(said: Mapping[str, Any], spot: Spot, secrets: frozenset[str], sco
     query = tuple(values["query"].items())
     for name, text in query:
         scope.check(spot.down("query", name), text.names, ())
+    learns = spot.down("learns")
     return Authorize(
-        url=values["url"], scope=values.get("scope"), pkce=values["pkce"], query=query, host=values["host"]
+        url=values["url"],
+        scope=values.get("scope"),
+        pkce=values["pkce"],
+        query=query,
+        host=values["host"],
+        learns=tuple(_learn(name, each, learns.down(name), scope) for name, each in values["learns"].items()),
+    )
+
+
+def _learn(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope) -> Learn:
+    values = LEARN.filled(said)
+    if name not in scope.settings:
+        spot.problem(f'no setting is called "{name}"{did_you_mean(name, scope.settings)}')
+    elif name in scope.required:
+        spot.problem(f"the setting {name} is required: what a login tells need not be said before")
+    if ("query" in values) == ("url" in values):
+        spot.problem('needs the key "query" or "url", not both: where it comes from')
+    if "url" in values and "value" not in values:
+        spot.problem('needs the key "value": where the answer has it')
+    if "url" in values:
+        scope.check(spot.down("url"), values["url"].names, ())
+    return Learn(
+        setting=name,
+        query=values.get("query", ""),
+        url=values.get("url"),
+        items=values["items"],
+        value=values.get("value", values["items"]),
+        label=values.get("label"),
     )

@@ -19,6 +19,8 @@ from syncd.http.tokens import Endpoint, Granted, GrantRefused
 EARLY_SECONDS: Final = 60.0
 """So long before its end a token is renewed: our clock may be wrong, and requests take time."""
 NOTHING: Final = Granted(access="")
+SETTINGS: Final = "settings"
+"""Under this name what a login has told besides is kept."""
 JWT_BEARER: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 
@@ -135,9 +137,11 @@ class Tokens:
     def _save(self, got: Granted) -> None:
         """Store before use."""
         if self._keeper is not None:
-            self._keeper.save(kept_doc(got, self._texts))
+            before = self._keeper.load() or {}
+            told = before.get(SETTINGS, {}) if before.get("of") == origin(self._texts) else {}
+            self._keeper.save(kept_doc(got, self._texts, told))
 
 
-def kept_doc(got: Granted, texts: Mapping[str, str]) -> dict[str, Any]:
-    """Make the document that is kept."""
-    return {**got.doc(), "of": origin(texts), "first": first(texts)}
+def kept_doc(got: Granted, texts: Mapping[str, str], told: Mapping[str, str]) -> dict[str, Any]:
+    """Make the document that is kept. `told`: settings that the login has told."""
+    return {**got.doc(), "of": origin(texts), "first": first(texts), **({SETTINGS: dict(told)} if told else {})}

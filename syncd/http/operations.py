@@ -69,13 +69,13 @@ _MICRO: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """What is known while one manifest is compiled."""
+    """What is known while one manifest is compiled. `required`: of the settings; `mappable`: fields of the account's own."""
 
     top: Spot
     settings: frozenset[str]
+    required: frozenset[str]
     fields: frozenset[str]
     mappable: frozenset[str]
-    """What the operator may map besides, to fields of the account's own (`any_path`)."""
     versioned: bool
     lag_seconds: float
 

@@ -310,6 +310,18 @@ class Signing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Learn:
+    """How a login tells a setting: by a parameter beside the code (`query`), or where one asks with the new token (`url`)."""
+
+    setting: str
+    query: str
+    url: Template | None
+    items: Path
+    value: Path
+    label: Path | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Authorize:
     """The page where a person agrees, and what it is told. `host`: what the vendor calls this machine."""
 
@@ -318,6 +330,7 @@ class Authorize:
     pkce: bool
     query: Texts
     host: Literal["127.0.0.1", "localhost"]
+    learns: tuple[Learn, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -92,6 +92,7 @@ class LoggedIn(Doc):
 
     app: Annotated[str, says("the app")]
     logged_in: Annotated[bool, says("true")]
+    settings: Annotated[dict[str, str], says("settings that the login has told, such as a company's id; kept with it")]
 
 
 class Setting(Doc):
