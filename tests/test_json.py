@@ -123,7 +123,8 @@ def test_documents_are_what_the_page_says(scribe: Scribe, tmp_path: Path) -> Non
     _first_days(scribe)
     _decisions(scribe)
     _what_fails(scribe)
-    scribe.read("auth", {"app": "crm", "logged_in": True, "settings": {}}, LoggedIn)  # tests/test_login.py sees the real one
+    login = {"app": "crm", "logged_in": True, "settings": {}}  # tests/test_login.py sees the real one
+    scribe.read("auth", login, LoggedIn)
     assert scribe.commands == DOCUMENTS.keys()
     assert optional_keys() - scribe.seen == ELSEWHERE.keys()
 
