@@ -79,6 +79,8 @@ class Hub:
     """(app, kind number) of which the plan, as it was counted last, has something to send."""
     covered: bool = False
     """Every app that takes part was listed completely, so that a missing record is known to be missing."""
+    absent: tuple[int, ...] = ()
+    """Apps that the store knows and the configuration does not, any more."""
     unseen: frozenset[str] = frozenset()
     """Apps that could not be read when the first run was approved, nor since (`first`)."""
     narrowed: bool = False
@@ -111,8 +113,8 @@ class Hub:
         self.held.append(held)
 
     def skip_apps(self) -> list[int]:
-        """Name the apps whose observations must not be merged now."""
-        return [app.index for app in self.apps.values() if app.held]
+        """Name the apps whose observations must not be merged now, and those of which nobody could say what they mean."""
+        return [*(app.index for app in self.apps.values() if app.held), *self.absent]
 
     def partly(self, record: Record) -> Record:
         """Leave out of a record what does not take part: unknown, not blank."""

@@ -93,7 +93,7 @@ def catch_up(hub: Hub, apps: Sequence[OpenApp]) -> bool:
             pull(hub, app)
         elif isinstance(opened, PassesOwn) and app.pulled and app.rule.lenses.keys().isdisjoint(hub.rules.consents):
             hub.world.transact("passed", _pass_own, app, opened)
-    return hub.world.transact("left", _left)
+    return hub.world.transact("left", _left, hub)
 
 
 def _pass_own(tx: Tx, app: OpenApp, opened: PassesOwn) -> None:
@@ -117,7 +117,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
             if app.struck and app.usable:
                 app.struck = False
                 confirm_gone(hub, app)
-        if not hub.world.transact("left", _left):
+        if not hub.world.transact("left", _left, hub):
             return True
         recover_all(hub, chosen)
         hold_restored(hub)
@@ -232,5 +232,5 @@ def note_coverage(hub: Hub) -> None:
     hub.covered = all(states[app.name].covered > 1 for app in hub.apps.values() if not app.paused)
 
 
-def _left(tx: Tx) -> bool:
-    return bool(tx.dirty_contacts([], 0, 1))
+def _left(tx: Tx, hub: Hub) -> bool:
+    return bool(tx.dirty_contacts(hub.absent, 0, 1))

@@ -57,7 +57,8 @@ def make_hub(
             index=state.id, rule=rule, app=opened, paused=paused, error=error, sweep=sweep, hooked=settings.hooks
         )
     rules = _kept_rules(config, index, {i: app.rule for i, app in apps.items()})
-    hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards, unseen=unseen)
+    absent = tuple(sorted(state.id for state in states.values() if state.id not in apps))
+    hub = Hub(world=world, rules=rules, apps=apps, limits=config.guards, absent=absent, unseen=unseen)
     for app in apps.values():
         if app.error is not None:
             hub.fail(app, app.error)
