@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.hubs import Hub, person
+import pytest
+
+from tests.hubs import Hub, edit, person
 
 
 def test_a_case_of_an_app_that_was_renamed_can_be_decided(tmp_path: Path) -> None:
@@ -24,3 +26,61 @@ def test_a_case_of_an_app_that_was_renamed_can_be_decided(tmp_path: Path) -> Non
 
     assert hub.json("sync", code=4)["held"] == []
     assert hub.run("plan").code in (0, 4)
+
+
+ASK = "fields: {company: {policy: ask}}\n"
+
+
+def disagreeing(folder: Path) -> Hub:
+    """Three apps of which two were given another company each: a person is asked."""
+    hub = Hub(folder)
+    for app in ("crm", "books", "news"):
+        hub.csv(app, [person(n, company="Acme") for n in range(3)])
+    hub.configure(ASK)
+    hub.synced()
+    edit(hub, "crm", 1, company="Crm & Co")
+    edit(hub, "books", 1, company="Books Ltd")
+    assert hub.json("sync", code=4)["inbox"] == 1
+    return hub
+
+
+def companies(hub: Hub) -> list[str]:
+    return [hub.rows(app)["p1@example.com"]["company"] for app in hub.apps]
+
+
+@pytest.mark.parametrize("company", ["Acme", "Crm & Co", "Books Ltd", "New Inc"])
+def test_a_conflict_that_people_settle_in_the_apps_is_settled(tmp_path: Path, company: str) -> None:
+    hub = disagreeing(tmp_path)
+    for app in hub.apps:
+        edit(hub, app, 1, company=company)
+
+    doc = hub.json("sync")
+
+    assert (doc["outcome"], doc["inbox"]) == ("in_sync", 0)
+    assert companies(hub) == [company] * 3
+    assert hub.json("sync")["outcome"] == "in_sync"
+    edit(hub, "news", 1, company="And on")
+    assert hub.json("sync")["outcome"] == "in_sync"
+    assert companies(hub) == ["And on"] * 3
+
+
+def test_two_of_three_that_agree_settle_nothing(tmp_path: Path) -> None:
+    hub = disagreeing(tmp_path)
+    edit(hub, "books", 1, company="Crm & Co")
+
+    assert hub.json("sync", code=4)["inbox"] == 1
+    assert companies(hub) == ["Crm & Co", "Crm & Co", "Acme"]
+
+
+def test_a_policy_that_asks_nobody_decides_what_waits(tmp_path: Path) -> None:
+    """docs/operations.md: a change of policies makes every contact be decided again."""
+    hub = disagreeing(tmp_path)
+    hub.configure("fields: {company: {policy: {owner: books}}}\n")
+
+    plan = hub.json("plan")
+    assert {(each["app"], each["kind"]) for each in plan["intents"]} == {("crm", "update"), ("news", "update")}
+    doc = hub.json("sync")
+
+    assert (doc["outcome"], doc["inbox"]) == ("in_sync", 0)
+    assert companies(hub) == ["Books Ltd"] * 3
+    assert "Crm & Co" in hub.run("history", "--contact", "p1@example.com").out

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from syncd.core import fights, names
+from syncd.core.adopting import adopt, is_new
 from syncd.core.atoms import (
     MISSING,
     agree,
@@ -25,13 +26,14 @@ from syncd.core.atoms import (
 from syncd.core.fields import Invalid
 from syncd.core.former import RESTORED, is_former
 from syncd.core.groups import complete, fill, group_candidate
-from syncd.core.policies import Candidate, Verdict, decide, incumbent
+from syncd.core.policies import ASK, Candidate, Verdict, decide, incumbent
 from syncd.core.rules import AppRule, Atom, Rules
 from syncd.core.state import NOBODY, Contact, Entry, Link, Stamp
-from syncd.model import Raw, Value
+from syncd.model import Value
 
 ONE_WAY: Final = "syncd only writes this field there"
 PUSHED: Final = "the contact's value wins in this run (push only)"
+ALIKE: Final = "all apps show it: nothing is left to decide"
 IN_FULL: Final = "the contact's value says the same, with its country"
 UNTRUSTED: Final = "this app is not trusted to change what people are matched by"
 
@@ -51,6 +53,8 @@ class Merged:
 
     entries: list[Entry] = field(default_factory=list)
     conflicts: list[Conflict] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    """Atoms that waited for a person, and do not any more."""
     disagreed: int = 0
     """Atoms on which the apps did not agree."""
 
@@ -58,16 +62,17 @@ class Merged:
 def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) -> Merged:
     """Consume every unconsumed observation of the contact's links. Changes `contact` and `links` in place."""
     fresh = [(link, app) for link in links if link.seen is not None and (app := rules.apps.get(link.app)) is not None]
-    if not fresh:  # an app with one name only may have been connected since
+    if not fresh and not contact.held:  # an app with one name only may have been connected since
         return Merged(entries=names.follow(contact, frozenset(), rules))
-    if len(links) == 1 and _is_new(contact, links[0], rules):
-        _adopt(contact, *fresh[0], rules)
+    if len(links) == 1 and is_new(contact, links[0], rules):
+        adopt(contact, *fresh[0], rules)
         names.follow(contact, frozenset(), rules)
         return Merged()
     work = _Merge(contact, links, rules, now_ms)
     spoken = names.spoken(contact, rules)
     for link, app in fresh:
         work.collect(link, app)
+    work.release()
     for name in sorted(work.found):
         work.merge_atom(rules.atoms[name], [work.found[name][app] for app in sorted(work.found[name])])
     if names.FULL not in work.moved:
@@ -80,36 +85,6 @@ def merge(contact: Contact, links: Sequence[Link], rules: Rules, now_ms: int) ->
         assert link.seen is not None
         link.version, link.at_ms, link.seen = link.seen.version, link.seen.at_ms, None
     return work.merged
-
-
-def _is_new(contact: Contact, link: Link, rules: Rules) -> bool:
-    """Say whether this contact has no value yet and its only record no base: then there is nothing to decide."""
-    ordinary = rules.atoms.keys()
-    return not contact.held and ordinary.isdisjoint(contact.golden) and ordinary.isdisjoint(link.base)
-
-
-def _adopt(contact: Contact, link: Link, app: AppRule, rules: Rules) -> None:
-    """Take over the only record of a new contact. The same as merging it, in one go."""
-    seen = link.seen
-    assert seen is not None
-    base: dict[str, Raw] = {}
-    stamp = Stamp(link.app, 0, seen.at_ms)
-    atoms, lenses, golden, stamps = rules.atoms, app.lenses, contact.golden, contact.stamps
-    for name, raw in seen.fields.items():
-        lens = lenses.get(name)
-        if lens is None or name not in atoms:
-            continue
-        base[name] = raw
-        if raw is None or not lens.reads:
-            continue
-        value = lens.parse(raw)
-        if type(value) is Invalid:
-            link.unread |= {name}
-        elif value is not None:
-            golden[name] = value
-            stamps[name] = stamp
-    link.base = {**link.base, **base} if link.base else base
-    link.version, link.at_ms, link.seen = seen.version, seen.at_ms, None
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +210,31 @@ class _Merge:
             causal=causal,
             record=link.id,
         )
+
+    def release(self) -> None:
+        """Let go of fields that waited for a person where nothing is left to decide: all apps show the same (again), or the
+        policy asks nobody any more.
+        """
+        for atom in [atom for atom in self.rules.atoms.values() if self.contact.held.get(atom.fields[0]) == ASK]:
+            shown = self._standing(atom, as_shown=True)
+            having = [link.app for link in self.links if not link.base.keys().isdisjoint(atom.fields)]
+            alike = len(shown) == len(having) > 1 and len({repr(each.key) for each in shown.values()}) == 1
+            if not alike and atom.rule.policy == "ask":
+                continue
+            for name in atom.fields:
+                self.contact.held.pop(name, None)
+            self.merged.released.append(atom.name)
+            self.found[atom.name] = shown
+            if alike:
+                self._agree_on(atom, min(shown.values(), key=lambda each: each.rank))
+
+    def _agree_on(self, atom: Atom, value: Candidate) -> None:
+        """Take what all apps show."""
+        del self.found[atom.name]
+        known = self._golden(atom)
+        if value.key != known.key:
+            self._change(atom, known.value, value, ALIKE)
+            self._take(atom, value)
 
     def merge_atom(self, atom: Atom, candidates: list[Candidate]) -> None:
         """Let the atom's policy decide between its candidates, and carry out what it says."""

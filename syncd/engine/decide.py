@@ -63,6 +63,8 @@ class Outcome:
     staying: list[tuple[int, int]] = field(default_factory=list)
     """(app, contact): was to be put away there, and is not any more."""
     conflicts: list[tuple[Contact, Conflict]] = field(default_factory=list)
+    released: list[tuple[Contact, str]] = field(default_factory=list)
+    """(contact, field): waited for a decision that is no longer needed."""
     parted: list[tuple[Contact, int]] = field(default_factory=list)
     """(contact, app): waited there for a decision that is no longer needed."""
     rekeyed: list[int] = field(default_factory=list)
@@ -178,6 +180,7 @@ def merge_contact(
         creates = {intent.app for intent in out.intents[planned:] if intent.kind == "create"}
         out.parted += [(contact, app) for app in sorted(contact.waits - creates)]
         contact.waits &= creates
+    out.released += [(contact, name) for name in merged.released]
     out.conflicts += [(contact, conflict) for conflict in merged.conflicts]
     for link, base, odd in bases:
         if link in fresh or (link.flaws, link.unheard) != odd:
@@ -221,6 +224,8 @@ def write_outcome(tx: Tx, hub: Hub, ids: Sequence[int], out: Outcome) -> None:
     tx.write_journal(hub.run, out.now_ms, out.journal)
     for contact, app in out.parted:
         tx.close_cases(contact.id, out.now_ms, kind="match", app=app)
+    for contact, name in out.released:
+        tx.close_cases(contact.id, out.now_ms, kind="conflict", field=name)
     for contact, conflict in out.conflicts:
         values = {hub.apps[app].name if app in hub.apps else "?": value for app, value in conflict.values.items()}
         doc = {"reason": conflict.reason, "values": values}
