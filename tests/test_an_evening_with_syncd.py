@@ -84,3 +84,24 @@ def test_a_policy_that_asks_nobody_decides_what_waits(tmp_path: Path) -> None:
     assert (doc["outcome"], doc["inbox"]) == ("in_sync", 0)
     assert companies(hub) == ["Books Ltd"] * 3
     assert "Crm & Co" in hub.run("history", "--contact", "p1@example.com").out
+
+
+def test_a_mistake_that_was_held_and_put_right_is_gone(tmp_path: Path) -> None:
+    """It was taken for an app that had been restored from a backup, and the remedy that was named wrote the mistake everywhere."""
+    hub = Hub(tmp_path)
+    people = [person(n, company=f"Company {n}") for n in range(20)]
+    hub.csv("crm", people)
+    hub.csv("books", [])
+    hub.csv("news", [])
+    hub.configure("guards: {updates: 5}\n")
+    hub.synced()
+    before = {app: hub.rows(app) for app in hub.apps}
+
+    for expected in ({("books", "updates"), ("news", "updates")}, {("crm", "restored")}):  # the second time it is known
+        hub.write("crm", [row | {"first_name": row["last_name"], "last_name": row["first_name"]} for row in people])
+        held = hub.json("sync", code=4)["held"]
+        assert {(each["app"], each["verb"]) for each in held} == expected
+        hub.write("crm", people)
+        doc = hub.json("sync")
+        assert (doc["outcome"], doc["held"], doc["inbox"]) == ("in_sync", [], 0)
+        assert {app: hub.rows(app) for app in hub.apps} == before

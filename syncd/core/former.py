@@ -35,8 +35,10 @@ class Former:
     """It has changed, and not back."""
 
 
-def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules) -> Former:
-    """Compare what a record shows with its past. `entries`: the journal of its contact."""
+def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules, others: Sequence[Link] = ()) -> Former:
+    """Compare what a record shows with its past. `entries`: the journal of its contact. `others`: its other records; what one of
+    them shows as well is nobody's past: what came after it was never written there (a mistake that was held, and put right).
+    """
     assert link.seen is not None
     order = _order(link, app)
     changed = _changed(link, app, rules)
@@ -45,6 +47,7 @@ def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules) -> 
         name
         for name, value in changed.items()
         if _was_there(link, name, value, past.get(name, ()), app.lenses[name], rules)
+        and not _is_shown(others, name, value, rules)
     )
     old = any(changed[name] is not None for name in known)  # a blank alone says nothing: it may be anything's
     back = order < 0 or (order == 0 and old)
@@ -108,6 +111,13 @@ def _members(name: str, value: Value, rules: Rules) -> Mapping[str, Value]:
     if atom is None or len(atom.fields) == 1:
         return {name: value}
     return value if isinstance(value, dict) else dict.fromkeys(atom.fields)
+
+
+def _is_shown(links: Sequence[Link], name: str, value: Value, rules: Rules) -> bool:
+    """Say whether one of these records shows a value."""
+    key = value_key(rules, name, value)
+    lenses = ((link.base.get(name), app.lenses.get(name)) for link in links if (app := rules.apps.get(link.app)))
+    return any(raw is not None and lens and value_key(rules, name, lens.parse(raw)) == key for raw, lens in lenses)
 
 
 def _was_there(link: Link, name: str, value: Value, past: Sequence[Value], lens: Lens, rules: Rules) -> bool:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from syncd.core.former import former
 from syncd.core.plan import SHRUNK, Held
+from syncd.core.state import Link
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.store.tx import Tx
 
@@ -135,14 +137,20 @@ def _judge(hub: Hub, suspect: _Suspect) -> None:
 def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> tuple[Counter[str], int | None]:
     """Count one page of what waits to be merged: what went back, also by its version, and what went on."""
     contacts = tx.waiting(app.index, after, PAGE)
-    links, past = tx.links_in(app.index, contacts), tx.journal_entries(contacts, None, None)
+    links, past = tx.links_of(contacts), tx.journal_entries(contacts, None, None)
     found = Counter[str]()
-    for number, link in links.items():
-        judged = former(link, app.rule, past.get(number, ()), hub.rules)
+    for number, mine in links.items():
+        link, others = _parted(mine, app)
+        judged = former(link, app.rule, past.get(number, ()), hub.rules, others)
         found["back"] += judged.back
         found["by version"] += judged.by_version
         found["on"] += judged.on
     return found, contacts[-1] if len(contacts) == PAGE else None
+
+
+def _parted(links: Sequence[Link], app: OpenApp) -> tuple[Link, list[Link]]:
+    """Tell a contact's record in an app from its others."""
+    return next(link for link in links if link.app == app.index), [link for link in links if link.app != app.index]
 
 
 def _note(tx: Tx, app: OpenApp, noted: Noted, waiting: int) -> dict[tuple[str, str], int]:
