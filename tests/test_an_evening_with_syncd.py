@@ -105,3 +105,57 @@ def test_a_mistake_that_was_held_and_put_right_is_gone(tmp_path: Path) -> None:
         doc = hub.json("sync")
         assert (doc["outcome"], doc["held"], doc["inbox"]) == ("in_sync", [], 0)
         assert {app: hub.rows(app) for app in hub.apps} == before
+
+
+def slid(folder: Path, count: int, outs: int = 0) -> tuple[Hub, list[dict[str, str]]]:
+    """People in two files, the first `outs` of whom opted out, and the first file with addresses that slid down by a row."""
+    hub = Hub(folder)
+    people = [person(n, email_consent="opted_out" if n < outs else "opted_in") for n in range(count)]
+    hub.csv("crm", people)
+    hub.csv("books", people)
+    hub.synced()
+    emails = ["new@example.com", *(row["email"] for row in people[:-1])]
+    return hub, [row | {"email": email} for row, email in zip(people, emails, strict=True)]
+
+
+@pytest.mark.parametrize("count", [6, 40])
+def test_addresses_that_slid_by_a_row_change_nobody(tmp_path: Path, count: int) -> None:
+    """Each write made room for the next one, and none of them was too much."""
+    hub, mistake = slid(tmp_path, count)
+    before = hub.rows("books")
+    hub.write("crm", mistake)
+
+    plan, doc = hub.json("plan", code=4), hub.json("sync", code=4)
+
+    for each in (plan, doc):
+        assert [(held["app"], held["verb"], held["count"]) for held in each["held"]] == [("crm", "mixed_up", count - 1)]
+    assert hub.rows("books") == before
+    assert "rows mixed up?" in " ".join(hub.run("sync").out.split())
+
+
+@pytest.mark.parametrize("remedy", [["sync"], ["resync"], ["resync", "--app", "crm", "--pull-only"]])
+def test_nobody_is_opted_out_by_addresses_that_slid(tmp_path: Path, remedy: list[str]) -> None:
+    hub, mistake = slid(tmp_path, 20, outs=4)
+    before = {app: hub.rows(app) for app in hub.apps}
+    right = hub.rows("crm").values()
+    hub.write("crm", mistake)
+    hub.run("sync")
+    hub.write("crm", right)
+
+    assert hub.json(*remedy)["outcome"] == "in_sync"
+
+    assert {app: hub.rows(app) for app in hub.apps} == before
+    assert hub.json("sync")["outcome"] == "in_sync"
+
+
+def test_rows_that_were_mixed_up_on_purpose_are_approved(tmp_path: Path) -> None:
+    hub, mistake = slid(tmp_path, 6)
+    hub.write("crm", mistake)
+    run = hub.json("sync", code=4)["run"]
+
+    assert hub.run("approve", str(run)).code == 0
+
+    assert hub.json("sync")["held"] == []
+    assert {row["id"]: row["email"] for row in hub.rows("books").values()} == {
+        row["id"]: row["email"] for row in mistake
+    }

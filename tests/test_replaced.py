@@ -135,5 +135,5 @@ def test_rows_that_were_mixed_up_hold_their_app(hub: Hub) -> None:
 
     doc = hub.json("sync", code=4)
 
-    assert [(held["app"], held["verb"], held["count"]) for held in doc["held"]] == [("crm", "unlinks", 10)]
+    assert [(held["app"], held["verb"], held["count"]) for held in doc["held"]] == [("crm", "mixed_up", 10)]
     assert hub.sql("books", "SELECT * FROM people") == before

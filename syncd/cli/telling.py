@@ -207,6 +207,11 @@ def _why_held(each: Mapping[str, Any]) -> str:
             f"shows {each['count']} linked records that cannot be read any more, or not at all (another encoding?), "
             f"{each['limit']} are believed unasked; nothing of it is merged or written until it is right again"
         )
+    if each["verb"] == "mixed_up":
+        return (
+            f"shows other people, or addresses of other people, in {each['count']} of its records, {each['limit']} may go unasked: rows "
+            "mixed up? Nothing of it is merged or written. A mistake: put it right, and the next run goes on. It is right: approve"
+        )
     if each["verb"] == "unlinks":
         return (
             f"shows {each['count']} linked records no more, {each['limit']} may go unasked; nothing of its listing is believed, and "
@@ -220,7 +225,7 @@ def _why_held(each: Mapping[str, Any]) -> str:
 
 def would_hold(each: Mapping[str, Any]) -> str:
     """Say in a plan which guard would refuse."""
-    if each["verb"] in ("account", "fields", "first_look", "restored"):
+    if each["verb"] in ("account", "fields", "first_look", "mixed_up", "restored"):
         return f"held: {each['app']} {_why_held(each)}"
     if each["verb"] == "first_run":
         return "the first run waits for an approval, whatever it would write"
@@ -233,6 +238,8 @@ def held_word(each: Mapping[str, Any]) -> str:
         return f"{each['app']} is another account"
     if each["verb"] == "restored":
         return f"{each['app']} went back in time in {each['count']} records"
+    if each["verb"] == "mixed_up":
+        return f"{each['app']} shows others in {each['count']} records"
     return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}"
 
 

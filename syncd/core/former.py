@@ -36,8 +36,8 @@ class Former:
 
 
 def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules, others: Sequence[Link] = ()) -> Former:
-    """Compare what a record shows with its past. `entries`: the journal of its contact. `others`: its other records; what one of
-    them shows as well is nobody's past: what came after it was never written there (a mistake that was held, and put right).
+    """Compare what a record shows with its past. `entries`: the journal of its contact. `others`: its other records. What
+    one of them shows as well is nobody's past where what came after it was written nowhere: a mistake that was held, and put right.
     """
     assert link.seen is not None
     order = _order(link, app)
@@ -47,7 +47,7 @@ def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules, oth
         name
         for name, value in changed.items()
         if _was_there(link, name, value, past.get(name, ()), app.lenses[name], rules)
-        and not _is_shown(others, name, value, rules)
+        and not _never_left(link, others, name, value, app, rules)
     )
     old = any(changed[name] is not None for name in known)  # a blank alone says nothing: it may be anything's
     back = order < 0 or (order == 0 and old)
@@ -111,6 +111,12 @@ def _members(name: str, value: Value, rules: Rules) -> Mapping[str, Value]:
     if atom is None or len(atom.fields) == 1:
         return {name: value}
     return value if isinstance(value, dict) else dict.fromkeys(atom.fields)
+
+
+def _never_left(link: Link, others: Sequence[Link], name: str, value: Value, app: AppRule, rules: Rules) -> bool:
+    """Say whether what a record showed last was written nowhere, and another app still shows what this one shows again."""
+    last = app.lenses[name].parse(link.base.get(name))
+    return _is_shown(others, name, value, rules) and not _is_shown(others, name, last, rules)
 
 
 def _is_shown(links: Sequence[Link], name: str, value: Value, rules: Rules) -> bool:

@@ -7,9 +7,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from syncd.core.atoms import MISSING
 from syncd.core.consent import OUT, Consented, Event, Latch, observe_consent, word
 from syncd.core.match import GONE, address_hash, id_key
-from syncd.core.rules import AppRule, Rules
+from syncd.core.rules import EVIDENCE, AppRule, Rules
 from syncd.core.state import Contact, Entry, Link, Seen
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.keys import email_key
@@ -81,7 +82,9 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     merged, and where their app is held that may be long.
     """
     ids = [id_ for id_, record in records.items() if _opts_out(app, record, hub.rules)]
-    links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None and link.contact and link.seen]
+    links = [
+        link for id_ in ids if (link := tx.link(app.index, id_)) is not None and link.contact and _said(link, hub.rules)
+    ]
     contacts = tx.contacts(link.contact for link in links)
     others = _others(tx, hub, app, links, contacts)
     journal = [
@@ -96,6 +99,14 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     tx.write_journal(hub.run, hub.world.now_ms(), journal)
+
+
+def _said(link: Link, rules: Rules) -> bool:
+    """Say whether a record shows another word about consent than was agreed on. Whose addresses an old word counts for is found
+    out when the record is merged: rows that were mixed up say nothing of each other.
+    """
+    said = link.seen.fields if link.seen is not None else {}
+    return any(said[name] != link.base.get(name, MISSING) for name in (*rules.consents, *EVIDENCE) if name in said)
 
 
 def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> None:
@@ -113,7 +124,7 @@ def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> 
         if (link := tx.link(app.index, id_)) is not None and link.contact in contacts
     ]
     others = _others(tx, hub, app, links, contacts)
-    mine = [(contacts[link.contact], link) for link in links if link.id not in others]
+    mine = [(contacts[link.contact], link) for link in links if link.id not in others and _said(link, hub.rules)]
     journal = [(contact, hear(tx, hub, contact, [link])) for contact, link in mine]
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)

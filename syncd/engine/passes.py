@@ -125,13 +125,21 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
     return False
 
 
-def come_to_terms(hub: Hub) -> None:
-    """Decide in full what was read before, as every field has its say in it."""
+def come_to_terms(hub: Hub, reread: Collection[str] = ()) -> None:
+    """Decide in full what was read before, as every field has its say in it. Not of apps that are read anew in this run as a whole:
+    what they showed may have been held, a mistake that is put right by now.
+    """
     check_accounts(hub)
     recover_all(hub, list(hub.apps.values()))
     hold_unseen(hub)
     hold_restored(hub)
+    waiting = [app for app in hub.apps.values() if app.name in reread and app.usable]
+    for app in waiting:
+        app.held = True
+    part_replaced(hub)
     decide(hub)
+    for app in waiting:
+        app.held = False
 
 
 def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:

@@ -1,64 +1,105 @@
-"""Replaced: a known id under which an app shows somebody else now. A row was deleted and its number given to the next one
-between two looks, or people typed a new person over an old one (SYNC-MODEL 1.12).
+"""Replaced: known ids under which an app shows somebody else now, or the address of another record of its own (SYNC-MODEL 1.12).
 
-Taken for an edit, it would turn one person into another in every app. So the record is parted from its contact before anything
-is merged, and comes back as one of which a person says whose it is (`engine/returning.py`).
+A row was deleted and its number given to the next one between two looks, people typed a new person over an old one, or rows were
+mixed up: a sheet sorted by one column, addresses that slid down by a row. Taken for edits, that would turn people into one
+another in every app, and carry the opt-out of one along to all. Hard rule: it is looked at before anything is merged.
 """
 
 from __future__ import annotations
 
+from typing import Final, NamedTuple
+
 from syncd.core.plan import Held
+from syncd.core.state import Link
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
+from syncd.engine.keys import identity_keys
 from syncd.engine.pull import observe
 from syncd.engine.returning import SOMEBODY_ELSE, shows_somebody_else
 from syncd.model import Record
 from syncd.store.tx import Tx
 
+MIXED_UP: Final = "mixed_up"
+"""The verb of such a hold; its count is the number of records that show somebody else, or another one's address."""
+
+
+class _Page(NamedTuple):
+    """What one page of what waits to be merged shows."""
+
+    others: list[str]
+    """Records that show somebody else."""
+    moved: int
+    """Records that show the address of another one."""
+    after: int | None
+    """Where the next page begins."""
+
 
 def part_replaced(hub: Hub) -> None:
-    """Part records that show somebody else from their contacts; more than may be unlinked hold their app.
+    """Hold every app that shows others in more places than may be unlinked; else part the records that show somebody else from
+    their contacts, and leave it to a person whose they are (`returning`).
 
     Call when all apps were read, and before anything is merged.
     """
-    apps = (app for app in hub.apps.values() if app.usable and app.index not in hub.restored)
-    reusing = [app for app in apps if app.rule.spec.reuses_ids]
-    waiting = hub.world.transact("waiting", lambda tx: tx.waiting_counts()) if reusing else {}
-    for app in reusing:
-        if not waiting.get(app.index):
-            continue
-        found: list[str] = []
-        after: int | None = 0
-        while after is not None:
-            page, after = hub.world.transact("replaced", _look, hub, app, after)
-            found += page
-        if found and not _too_many(hub, app, len(found)):
-            for start in range(0, len(found), PAGE):
-                hub.world.transact("replaced", _part, hub, app, found[start : start + PAGE])
+    usable = [app for app in hub.apps.values() if app.usable and app.index not in hub.restored]
+    waiting = hub.world.transact("waiting", lambda tx: tx.waiting_counts()) if usable else {}
+    for app in usable:
+        if waiting.get(app.index):
+            _judge(hub, app, waiting[app.index])
 
 
-def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> tuple[list[str], int | None]:
-    """Name the records on one page of what waits to be merged that show somebody else, and where the next page begins."""
+def _judge(hub: Hub, app: OpenApp, waiting: int) -> None:
+    limit = max(hub.limits["unlinks"].of(hub.world.transact("linked", _linked, app)), hub.allowed(app.name, MIXED_UP))
+    if not app.rule.spec.reuses_ids and waiting <= limit:
+        return  # so few cannot be too many
+    others: list[str] = []
+    moved = 0
+    page = _Page([], 0, 0)
+    while page.after is not None:
+        page = hub.world.transact("replaced", _look, hub, app, page.after)
+        others, moved = others + page.others, moved + page.moved
+    if len(others) + moved > limit and app.name not in hub.believed:
+        hub.hold(Held(app=app.name, verb=MIXED_UP, count=len(others) + moved, limit=limit), app)
+        return
+    for start in range(0, len(others), PAGE):
+        hub.world.transact("replaced", _part, hub, app, others[start : start + PAGE])
+
+
+def _linked(tx: Tx, app: OpenApp) -> int:
+    return tx.linked_count(app.index)
+
+
+def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> _Page:
+    """Look at one page of what waits to be merged."""
     numbers = tx.waiting(app.index, after, PAGE)
     contacts, links, sent = tx.contacts(numbers), tx.links_in(app.index, numbers), tx.sent_of(numbers)
-    others = [
-        link.id
+    judged = [
+        link
         for number, link in sorted(links.items())
-        if number in contacts
-        and all(each.app != app.index for each in sent.get(number, ()))  # what it shows may be our own write
-        and shows_somebody_else(tx, link, contacts[number], app.rule, hub.rules)
+        if number in contacts and all(each.app != app.index for each in sent.get(number, ()))  # it may be our own write
     ]
-    return others, numbers[-1] if len(numbers) == PAGE else None
+    others = [link for link in judged if shows_somebody_else(tx, link, contacts[link.contact], app.rule, hub.rules)]
+    moved = _moved(tx, hub, app, [link for link in judged if link not in others])
+    return _Page([link.id for link in others], moved, numbers[-1] if len(numbers) == PAGE else None)
 
 
-def _too_many(hub: Hub, app: OpenApp, count: int) -> bool:
-    """Hold an app that shows others under more ids than may be unlinked: its rows were mixed up, perhaps."""
-    linked = hub.world.transact("linked", lambda tx: tx.linked_count(app.index))
-    limit = max(hub.limits["unlinks"].of(linked), hub.allowed(app.name, "unlinks"))
-    if count <= limit:
-        return False
-    hub.hold(Held(app=app.name, verb="unlinks", count=count, limit=limit), app)
-    return True
+def _moved(tx: Tx, hub: Hub, app: OpenApp, links: list[Link]) -> int:
+    """Count the records that show, as they did not before, the key of somebody else's record in this app."""
+    new = {
+        link.id: set(identity_keys(link.seen.fields, app.rule, hub.rules)).difference(
+            identity_keys(link.base, app.rule, hub.rules)
+        )
+        for link in links
+        if link.seen is not None and link.base
+    }
+    holders = tx.holders(sorted(set().union(*new.values())))
+    return sum(
+        any(
+            holder.app == app.index and holder.record != link.id and holder.contact not in (None, link.contact)
+            for key in new.get(link.id, ())
+            for holder in holders.get(key, ())
+        )
+        for link in links
+    )
 
 
 def _part(tx: Tx, hub: Hub, app: OpenApp, ids: list[str]) -> None:

@@ -95,7 +95,7 @@ def resync(
         if apps is not None:
             _say_which(hub, apps, direction)
         if limited or direction != "both":
-            passes.come_to_terms(hub)
+            passes.come_to_terms(hub, () if limited else [app.name for app in chosen])
         _narrow(hub, chosen, fields, direction)
         if not limited:
             passes.sync(hub, apps=chosen, full=True)

@@ -31,7 +31,7 @@ class Held(Doc):
 
     app: Annotated[str, says("the app to which nothing is written")]
     verb: Annotated[
-        str, says("creates, updates, clears, opt_outs, unlinks, archives; or account, fields, first_look, first_run, restored, unreadable")
+        str, says("creates, updates, clears, opt_outs, unlinks, archives; or account, fields, first_look, first_run, mixed_up, restored, unreadable")
     ]  # fmt: skip
     count: Annotated[int, says("how many there would be")]
     limit: Annotated[int, says("how many are allowed")]
