@@ -46,4 +46,4 @@ def test_what_is_no_value_of_a_field_tells_nothing(kind: str) -> None:
 
 def test_a_record_that_shows_what_it_did_has_not_changed() -> None:
     found = judged(entry("value", "Old", "New"), company="New")
-    assert found == Former(fields=(), back=False, by_version=False, on=False)
+    assert found == Former(fields=(), back=False, by_version=False, on=False, left=False)

@@ -33,12 +33,14 @@ class Former:
     """Its version says so."""
     on: bool
     """It has changed, and not back."""
+    left: bool
+    """What went back had been written into another app, or no other app shows what this one shows again: it may not be a mistake
+    that was held, and put right.
+    """
 
 
 def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules, others: Sequence[Link] = ()) -> Former:
-    """Compare what a record shows with its past. `entries`: the journal of its contact. `others`: its other records. What
-    one of them shows as well is nobody's past where what came after it was written nowhere: a mistake that was held, and put right.
-    """
+    """Compare what a record shows with its past. `entries`: the journal of its contact. `others`: its other records."""
     assert link.seen is not None
     order = _order(link, app)
     changed = _changed(link, app, rules)
@@ -47,11 +49,11 @@ def former(link: Link, app: AppRule, entries: Sequence[Entry], rules: Rules, oth
         name
         for name, value in changed.items()
         if _was_there(link, name, value, past.get(name, ()), app.lenses[name], rules)
-        and not _never_left(link, others, name, value, app, rules)
     )
     old = any(changed[name] is not None for name in known)  # a blank alone says nothing: it may be anything's
     back = order < 0 or (order == 0 and old)
-    return Former(fields=known, back=back, by_version=order < 0, on=not back and bool(changed))
+    left = order < 0 or not all(_never_left(link, others, name, changed[name], app, rules) for name in known)
+    return Former(fields=known, back=back, by_version=order < 0, on=not back and bool(changed), left=back and left)
 
 
 def is_former(link: Link, atom: Atom) -> bool:

@@ -117,7 +117,7 @@ def _judge(hub: Hub, suspect: _Suspect) -> None:
         page, after = hub.world.transact("past", _look, hub, app, after)
         found += page
     back = found["back"]
-    if not back:
+    if not found["left"]:
         hub.world.transact("restored", _forget, app)
         return
     all_of_it = found["by version"] == suspect.linked
@@ -145,6 +145,7 @@ def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> tuple[Counter[str], int
         found["back"] += judged.back
         found["by version"] += judged.by_version
         found["on"] += judged.on
+        found["left"] += judged.left
     return found, contacts[-1] if len(contacts) == PAGE else None
 
 
