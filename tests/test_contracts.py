@@ -70,6 +70,7 @@ OUTSIDE = {
     "/connect/token",
     "/oauth2/v1/tokens/bearer",
     "/api.xro/2.0/Organisation",
+    "/api/v2/contact_fields",
 }
 """Operations that the documents leave out."""
 

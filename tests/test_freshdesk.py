@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from syncd.errors import TransientError
+from syncd.errors import ConfigError, TransientError
 from syncd.kit.suite import caught_up, known, listing, new, news, one, persons
-from syncd.model import Applied, Rejected, Write
+from syncd.model import Applied, FieldMap, Rejected, Write
 from tests.conformance.vendors import FreshdeskWorld, statuses_of
+from tests.test_discovery import called, opened, wrote
 
 
 @pytest.fixture
@@ -23,7 +24,11 @@ def test_pages_go_on_by_the_link_and_at_our_origin_only(world: FreshdeskWorld) -
     ids = world.add_all(persons(250))
     app = world.open()
     assert set(listing(app)) == set(ids)
-    assert [asked.query.get("page") for asked in world.server.asked] == [None, "2", "3"]
+    assert [asked.query.get("page") for asked in world.server.asked if asked.parts[-1] == "contacts"] == [
+        None,
+        "2",
+        "3",
+    ]
     world.sandbox.url = "http://127.0.0.1:1"
     with pytest.raises(TransientError, match="another origin"):
         list(app.read(None))
@@ -98,3 +103,44 @@ def test_a_minute_is_not_overdrawn_and_a_tenth_of_it_is_left_to_others(world: Fr
     world.sandbox.clock.pass_seconds(60)
     assert app.get(ids[:18]).keys() == set(ids[:18])
     assert statuses == [200] * 36
+
+
+# Fields of the account's own -------------------------------------------------------------------------------------------
+
+
+def test_contact_fields_lie_without_the_beginning_of_their_names(world: FreshdeskWorld) -> None:
+    for label, type_ in (("VIP", "checkbox"), ("Points", "number")):
+        world.sandbox.define(label, type_)
+    world.sandbox.define("Plan", "dropdown", ("Gold", "Silver"))
+    app = opened(
+        world,
+        role=FieldMap(path="", label="vip"),
+        lead_score=FieldMap(path="custom_fields.points"),
+        industry=FieldMap(path="", label="Plan"),
+    )
+    id_ = world.add(email="ada@example.org")
+    assert wrote(app, id_, role="true", lead_score="12", industry="Gold") == {
+        "role": True,
+        "lead_score": 12,
+        "industry": "Gold",
+    }
+    assert world.sandbox.contacts[int(id_)]["custom_fields"].items() >= {"vip": True, "points": 12}.items()
+    assert called(app, "Plan").options == {"Gold": "Gold", "Silver": "Silver"}
+    assert "Email" not in {each.label for each in app.offered()}, "what every account has is in the manifest"
+    with pytest.raises(ConfigError, match=r"nothing lies at custom_fields\.cf_points"):
+        opened(world, lead_score=FieldMap(path="custom_fields.cf_points"))
+
+
+def test_an_account_that_keeps_the_beginning_says_so_by_a_setting(world: FreshdeskWorld) -> None:
+    world.sandbox.bare = False
+    name = world.sandbox.define("Points", "number")
+    world.settings = {"custom_prefix": "-"}
+    app = opened(
+        world,
+        first_name=FieldMap(path="", direction="none"),
+        company=FieldMap(path="", direction="none"),
+        lead_score=FieldMap(path="", label="Points"),
+    )
+    assert app.fields["lead_score"].path == f"custom_fields.{name}" == "custom_fields.cf_points"
+    id_ = world.sandbox.add({"name": "Ada", "email": "ada@example.org"})
+    assert wrote(app, id_, lead_score="12") == {"lead_score": 12}

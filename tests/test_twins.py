@@ -49,8 +49,14 @@ def test_one_account_by_two_tokens_is_refused(hub: Hub, crm: Server) -> None:
     assert hub.json("sync", "--approve")["apps"]["crm"]["created"] == 1
 
 
+@pytest.mark.parametrize("vendor", ["freshdesk", "mautic", "quickbooks", "roundup", "tryton", "zendesk"])
+def test_where_each_account_has_an_address_two_logins_of_it_are_one_account(vendor: str) -> None:
+    assert load(vendor).spec.names_account
+
+
 NEWS = "connector: mailchimp, settings: {url: 'https://us19.api.mailchimp.com/3.0', audience: %s}, secrets: {api_key: file:%s}"
 DESK = "connector: freshdesk, settings: {url: 'https://example.freshdesk.com/api/v2'}, secrets: {api_key: file:%s}"
+MINE = "connector: fakeapi, settings: {url: 'https://contacts.example.com'}, secrets: {token: file:%s}"
 STAFF = "connector: ldap, settings: {url: 'ldaps://dir.example.org', base: 'dc=example,dc=org', filter: '%s'}"
 
 
@@ -61,8 +67,9 @@ STAFF = "connector: ldap, settings: {url: 'ldaps://dir.example.org', base: 'dc=e
         (NEWS % ("a1", "token"), NEWS % ("b2", "token"), "us19", False),  # a part that its account does not name
         (NEWS % ("a1", "token"), NEWS % ("a1", "token"), None, True),  # out of reach
         (NEWS % ("a1", "token"), NEWS % ("b2", "token"), None, False),
-        (DESK % "token", DESK % "other", "freshdesk", True),  # another file, the same key in it
-        (DESK % "token", DESK % "third", "freshdesk", False),
+        (DESK % "token", DESK % "third", "freshdesk", True),  # each account has an address of its own
+        (MINE % "token", MINE % "other", "fakeapi", True),  # another file, the same key in it
+        (MINE % "token", MINE % "third", "fakeapi", False),  # an address that many accounts share
         (DESK % "token", DESK % "third", None, False),
         (DESK % "token", DESK % "missing", None, False),
         (STAFF % "(o=a)", STAFF % "(o=b)", "ldap", False),

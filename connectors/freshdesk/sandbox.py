@@ -22,7 +22,7 @@ TEXTS: Final = frozenset(
     "name email phone mobile job_title description address language time_zone unique_external_id".split()
 )
 LISTS: Final = frozenset({"tags", "other_emails"})
-CUSTOM: Final = frozenset({"first_name", "company", "loyalty"})
+DEFAULTS: Final = ("name", "job_title", "email", "phone", "mobile", "description", "time_zone", "language")
 REACHED: Final = ("email", "phone", "mobile", "unique_external_id")
 """One of these a new contact needs."""
 ADDRESS: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -55,13 +55,31 @@ class Sandbox:
     """Requests in a minute; 0: no limit."""
     lowers: bool = True
     """E-mail addresses are written in lower case (UNVERIFIED)."""
+    prefix: str = "cf_"
+    """What the names of an account's own fields begin with where they are defined."""
+    bare: bool = True
+    """A contact has them without it; that differs between accounts (UNVERIFIED)."""
+    own: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """The account's own fields, by their names in a contact."""
     contacts: dict[int, dict[str, Any]] = field(default_factory=dict)
     blocked: set[int] = field(default_factory=set)
     changed: dict[int, int] = field(default_factory=dict)
     last: int = 43_000_000_000
     sent: list[int] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        for label in ("First name", "Company", "Loyalty"):
+            self.define(label)
+
     # What people do, behind the API's back --------------------------------------------------------------------------
+
+    def define(self, label: str, type_: str = "text", choices: tuple[str, ...] = ()) -> str:
+        """The admin makes a field; give its name in a contact."""
+        name = label.lower().replace(" ", "_")
+        made = {"name": f"{self.prefix}{name}", "label": label, "type": f"custom_{type_}", "default": False}
+        key = name if self.bare else made["name"]
+        self.own[str(key)] = {**made, **({"choices": list(choices)} if choices else {})}
+        return str(key)
 
     def add(self, fields: Mapping[str, Any]) -> str:
         self.last += 13
@@ -119,6 +137,8 @@ class Sandbox:
 
     def _answer(self, asked: Asked) -> Said:
         match asked.method, asked.parts[2:]:
+            case "GET", ["contact_fields"]:
+                return Said(doc=[*(_default(name) for name in DEFAULTS), *self.own.values()])
             case "GET", ["contacts"]:
                 return self._list(asked)
             case "POST", ["contacts"]:
@@ -192,9 +212,9 @@ class Sandbox:
             elif name in LISTS:
                 sound = isinstance(value, list) and all(isinstance(each, str) for each in value)
             elif name == "custom_fields":
-                sound = all(each is None or isinstance(each, str) for each in value.values())
-                for each in value.keys() - CUSTOM:
+                for each in value.keys() - self.own.keys():
                     raise Refused(400, "invalid_field", each)
+                sound = all(_is_held(self.own[each], said) for each, said in value.items())
             else:
                 raise Refused(400, "invalid_field", name)
             if not sound:
@@ -216,6 +236,22 @@ class Sandbox:
 
     def _shown(self, id_: int) -> dict[str, Any]:
         return {**self.contacts[id_], "created_at": _iso(0), "updated_at": _iso(self.changed[id_])}
+
+
+def _default(name: str) -> dict[str, Any]:
+    return {"name": name, "label": name.replace("_", " ").capitalize(), "type": f"default_{name}", "default": True}
+
+
+def _is_held(own: Mapping[str, Any], value: Any) -> bool:
+    """Say whether a field of the account's own takes this; a choice has to be one of its choices, to the letter."""
+    if value is None:
+        return True
+    if "choices" in own:
+        return value in own["choices"]
+    kinds: dict[str, Any] = {"custom_checkbox": bool, "custom_number": int | float}
+    return isinstance(value, kinds.get(own["type"], str)) and isinstance(value, bool) == (
+        own["type"] == "custom_checkbox"
+    )
 
 
 def _clash(name: str, other: int) -> Refused:

@@ -24,6 +24,7 @@ class World(ApiWorld[Sandbox]):
             **{name: f"custom_fields.{name}" for name in ("first_name", "company")},
         }.items()
     }
+    labels = {"company": "Company"}
     path = "/api/v2"
     people = 210
     fields = ("email", "first_name", "phone", "company")

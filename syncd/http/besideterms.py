@@ -28,6 +28,8 @@ class Discover:
     listing: Listing
     leave_out: tuple[Mark, ...]
     name: Path
+    drop: Template | None
+    """What a name begins with here, and not where the values lie."""
     path: Template
     """Of {name}: where such a field lies, below where fields begin."""
     label: Path

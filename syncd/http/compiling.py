@@ -316,7 +316,7 @@ def _spec(
         unique=tuple(claims.get("unique", ())),
         write_batch=_write_batch(batches, LIMITS.filled(values["limits"])["concurrency"]),
         hooking=hooking(values.get("hooks")),
-        names_account=made["account"] is not None,
+        names_account=made["account"] is not None or claims.get("own_address", False),
         parts=tuple(sorted(made["list"].call.names & settings.keys())),
         network=True,
         quirks=tuple(values["quirks"]),

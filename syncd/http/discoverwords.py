@@ -37,6 +37,9 @@ DISCOVER: Final = Keys(
         "name": Key(
             shape=PATH, help="{name}: where an item has the name by which the API knows the field", required=True
         ),
+        "drop": Key(
+            shape=TEMPLATE, help="what that name begins with, and {name} does not, such as cf_; with {settings}"
+        ),
         "path": Key(
             shape=replace(TEMPLATE, what="a path with {name} at its end, such as custom_fields.{name}"),
             help="where such a field lies, below record.under",
@@ -63,10 +66,13 @@ def read_discover(said: Mapping[str, Any] | None, scope: operations.Scope, *, an
         spot.problem("finds fields that nobody may map: say `record.any_path: true`")
     if values["types"] and "type" not in values:
         spot.down("types").problem("says what the types mean, but not where they are: add `type`")
+    if "drop" in values:
+        scope.check(spot.down("drop"), values["drop"].names, ())
     return Discover(
         listing=operations.listing("discover", said, spot, scope, operations.PAGED),
         leave_out=read_marks(spot.down("leave_out")),
         name=values["name"],
+        drop=values.get("drop"),
         path=_path(values["path"], spot),
         label=values.get("label", values["name"]),
         type=values.get("type"),

@@ -35,7 +35,8 @@ class Told:
 def tell(session: Session, discover: Discover) -> tuple[Told, ...]:
     """Ask the account for its fields. Raises one of the reactions."""
     items = [item for page in session.pages(discover.listing, {}) for item in page.items]
-    found = [_told(discover, item) for item in items if not marked(item, discover.leave_out)]
+    drop = (discover.drop.text(session.values) if discover.drop is not None else None) or ""
+    found = [_told(discover, item, drop) for item in items if not marked(item, discover.leave_out)]
     return tuple(each for each in found if each is not None)
 
 
@@ -46,9 +47,9 @@ def lies_in(discover: Discover, path: Path) -> bool:
     )
 
 
-def _told(discover: Discover, item: Any) -> Told | None:
+def _told(discover: Discover, item: Any, drop: str) -> Told | None:
     """Read one; None for one without a name, or of a name that no path can have."""
-    name = shown(find(item, discover.name.steps))
+    name = shown(find(item, discover.name.steps)).removeprefix(drop)
     try:
         path = compile_field_path(discover.path.text({"name": name}) or "")
     except ValueError:

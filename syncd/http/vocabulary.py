@@ -216,6 +216,9 @@ CLAIMS: Final = Keys(
             default=True,
         ),
         "unique": Key(shape=ListOf(item=FIELD_NAME), help="fields of which each value is there once", default=[]),
+        "own_address": Key(
+            shape=Flag(), help="each account has an address of its own: two apps at one are one account", default=False
+        ),
         "lag": Key(shape=DURATION, help="how long a change may stay invisible to changes and find", default="0s"),
     }
 )
