@@ -128,3 +128,15 @@ def test_of_an_app_that_cannot_say_which_account_it_is_that_is_what_is_told(tmp_
         errors = story.sync().errors
     assert errors["post"] == "away"
     assert "this is the same account, file or table as post" in errors["news"]
+
+
+def test_a_file_that_was_remembered_by_its_whole_way_is_remembered_by_its_way_from_the_configuration(tmp_path: Path) -> None:
+    """So that the project can be moved from then on, though nothing else of the app has changed."""
+    story = agreed(tmp_path, {"crm": "memory", "desk": "csv"})
+    short = story.ask(lambda tx: tx.apps()["desk"].fingerprint)
+    assert short is not None
+    assert str(tmp_path) not in short
+    number = story.ask(lambda tx: tx.apps()["desk"].id)
+    story.ask(lambda tx: tx.save_app(number, fingerprint=short.replace("desk.csv", f"{tmp_path}/desk.csv")))
+    assert story.sync().code == 0
+    assert story.ask(lambda tx: tx.apps()["desk"].fingerprint) == short

@@ -13,8 +13,9 @@ from syncd import registry
 from syncd.connector import App
 from syncd.engine import runs
 from syncd.engine.finish import Outcome
+from syncd.errors import TransientError
 from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
-from tests.story import MINUTE, Story, agreed
+from tests.story import MINUTE, Story, agreed, raising
 
 Answers = Callable[[Sequence[Write], list[Result]], list[Result]]
 
@@ -209,3 +210,69 @@ def test_answers_of_another_number_than_the_writes_are_no_answers(story: Story) 
     assert story.settle().code == 0
     assert company(story) == "Acme"
     assert len([write for write in story.log("news") if write.kind == "update"]) == 1, "found, and not sent twice"
+
+
+@pytest.mark.parametrize("message", ["", "not without a double opt-in"])
+def test_an_opt_in_that_an_app_refuses_is_not_asked_for_again_and_an_opt_out_is(story: Story, message: str) -> None:
+    story["crm"].put("101", email_consent="opted_in", consent_at="2025-06-01T10:00:00Z", consent_source="form")
+    story.settle()
+    story["crm"].put("102", email="eve@x.org")
+    story.settle()
+    refused = always(Rejected(why="invalid", message=message))
+    story["crm"].put("102", email_consent="opted_in", consent_at="2025-06-01T10:00:00Z", consent_source="form")
+    assert answered(story, refused, done=False).code == 3
+    before = len(story.log("news"))
+    assert story.sync().code == 3
+    assert len(story.log("news")) == before
+    story["crm"].put("102", email_consent="opted_out")
+    assert answered(story, refused, done=False).code == 3
+    assert story.sync().doc["apps"]["news"]["consents"] == 1
+    assert story["news"].one("eve@x.org")["email_consent"] == "opted_out"
+
+
+def test_another_word_for_consent_that_a_new_record_shows_is_no_opt_in(story: Story) -> None:
+    """It asks the person first: nobody is told twice, and nobody is taken for opted in there."""
+    story["crm"].put(
+        "102", email="eve@x.org", email_consent="opted_in", consent_at="2025-06-01T10:00:00Z", consent_source="form"
+    )
+
+    def pending(_: Sequence[Write], results: list[Result]) -> list[Result]:
+        [result] = results
+        assert isinstance(result, Applied)
+        assert result.record is not None
+        story["news"].put(result.record.id, email_consent="pending")
+        return [Applied(record=replace(result.record, fields={**result.record.fields, "email_consent": "pending"}))]
+
+    story["crm"].put("101", company=None)
+    answered(story, pending)
+    before = len(story.log("news"))
+    story.settle()
+    assert len(story.log("news")) == before
+    assert ("note", "email_consent", "opted_in", "pending") in story.journal(story.contact("crm", "102"))
+    assert [app.one("eve@x.org")["email_consent"] for app in story.apps.values()] == ["opted_in", "pending"]
+
+
+@pytest.mark.parametrize("said", [Unknown(message="what?"), Applied(record=None), Rejected(why="busy")], ids=["unclear", "blank", "busy"])
+def test_one_answer_says_nothing_of_the_next_one(story: Story, said: Result) -> None:
+    """What was sent with it is written down as what it was answered."""
+    crm, news = story["crm"], story["news"]
+    crm.put(crm.id_of("bob@x.org"), company="Beta")
+    with story.when("news", "get", raising(TransientError("away"))):
+        outcome = answered(story, lambda _, results: [said, *results[1:]])
+    assert outcome.doubt.get("news", (0,))[0] == (0 if isinstance(said, Rejected) else 1)
+    writes = [line for line in story.journal(story.contact("crm", crm.id_of("bob@x.org"))) if line[:2] == ("write", "company")]
+    assert writes == [("write", "company", "Acme", "Beta")]
+    assert story.settle().code == 0
+    assert news.one("ann@x.org")["company"] == "Acme"
+
+
+def test_each_of_several_who_are_put_away_at_once_is_gone_there(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, app_crm={"on_delete": "archive"})
+    story["crm"].put("103", email="eve@x.org")
+    story.settle()
+    whose = [story.contact("crm", id_) for id_ in ("101", "103")]
+    story["crm"].remove("101", "103")
+    outcome = [outcome for outcome in (story.sync(approve=True) for _ in range(3)) if outcome.doc["apps"]["news"]["archived"]]
+    assert [(each.doc["apps"]["news"]["archived"], each.doubt) for each in outcome] == [(2, {})]
+    for number in whose:
+        assert "archive" in {line[0] for line in story.journal(number)}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.story import ANN, BOB, TRIO, agreed, fields_of, given, written
+from tests.story import ANN, BOB, TRIO, Story, agreed, fields_of, given, written
 
 
 def test_behaviour_43_a_birthday_never_moves(tmp_path: Path) -> None:
@@ -213,3 +213,37 @@ def test_behaviour_63_a_full_refresh_can_be_asked_for(tmp_path: Path) -> None:
     assert written(outcome) == 1
     assert story["crm"].one("ann@x.org")["company"] == "Silent"
     assert written(story.resync()) == 0
+
+
+def _coloured(folder: Path, kind: str, colour: str) -> Story:
+    """Somebody has a colour in both of two apps, which is of this type."""
+    columns = ("email", "colour")
+    story = given(folder, {"crm": ("memory", {"columns": columns}), "desk": ("memory", {"columns": columns})})
+    mapped = {"fields": {"colour": {"path": "colour"}}}
+    story.configure(fields={"colour": {"type": kind}}, app_crm=mapped, app_desk=mapped)
+    story["crm"].put("1", email="ann@x.org", colour=colour)
+    story.sync(approve=True)
+    story.settle()
+    return story
+
+
+def test_a_field_of_another_type_now_has_the_value_that_its_text_means(tmp_path: Path) -> None:
+    """The journal says so, and what an app that comes later gets is of the new type."""
+    story = _coloured(tmp_path, "text", "007.50")
+    story.configure(fields={"colour": {"type": "number"}})
+    assert story.settle().code == 0
+    assert {app.one("ann@x.org")["colour"] for app in story.apps.values()} == {"007.50"}, "nobody has typed anything"
+    assert ("value", "colour", "007.50", "7.5") in story.journal(story.contact("crm", "1"))
+    shop = story.add_app("shop", "memory", columns=("email", "colour"))
+    story.configure(app_shop={"fields": {"colour": {"path": "colour"}}})
+    story.sync(approve=True)
+    assert shop.one("ann@x.org")["colour"] == "7.5"
+
+
+def test_a_field_whose_type_was_wrong_for_a_while_has_its_value_again(tmp_path: Path) -> None:
+    story = _coloured(tmp_path, "text", "Hello")
+    for kind, old, new in (("date", "Hello", None), ("text", None, "Hello")):
+        story.configure(fields={"colour": {"type": kind}})
+        assert story.settle().code == 0
+        assert story.journal(story.contact("crm", "1"))[-1] == ("value", "colour", old, new)
+    assert {app.one("ann@x.org")["colour"] for app in story.apps.values()} == {"Hello"}

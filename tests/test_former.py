@@ -7,7 +7,7 @@ import pytest
 from syncd.core.former import Former, former
 from syncd.core.state import Entry
 from syncd.model import Value
-from tests.core_world import linked, simple
+from tests.core_world import app_rule, linked, rule, rules_of, simple
 
 RULES = simple("company", "job_title")
 
@@ -47,3 +47,19 @@ def test_what_is_no_value_of_a_field_tells_nothing(kind: str) -> None:
 def test_a_record_that_shows_what_it_did_has_not_changed() -> None:
     found = judged(entry("value", "Old", "New"), company="New")
     assert found == Former(fields=(), back=False, by_version=False, on=False, left=False)
+
+
+@pytest.mark.parametrize("shown", [None, ""])
+def test_a_value_that_is_blank_now_is_a_change_and_none_of_before_where_it_never_was_blank(shown: str | None) -> None:
+    link = linked(1, seen={"company": shown, "job_title": "Clerk"}, company="New", job_title="Clerk")
+    found = former(link, RULES.apps[1], [entry("value", "Old", "New")], RULES)
+    assert (found.fields, found.back, found.on) == ((), False, True)
+    found = former(link, RULES.apps[1], [entry("value", None, "New")], RULES)
+    assert (found.fields, found.back, found.on) == (("company",), False, True), "a blank alone does not go back"
+
+
+def test_a_value_of_before_that_is_no_text_is_recognised_by_what_it_means() -> None:
+    rules = rules_of([app_rule(1, ("email", "tags"))], [rule("email"), rule("tags")])
+    link = linked(1, seen={"tags": ["b", "a"]}, tags=["c"])
+    log = [Entry(kind="value", app=2, record="r2", field="tags", old=["a", "b"], new=["c"], reason="")]
+    assert former(link, rules.apps[1], log, rules).fields == ("tags",)

@@ -202,3 +202,20 @@ def test_only_an_opt_out_outlives_the_reading_that_it_was_in(tmp_path: Path) -> 
     for _ in range(3):
         story.sync(approve=True)
     assert {story[app].one("ada@x.org").get("email_consent") for app in ("crm", "news")} <= {None, "unknown"}
+
+
+def test_a_plan_about_two_who_share_an_address_is_done_in_full(tmp_path: Path) -> None:
+    """The first one's turn was before the other one's word was heard."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"}, match=[["phone"]])
+    crm = story["crm"]
+    for number in (1, 2):
+        crm.put(f"{number}", email="desk@x.org", phone=f"+49 171 234567{number}")
+    story.sync(approve=True)
+    story.settle()
+    crm.put("1", job_title="Clerk")
+    crm.put("2", email_consent="opted_in", **PROOF)
+    planned = story.plan().doc
+    assert planned["counts"] == {"crm": {"consent": 1}, "news": {"consent": 2, "update": 1}}
+    outcome = story.apply(planned)
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert [app.rows()["1"]["email_consent"] for app in story.apps.values() if "1" in app.rows()] == ["opted_in"]

@@ -117,3 +117,19 @@ def test_the_inbox_shows_who_had_the_id(tmp_path: Path) -> None:
     assert [word for word in doc["decisions"] if word.startswith("--link")] == [
         f"--link {doc['records'][1]['contact']}"
     ]
+
+
+def test_two_who_come_back_at_once_are_each_who_they_were(tmp_path: Path) -> None:
+    """Their addresses are others by now: the table's own spelling, and nothing else, says who is who."""
+    story = _two(tmp_path)
+    books = story["books"]
+    books.put("3", email="cid@x.org", first_name="Cid")
+    story.settle()
+    whose = {id_: story.contact("books", id_) for id_ in ("2", "3")}
+    rows = books.rows()
+    _removed(story, "books", "2", "3")
+    for id_ in whose:
+        books.put(id_, **rows[id_])
+    assert story.settle().code == 0
+    assert {id_: story.contact("books", id_) for id_ in whose} == whose
+    assert story.cases() == []

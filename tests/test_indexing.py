@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from syncd.store.tx import Tx
-from tests.story import Moment, Story, given
+from tests.story import Moment, Story, agreed, given
 
 COLUMNS = ("email", "first_name", "last_name", "phone")
 TWO_RULES = [["email"], ["phone", "last_name"]]
@@ -128,3 +128,15 @@ def test_who_was_undecided_is_matched_by_the_new_rules(tmp_path: Path) -> None:
     assert story.settle().code == 0
     assert story.cases() == []
     assert [row["first_name"] for row in story.holds()["shop"]] == ["Ann", "Bob"]
+
+
+def test_an_address_that_is_still_being_typed_belongs_to_that_record_already(tmp_path: Path) -> None:
+    """Who gets it elsewhere meanwhile is not created beside it."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, settle="10m")
+    id_ = story["news"].id_of("ann@x.org")
+    for email in ("ann@new", "ann@new.org"):
+        story["news"].put(id_, email=email)
+        story.sync()
+    story["crm"].put("109", email="ann@new.org")
+    story.sync()
+    assert [row["email"] for row in story["news"].rows().values()].count("ann@new.org") == 1

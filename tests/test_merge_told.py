@@ -9,7 +9,7 @@ import pytest
 
 from syncd.core.merge import merge
 from syncd.core.state import Entry
-from tests.core_world import ADDRESS, World, agreed, app_rule, contact, linked, rule, rules_of, simple
+from tests.core_world import ADDRESS, World, agreed, app_rule, contact, cut, linked, rule, rules_of, simple
 
 MAIL = "a@x.org"
 
@@ -120,3 +120,11 @@ def test_what_has_no_say_and_is_the_contacts_value_is_no_loss() -> None:
     )
     world = agreed(World(rules=rules), email=MAIL).edit(2, email=MAIL.upper())
     assert entries(world) == []
+
+
+def test_a_persons_choice_shows_the_spelling_of_an_app_and_not_what_it_stands_for() -> None:
+    """The third one cuts: what it holds is what the decision writes over."""
+    world = agreed(World(rules=simple("company", policy="ask", apps=3), norms={3: cut(4)}), email=MAIL)
+    world.edit(1, company="Acme Limited").sync()
+    world.edit(1, company="one").edit(2, company="two").sync()
+    assert [conflict.values for conflict in world.conflicts] == [{1: "one", 2: "two", 3: "Acme"}]

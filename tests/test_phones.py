@@ -202,3 +202,15 @@ def test_an_extension_is_written_as_mailers_read_it() -> None:
     assert GERMAN.render("+493023125044") == "+493023125044"
     assert guarded("+493023125044 ext. 12") == "+493023125044 ext. 12"
     assert guarded("+493023125044 ext. 12(1)").startswith("'")
+
+
+def test_a_type_of_numbers_without_a_region_knows_as_well_what_completes_what() -> None:
+    """An app that shows 030 23125053 of +493023125053 has no say: the country would be lost everywhere."""
+    assert phones.phone_type().completes("030 23125053", "+493023125053")
+    assert phones.phone_type("FR").completes("030 23125053", "+493023125053")
+
+
+@pytest.mark.parametrize("typed", ["703062", "89032892"])
+def test_a_number_within_a_town_is_not_completed_although_it_would_be_a_number_of_the_country(typed: str) -> None:
+    assert phones.parse_phone(typed, region="DE") == typed
+    assert str(phones.parse_phone(f"0{typed}", region="DE")).startswith("+49")

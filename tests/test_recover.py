@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
+from syncd.core.state import Entry, Sent
+from syncd.engine import runs
+from syncd.engine.decide import Outcome as Merging
+from syncd.engine.decide import merge_contact, observed
+from syncd.engine.setup import make_hub
 from syncd.errors import TransientError
+from syncd.store.tx import Tx
 from tests.story import ANN, MINUTE, Story, agreed, given, raising, written
 
 EVE = {"email": "eve@x.org", "first_name": "Eve"}
@@ -149,3 +155,32 @@ def test_where_nothing_is_in_doubt_nobody_is_asked(tmp_path: Path) -> None:
     with story.calls() as calls:
         story.settle()
     assert {what for _, what in calls} <= {"open", "fingerprint", "read"}
+
+
+def test_what_two_apps_made_of_writes_that_arrive_late_is_noted_of_both(tmp_path: Path) -> None:
+    """Neither had them when it was asked, nothing was sent again, and then both show all that they can hold."""
+    cutting = ("memory", {"truncate": ["company:4"]})
+    story = agreed(tmp_path, {"crm": "memory", "news": cutting, "desk": cutting})
+    number = story.contact("crm", "101")
+    sent = {"company": "Acme Limited"}
+    with story.session() as session:
+        hub = make_hub(session.world, session.config, session.load)
+
+        def late(tx: Tx) -> list[Entry]:
+            [contact], links = tx.contacts([number]).values(), tx.links_of([number])[number]
+            contact.golden |= sent
+            for link in links[1:]:
+                write = Sent(app=link.app, contact=number, kind="update", record=link.id, fields=sent, golden={}, version=None, at_ms=0)
+                link.late = [write]
+                observed(link, {**link.base, "company": "Acme"}, link.version, story.clock.now_ms)
+            out = Merging(now_ms=story.clock.now_ms)
+            merge_contact(contact, links, (), {}, hub, out)
+            [(_, entries)] = out.journal
+            return entries
+
+        entries = session.store.transact(late)
+        runs.close(hub)
+    assert [(entry.kind, entry.app, entry.old, entry.new) for entry in entries] == [
+        ("note", 2, "Acme Limited", "Acme"),
+        ("note", 3, "Acme Limited", "Acme"),
+    ]

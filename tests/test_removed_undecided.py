@@ -43,6 +43,11 @@ def test_a_decided_contact_is_created_only_by_somebodys_word_where_a_record_that
     assert "ann@x.org" not in [row["email"] for row in desk.rows().values()]
     [case] = story.cases()
     assert (case["kind"], case["app"], case["contact"]) == ("deletion", "desk", f"c{story.contact('crm', '101')}")
+    assert (case["reason"], case["record"], case["values"]["email"]) == (
+        "removed in desk while it was undecided whose record it was",
+        "8",
+        "ann@x.org",
+    )
     story.resolve(case["id"], restore=True)
     story.settle()
     assert desk.one("ann@x.org")

@@ -225,7 +225,8 @@ def test_a_paused_app_is_left_alone_and_catches_up(tmp_path: Path) -> None:
     crm.put("new", email="new@x.org")
 
     with story.calls() as calls:
-        assert story.sync().code == 0
+        outcome = story.sync()
+    assert (outcome.code, outcome.paused) == (0, {"books": 2}), "an edit and somebody new wait for it"
     assert "books" not in {app for app, _ in calls}
     assert story["desk"].one("ann@x.org")["company"] == "While paused"
     assert "job_title" not in story["desk"].one("bob@x.org")
@@ -310,6 +311,12 @@ def test_an_app_is_opened_with_what_the_configuration_says_of_it(tmp_path: Path)
         "desk": "public",
     }
     assert {opening.app for opening in given_to.values()} == {*TRIO}
+    for name, opening in given_to.items():
+        assert opening.keeper is not None
+        opening.keeper.save({"token": f"of {name}"})
+    assert [opening.keeper.load() for opening in given_to.values() if opening.keeper] == [
+        {"token": f"of {name}"} for name in given_to
+    ], "what a login has to remember has a place of its own"
 
 
 def test_an_app_in_which_nothing_is_at_a_path_says_which(tmp_path: Path) -> None:
@@ -318,3 +325,13 @@ def test_an_app_in_which_nothing_is_at_a_path_says_which(tmp_path: Path) -> None
     outcome = story.sync()
     assert (outcome.code, [*outcome.errors]) == (2, ["desk"])
     assert "company (path nowhere)" in outcome.errors["desk"]
+
+
+def test_of_runs_that_find_nothing_the_last_one_is_kept(tmp_path: Path) -> None:
+    """A hub that is synced from cron would fill its store with them."""
+    story = agreed(tmp_path)
+    story["crm"].put("101", company="Acme")
+    edited = story.sync().doc["run"]
+    *idle, last = (story.sync().doc["run"] for _ in range(3))
+    assert [story.ask(lambda tx, run=run: tx.run(run)) for run in idle] == [None, None]
+    assert all(story.ask(lambda tx, run=run: tx.run(run)) is not None for run in (edited, last))

@@ -185,3 +185,18 @@ def test_who_has_no_say_by_its_direction_is_not_said_to_have_lost_to_a_push(tmp_
     number = story.contact("books", story["books"].id_of("bob@x.org"))
     lost = [e for e in story.ask(lambda tx: tx.journal_entries([number], None, None))[number] if e.kind == "lost"]
     assert [(entry.old, entry.reason) for entry in lost] == [("Typed", "syncd only writes this field there")]
+
+
+@pytest.mark.parametrize("who", ["ann@x.org", "bob@x.org"])
+def test_a_resync_of_one_person_leaves_alone_what_waits_for_another(tmp_path: Path, who: str) -> None:
+    """Whoever of the two comes first in the plan."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    for email in ("ann@x.org", "bob@x.org"):
+        crm.put(crm.id_of(email), job_title="Clerk")
+    with story.when("news", "read", raising(TransientError("down"))):
+        story.sync()
+    story.resync(contacts=[story.contact("crm", crm.id_of(who))])
+    assert [row["email"] for row in news.rows().values() if row.get("job_title")] == [who]
+    story.settle()
+    assert [row.get("job_title") for row in news.rows().values()] == ["Clerk", "Clerk"]

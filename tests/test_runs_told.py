@@ -131,6 +131,17 @@ def test_an_approval_of_what_never_was_is_refused(tmp_path: Path) -> None:
         story.approve(run)
 
 
+def test_what_was_approved_and_done_is_approved_no_second_time_whatever_came_after_it(tmp_path: Path) -> None:
+    story = pair(tmp_path, guards={"creates": "2"})
+    people(story, "crm", 4)
+    run = story.sync().doc["run"]
+    story["crm"].remove(*[f"c{number}" for number in range(1, 4)])
+    undone = story.sync().doc["run"]
+    story.undo(run=undone)
+    with pytest.raises(ConfigError, match=rf"^run {run} waits no more"):
+        story.approve(run)
+
+
 def test_a_plan_lists_what_would_be_written_and_writes_nothing(tmp_path: Path) -> None:
     story = pair(tmp_path)
     story["crm"].put("101", company="Acme")

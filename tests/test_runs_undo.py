@@ -328,3 +328,19 @@ class ReadOnly:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.app, name)
+
+
+def test_what_was_brought_back_is_not_taken_away_by_bringing_it_back_again(tmp_path: Path) -> None:
+    story, number, _ = rivals(tmp_path)
+    for skipped in ([], ["it has changed since"]):
+        outcome = story.undo(contacts=[number], field="company", loser=True)
+        assert [skip["reason"] for skip in outcome.doc["skipped"]] == skipped
+        assert companies(story) == {"crm": "Two", "news": "Two"}
+
+
+def test_what_is_undone_already_is_as_it_was_and_nothing_is_skipped(tmp_path: Path) -> None:
+    story, number, run = rivals(tmp_path)
+    story.undo(run=run)
+    outcome = story.undo(contacts=[number], field="company")
+    assert (outcome.code, outcome.doc["skipped"]) == (0, [])
+    assert companies(story) == {"crm": "Acme", "news": "Acme"}
