@@ -130,7 +130,9 @@ def test_of_an_app_that_cannot_say_which_account_it_is_that_is_what_is_told(tmp_
     assert "this is the same account, file or table as post" in errors["news"]
 
 
-def test_a_file_that_was_remembered_by_its_whole_way_is_remembered_by_its_way_from_the_configuration(tmp_path: Path) -> None:
+def test_a_file_that_was_remembered_by_its_whole_way_is_remembered_by_its_way_from_the_configuration(
+    tmp_path: Path,
+) -> None:
     """So that the project can be moved from then on, though nothing else of the app has changed."""
     story = agreed(tmp_path, {"crm": "memory", "desk": "csv"})
     short = story.ask(lambda tx: tx.apps()["desk"].fingerprint)

@@ -252,7 +252,9 @@ def test_another_word_for_consent_that_a_new_record_shows_is_no_opt_in(story: St
     assert [app.one("eve@x.org")["email_consent"] for app in story.apps.values()] == ["opted_in", "pending"]
 
 
-@pytest.mark.parametrize("said", [Unknown(message="what?"), Applied(record=None), Rejected(why="busy")], ids=["unclear", "blank", "busy"])
+@pytest.mark.parametrize(
+    "said", [Unknown(message="what?"), Applied(record=None), Rejected(why="busy")], ids=["unclear", "blank", "busy"]
+)
 def test_one_answer_says_nothing_of_the_next_one(story: Story, said: Result) -> None:
     """What was sent with it is written down as what it was answered."""
     crm, news = story["crm"], story["news"]
@@ -260,7 +262,9 @@ def test_one_answer_says_nothing_of_the_next_one(story: Story, said: Result) -> 
     with story.when("news", "get", raising(TransientError("away"))):
         outcome = answered(story, lambda _, results: [said, *results[1:]])
     assert outcome.doubt.get("news", (0,))[0] == (0 if isinstance(said, Rejected) else 1)
-    writes = [line for line in story.journal(story.contact("crm", crm.id_of("bob@x.org"))) if line[:2] == ("write", "company")]
+    writes = [
+        line for line in story.journal(story.contact("crm", crm.id_of("bob@x.org"))) if line[:2] == ("write", "company")
+    ]
     assert writes == [("write", "company", "Acme", "Beta")]
     assert story.settle().code == 0
     assert news.one("ann@x.org")["company"] == "Acme"
@@ -272,7 +276,36 @@ def test_each_of_several_who_are_put_away_at_once_is_gone_there(tmp_path: Path) 
     story.settle()
     whose = [story.contact("crm", id_) for id_ in ("101", "103")]
     story["crm"].remove("101", "103")
-    outcome = [outcome for outcome in (story.sync(approve=True) for _ in range(3)) if outcome.doc["apps"]["news"]["archived"]]
+    outcome = [
+        outcome for outcome in (story.sync(approve=True) for _ in range(3)) if outcome.doc["apps"]["news"]["archived"]
+    ]
     assert [(each.doc["apps"]["news"]["archived"], each.doubt) for each in outcome] == [(2, {})]
     for number in whose:
         assert "archive" in {line[0] for line in story.journal(number)}
+
+
+def test_what_a_new_record_shows_of_its_own_is_in_the_next_new_record_already(tmp_path: Path) -> None:
+    """The newsletter fills it in: the desk gets it with the record, not behind it."""
+    apps = {"crm": "memory", "news": ("memory", {"on_create": ["job_title=Reader"]}), "desk": "memory"}
+    story = agreed(tmp_path, apps)
+    story["crm"].put("103", email="eve@x.org")
+    story.sync()
+    desk = story["desk"]
+    writes = [write for write in story.log("desk") if write.id == desk.id_of("eve@x.org")]
+    assert [(write.kind, write.fields.get("job_title")) for write in writes] == [("create", "Reader")]
+
+
+def test_a_write_without_an_answer_is_looked_up_in_the_same_run_where_there_is_more_to_do(story: Story) -> None:
+    crm, news = story["crm"], story["news"]
+    crm.put(crm.id_of("bob@x.org"), company="Beta")
+
+    def half(_: Sequence[Write], results: list[Result]) -> list[Result]:
+        news.put(news.id_of("bob@x.org"), job_title="Clerk")
+        return [Unknown(message="what?"), Rejected(why="moved")]
+
+    outcome = answered(story, half)
+    assert (outcome.code, outcome.doubt) == (0, {})
+    assert (company(story), crm.one("bob@x.org")["job_title"]) == ("Acme", "Clerk")
+    assert [write.fields for write in story.log("news") if write.fields.get("company") == "Acme"] == [
+        {"company": "Acme"}
+    ]

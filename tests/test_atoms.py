@@ -13,6 +13,7 @@ from syncd.core.atoms import (
     atom_key,
     atom_value,
     digest_key,
+    fits,
     holds,
     put,
     read_group,
@@ -226,3 +227,13 @@ def test_a_value_that_goes_to_and_fro_between_two_apps_is_a_fight() -> None:
 
 def test_a_link_without_answers_answers_nothing() -> None:
     assert not answered(Link(app=1, id="r", contact=1), "company", "None", None)
+
+
+def test_of_a_group_a_value_fits_that_names_members_by_their_types_or_is_blank() -> None:
+    """What the journal kept of a time when the field was no address fits no more."""
+    rules = rules_of([app_rule(1, ADDRESS)], [rule(name) for name in ADDRESS], group=ADDRESS)
+    address = rules.atoms["address"]
+    assert fits(rules, address, None)
+    assert fits(rules, address, {"street": "High Street 1", "city": None})
+    assert not fits(rules, address, "High Street 1")
+    assert not fits(rules, address, {"colour": "red"})

@@ -120,3 +120,8 @@ def test_a_word_that_can_be_read_from_now_on_is_said_now() -> None:
     made.rules = consent_rules(maps={1: {CONSENT: {"values": {OUT: "what?"}}}})
     made.decide()
     assert (made.value(CONSENT), [event.state for event in made.events]) == (OUT, [OUT])
+
+
+def test_of_two_opt_outs_in_one_instant_the_first_app_is_named() -> None:
+    one, other = Latch(out_ms=5, app=1), Latch(out_ms=5, app=2)
+    assert one.joined(other).app == other.joined(one).app == 1

@@ -137,6 +137,7 @@ def test_numbers_are_read_as_they_are_written(kind: str) -> None:
         ("name", "O'Neil", "O'Neil"),
         ("notes", "a\r\n  b  c \u2028\n", "a\n  b  c"),
         ("street", "Main St 1\r\nApt 4", "Main St 1\nApt 4"),
+        ("street", " Main St 1", "Main St 1"),
         ("postal_code", "01067", "01067"),
         ("postal_code", "sw1a  1aa", "SW1A 1AA"),
         ("choice of three", "hot", "Hot"),

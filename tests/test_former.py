@@ -63,3 +63,12 @@ def test_a_value_of_before_that_is_no_text_is_recognised_by_what_it_means() -> N
     link = linked(1, seen={"tags": ["b", "a"]}, tags=["c"])
     log = [Entry(kind="value", app=2, record="r2", field="tags", old=["a", "b"], new=["c"], reason="")]
     assert former(link, rules.apps[1], log, rules).fields == ("tags",)
+
+
+@pytest.mark.parametrize(
+    "first", [{"email": "A@X.org"}, {"birthday": "soon"}, {"shoe": "42"}], ids=["same", "unreadable", "unmapped"]
+)
+def test_a_field_that_tells_nothing_does_not_hide_the_next_one(first: dict[str, str]) -> None:
+    rules = simple("birthday", "company")
+    link = linked(1, seen={**first, "company": "Old"}, email="a@x.org", birthday="1980-01-02", company="New")
+    assert former(link, rules.apps[1], [entry("value", "Old", "New")], rules).fields == ("company",)

@@ -79,6 +79,7 @@ def test_a_name_that_somebody_typed_otherwise_stays(typed: str, tmp_path: Path) 
     other["crm"].put("1", last_name="King")
     other.settle()
     assert name(other) == typed, "typed after it had been joined"
+    assert ("value", "full_name", "Ann Lee", typed) in other.journal(other.contact("crm", "1"))
 
 
 def test_one_name_is_never_split(tmp_path: Path) -> None:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from syncd.core.consent import Consented, Event, Latch
+from syncd.core.match import address_hash
 from syncd.core.state import Contact
 from syncd.engine.hearing import Heard
-from tests.crashes import Crash, dying, first_boundary
-from tests.story import agreed, given
+from tests.crashes import Crash, dying, first_boundary, hooked
+from tests.story import Moment, agreed, given
 from tests.story_apps import MemoryKept
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
@@ -219,3 +221,27 @@ def test_a_plan_about_two_who_share_an_address_is_done_in_full(tmp_path: Path) -
     outcome = story.apply(planned)
     assert (outcome.code, outcome.doc["skipped"]) == (0, [])
     assert [app.rows()["1"]["email_consent"] for app in story.apps.values() if "1" in app.rows()] == ["opted_in"]
+
+
+@pytest.mark.parametrize("channel", ["email_consent", "sms_consent"])
+def test_an_opt_out_of_somebody_who_is_nobodys_yet_is_latched_by_channel_and_app(tmp_path: Path, channel: str) -> None:
+    columns = ("email", "first_name", "email_consent", "sms_consent")
+    apps = dict.fromkeys(("crm", "news"), ("memory", {"columns": columns}))
+    story = given(tmp_path, apps, fields={"sms_consent": {"type": "consent"}})
+
+    def dies(moment: Moment) -> None:
+        if moment.what == "match":
+            raise Crash
+
+    story["news"].put("11", **ADA)
+    story["crm"].put("1", **ADA, **{channel: "opted_out"})
+    with hooked(story, dies), suppress(Crash):
+        story.sync(approve=True)
+    story["crm"].put("1", **{channel: "opted_in"})
+    with hooked(story, dies), suppress(Crash):
+        story.sync(approve=True)
+    [latches] = story.ask(lambda tx: tx.latches([address_hash(ADA["email"])])).values()
+    assert {name: (latch.closed, latch.app) for name, latch in latches.items()} == {channel: (True, 1)}
+    for _ in range(3):
+        story.sync(approve=True)
+    assert {story[app].one("ada@x.org")[channel] for app in ("crm", "news")} == {"opted_out"}

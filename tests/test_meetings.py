@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from syncd.core.match import address_hash
 from syncd.errors import ConfigError, TransientError
 from syncd.ops.inbox import show
 from tests.story import Story, given, held, raising, written
@@ -36,6 +37,7 @@ def test_nothing_is_created_beside_another_contacts_record_until_somebody_says_w
     mine, other = story.contact("news", "2"), story.contact("news", "1")
     assert (case["kind"], case["app"], case["contact"]) == ("match", "crm", f"c{mine}")
     assert {contact for _, _, contact in case["candidates"]} == {mine, other}
+    assert case["keys"] == [address_hash(NEW).hex()], "what the two have in common, and what is decided about"
     assert story.ask(lambda tx: show(tx, case["id"]))["decisions"] == ["--new"]  # both have a record in news
     with pytest.raises(ConfigError, match="merge the two there first"):
         story.resolve(case["id"], contact=other)
@@ -275,3 +277,24 @@ def test_every_address_that_an_answer_shows_counts_before_the_next_create(tmp_pa
     with story.when("news", "write", given_away):
         story.sync()
     assert [write.kind for write in story.log("news")].count("create") == 2, "of the first two"
+
+
+def test_of_two_who_share_a_name_and_a_number_the_first_gets_a_record_and_the_second_is_asked_about(
+    tmp_path: Path,
+) -> None:
+    """Neither has a record in the app that is new; only the second one may be somebody who is there by then."""
+    story = given(tmp_path, {"crm": "memory"}, match=[["email"], ["phone", "last_name"]])
+    for number in "12":
+        story["crm"].put(number, email=f"p{number}@x.org", phone=f"+49 30 2312505{number}", last_name="Lee")
+    story.sync()
+    story["crm"].put("2", phone="+49 30 23125051")
+    assert story.settle().code == 0
+    news = story.add_app("news", "memory")
+    story.sync(approve=True)
+    story.settle()
+    assert [row["email"] for row in news.rows().values()] == ["p1@x.org"]
+    [case] = story.cases()
+    assert (case["kind"], case["app"], case["contact"]) == ("match", "news", f"c{story.contact('crm', '2')}")
+    story.resolve(case["id"], new=True)
+    story.settle()
+    assert sorted(row["email"] for row in news.rows().values()) == ["p1@x.org", "p2@x.org"]

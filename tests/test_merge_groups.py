@@ -297,7 +297,9 @@ def test_what_is_counted_keeps_no_values_and_is_forgotten_after_a_day() -> None:
 
 def test_a_persons_choice_of_an_address_shows_all_of_it_that_each_app_shows() -> None:
     apps = [app_rule(i, ("email", *ADDRESS)) for i in (1, 2)]
-    world = agreed(World(rules=rules_of(apps, [rule(n, "ask") for n in ("email", *ADDRESS)], group=ADDRESS)), email=MAIL)
+    world = agreed(
+        World(rules=rules_of(apps, [rule(n, "ask") for n in ("email", *ADDRESS)], group=ADDRESS)), email=MAIL
+    )
     world.edit(1, street="A 1", city="Rome").edit(2, city="Oslo", region="X").sync()
     [conflict] = world.conflicts
     assert conflict.field == "address"

@@ -170,7 +170,16 @@ def test_what_two_apps_made_of_writes_that_arrive_late_is_noted_of_both(tmp_path
             [contact], links = tx.contacts([number]).values(), tx.links_of([number])[number]
             contact.golden |= sent
             for link in links[1:]:
-                write = Sent(app=link.app, contact=number, kind="update", record=link.id, fields=sent, golden={}, version=None, at_ms=0)
+                write = Sent(
+                    app=link.app,
+                    contact=number,
+                    kind="update",
+                    record=link.id,
+                    fields=sent,
+                    golden={},
+                    version=None,
+                    at_ms=0,
+                )
                 link.late = [write]
                 observed(link, {**link.base, "company": "Acme"}, link.version, story.clock.now_ms)
             out = Merging(now_ms=story.clock.now_ms)
@@ -184,3 +193,12 @@ def test_what_two_apps_made_of_writes_that_arrive_late_is_noted_of_both(tmp_path
         ("note", 2, "Acme Limited", "Acme"),
         ("note", 3, "Acme Limited", "Acme"),
     ]
+
+
+def test_what_a_feed_tells_under_a_new_version_is_believed_without_another_question(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    story["crm"].put("101", company="Acme")
+    with story.calls() as calls:
+        story.sync()
+    assert story["news"].one("ann@x.org")["company"] == "Acme"
+    assert "get" not in {what for _, what in calls}

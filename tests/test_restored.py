@@ -137,6 +137,17 @@ def test_new_edits_in_numbers_are_edits(tmp_path: Path, *, versions: bool) -> No
 
 
 @both
+def test_some_old_values_among_more_new_ones_are_edits(tmp_path: Path, *, versions: bool) -> None:
+    """Somebody works through a list; nobody restores an app in which most of what has changed is new."""
+    story = crowd(tmp_path, versions=versions, guards=LOOSE)
+    live_on(story)
+    for number in range(20):
+        story["desk"].put(str(number), last_name=f"{'Old' if number < 8 else 'Newer'}{number}")
+    assert held(story.settle()) == set()
+    assert (names(story, "crm")["p3@x.org"], names(story, "crm")["p9@x.org"]) == ("Old3", "Newer9")
+
+
+@both
 def test_who_tidies_up_is_not_held(tmp_path: Path, *, versions: bool) -> None:
     """Shouted names are written as names are, and suffixes left out: less than what is agreed on now, not what was before."""
     story = crowd(tmp_path, versions=versions, guards=LOOSE)

@@ -327,14 +327,17 @@ def test_a_resync_of_one_person_writes_nobody_else(tmp_path: Path) -> None:
     assert story["news"].one("bob@x.org")["company"] == "Beta"
 
 
-def test_clears_are_counted_apart(tmp_path: Path) -> None:
-    story = pair(tmp_path, fields={"company": {"blank": "propagate"}}, guards={"clears": "2"})
+@pytest.mark.parametrize("flat", [False, True], ids=["null", "empty text"])
+def test_clears_are_counted_apart(tmp_path: Path, flat: bool) -> None:
+    apps = {"crm": "memory", "news": ("memory", {"flat": flat})}
+    story = agreed(tmp_path, apps, fields={"company": {"blank": "propagate"}}, guards={"clears": "2", "updates": "3"})
     people(story, "crm", 8, company="Old")
     story.sync(approve=True)
     story.settle()
     people(story, "crm", 8, company=None)
     outcome = story.sync()
-    assert {"app": "news", "verb": "clears", "count": 8, "limit": 2} in outcome.doc["held"]
+    limits = {each["verb"]: (each["count"], each["limit"]) for each in outcome.doc["held"]}
+    assert limits == {"clears": (8, 2), "updates": (8, 3)}, "a clear is an update as well"
     story.approve(outcome.doc["run"])
     done = story.sync().doc["apps"]["news"]
     assert (done["updated"], done["cleared"]) == (8, 8)

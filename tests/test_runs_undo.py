@@ -290,6 +290,30 @@ def test_what_an_earlier_run_saw_is_taken_back_with_the_write_that_carried_it(tm
     assert companies(story) == {"crm": "Acme", "news": "Acme"}
 
 
+@pytest.mark.parametrize("beside", ["consent", "an undo"])
+def test_what_an_earlier_run_saw_is_taken_back_whatever_was_written_beside_it(tmp_path: Path, beside: str) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    crm, news = story["crm"], story["news"]
+    bob = crm.id_of("bob@x.org")
+    crm.put(bob, first_name="Rob")
+    renamed = story.sync().doc["run"]
+    story.pause("news")
+    if beside == "consent":
+        crm.put(bob, email_consent="opted_out")
+    else:
+        story.undo(run=renamed)
+    crm.put(bob, company="Wrong")
+    story.sync()
+    story.pause("news", paused=False)
+    run = story.sync().doc["run"]
+    shown = news.one("bob@x.org")
+    assert (shown["company"], shown["first_name"], shown.get("email_consent")) == (
+        ("Wrong", "Rob", "opted_out") if beside == "consent" else ("Wrong", "Bob", None)
+    )
+    story.undo(run=run)
+    assert companies(story) == {"crm": "Acme", "news": "Acme"}
+
+
 def test_an_undo_approves_nothing_beyond_itself(tmp_path: Path) -> None:
     """An app was busy while it was undone: what is still to be written there needs a person as ever."""
     story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, guards={"updates": "2"})
