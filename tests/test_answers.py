@@ -286,8 +286,8 @@ def test_each_of_several_who_are_put_away_at_once_is_gone_there(tmp_path: Path) 
 
 def test_what_a_new_record_shows_of_its_own_is_in_the_next_new_record_already(tmp_path: Path) -> None:
     """The newsletter fills it in: the desk gets it with the record, not behind it."""
-    apps = {"crm": "memory", "news": ("memory", {"on_create": ["job_title=Reader"]}), "desk": "memory"}
-    story = agreed(tmp_path, apps)
+    news = ("memory", {"on_create": ["job_title=Reader"]})
+    story = agreed(tmp_path, {"crm": "memory", "news": news, "desk": "memory"})
     story["crm"].put("103", email="eve@x.org")
     story.sync()
     desk = story["desk"]

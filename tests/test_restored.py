@@ -13,7 +13,7 @@ import pytest
 from syncd.engine.hub import PAGE
 from syncd.errors import TransientError
 from tests.hubs import Hub, person
-from tests.story import MINUTE, Story, agreed, given, held, raising, written
+from tests.story import Story, given, held, raising, written
 
 PEOPLE = 30
 LOOSE = {"updates": "max(1000, 100%)"}

@@ -329,7 +329,7 @@ def test_a_resync_of_one_person_writes_nobody_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("flat", [False, True], ids=["null", "empty text"])
 def test_clears_are_counted_apart(tmp_path: Path, flat: bool) -> None:
-    apps = {"crm": "memory", "news": ("memory", {"flat": flat})}
+    apps = {"crm": ("memory", {}), "news": ("memory", {"flat": flat})}
     story = agreed(tmp_path, apps, fields={"company": {"blank": "propagate"}}, guards={"clears": "2", "updates": "3"})
     people(story, "crm", 8, company="Old")
     story.sync(approve=True)
