@@ -339,6 +339,19 @@ def test_guards_hold_what_is_more_than_allowed_or_approved() -> None:
     counts = {("crm", "updates"): 4, ("crm", "clears"): 1, ("crm", "opt_outs"): 999, ("news", "updates"): 3}
     linked_records = {"crm": 1000, "news": 1000}
     held = [Held(app="crm", verb="updates", count=4, limit=3)]
-    assert check_guards(counts, linked_records, limits, {}) == held, "opt-outs have no limit of their own here"
-    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 4}) == []
-    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 3}) == held
+    assert check_guards(counts, linked_records, limits, {}, {}) == held, "opt-outs have no limit of their own here"
+    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 4}, {}) == []
+    assert check_guards(counts, linked_records, limits, {("crm", "updates"): 3}, {}) == held
+
+
+@pytest.mark.parametrize(
+    ("done", "approved", "count", "allowed"),
+    [(0, 0, 3, 3), (2, 0, 1, 1), (2, 0, 2, 1), (3, 0, 1, 0), (9, 9, 3, 3), (9, 9, 4, 3), (12, 9, 1, 0), (0, 9, 9, 9)],
+)
+def test_all_passes_of_a_run_share_one_limit(done: int, approved: int, count: int, allowed: int) -> None:
+    """What was approved goes beside what may go unasked."""
+    key = ("crm", "updates")
+    held = check_guards(
+        {key: count}, {"crm": 99}, {"updates": Limit(absolute=3, percent=0)}, {key: approved}, {key: done}
+    )
+    assert held == ([Held(app="crm", verb="updates", count=count, limit=allowed)] if count > allowed else [])

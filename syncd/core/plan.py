@@ -57,14 +57,19 @@ def check_guards(
     linked: Mapping[str, int],
     limits: Mapping[str, Limit],
     approved: Mapping[tuple[str, str], int],
+    done: Mapping[tuple[str, str], int],
 ) -> list[Held]:
-    """Compare a whole plan with its limits before the first write. Keys of `counts`/`approved`: (app, verb)."""
+    """Compare a whole plan with its limits before the first write. Keys of `counts`, `approved`, `done`: (app, verb).
+
+    `done`: written in this run already. What one write makes room for is no run of its own: all passes share one limit, beside what
+    was approved.
+    """
     held = []
     for (app, verb), count in sorted(counts.items()):
-        limit = limits.get(verb)
-        if limit is None:
+        if (guard := limits.get(verb)) is None:
             continue
-        allowed = max(limit.of(linked.get(app, 0)), approved.get((app, verb), 0))
+        limit, agreed, before = (guard.of(linked.get(app, 0)), *(each.get((app, verb), 0) for each in (approved, done)))
+        allowed = max(limit + agreed - before, 0) if before else max(limit, agreed)
         if count > allowed:
             held.append(Held(app=app, verb=verb, count=count, limit=allowed))
     return held

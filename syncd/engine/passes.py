@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import Final
 
 from syncd.connector import PassesOwn, SparesDownloads
 from syncd.core.plan import check_guards
@@ -27,6 +28,8 @@ from syncd.store.codec import KINDS
 from syncd.store.tx import Tx
 
 PASSES_MAX = 8
+DONE: Final = {"updates": "updated", "clears": "cleared", "creates": "created", "archives": "archived"}
+"""Verb of a guard -> where a run counts what it has written."""
 CATCH_UP_MIN = 100
 """Writes into one app in one run from which on it is asked what it has to tell of them."""
 
@@ -188,7 +191,8 @@ def guard(hub: Hub) -> None:
     """
     hub.waiting, counts, linked = hub.world.transact("count", _count, hub)
     going = {app.name: app for app in hub.apps.values() if not app.held}
-    for held in check_guards(counts, linked, hub.limits, hub.approved):
+    done = {(app.name, verb): app.counts[what] for app in hub.apps.values() for verb, what in DONE.items()}
+    for held in check_guards(counts, linked, hub.limits, hub.approved, done):
         if held.app in going:
             hub.hold(held, going[held.app])
 
