@@ -43,7 +43,7 @@ LIMITS: Final = """\
   this machine; an opt-in from the time in its evidence. A clock that is set back by minutes is wrong about minutes. Somebody who says no
   in the very record in which our own opt-out is in doubt says what we have said, no later.
 - **Deleted while in doubt.** Our create lost its answer and somebody deletes the new record before we look, or takes it out of our
-  sight: it may be made once more.
+  sight, or gives it another address where the app draws the ids: it may be made once more.
 - **Between two polls** only the last value is seen.
 - **Exactly once** does not exist on an interface without it: what holds is at most one record after recovery.
 - **Two people, one field, one moment**: one value loses by the policy. It is in the journal and can be brought back.

@@ -63,6 +63,8 @@ class Ghost:
     vendors: Sequence[Vendor]
     known: dict[tuple[int, str], Known] = field(default_factory=dict)
     pending: list[tuple[int, Record]] = field(default_factory=list)
+    replies: list[tuple[int, Record]] = field(default_factory=list)
+    """What answers to writes have shown: they are stored whatever else fails meanwhile."""
     lists: dict[int, list[tuple[str, ...]]] = field(default_factory=dict)
     """App -> the complete listings that were stored."""
     listing: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)
@@ -153,20 +155,22 @@ class Ghost:
         asked = {record.id for record in records} if how == "get" else set[str]()
         self.pending = [each for each in self.pending if each[0] != app or each[1].id not in asked]
         self.lacked.difference_update((app, record.id) for record in records)
-        self.pending += [(app, record) for record in records]
+        (self.replies if how == "reply" else self.pending).extend((app, record) for record in records)
 
     def commit(self, what: str, now_ms: int, wrong_ms: int = 0) -> None:
         """Take what was shown as known, now that it is stored. `wrong_ms`: how far the hub's clock is off."""
         if what not in STORING:
             return
         newest: dict[tuple[int, str], str] = {}
-        for app, record in self.pending:
+        shown = [*self.replies, *self.pending]
+        for app, record in shown:
             newest[app, record.id] = max(record.version or "", newest.get((app, record.id), ""))
-        for app, record in self.pending:
+        for app, record in shown:
             if not self._ordered(app) or (record.version or "") == newest[app, record.id]:
                 self._know(
                     app, record, now_ms, wrong_ms
                 )  # of what one page names twice the later state is the one that is read
+        self.replies.clear()
         self.pending.clear()
         for app, ids in self.listing:
             self.lists.setdefault(app, []).append(ids)
@@ -180,6 +184,11 @@ class Ghost:
 
     def crash(self) -> None:
         """Whatever was shown and not stored was never seen."""
+        self.replies.clear()
+        self.failed()
+
+    def failed(self) -> None:
+        """A call failed: what was read and not stored is dropped."""
         self.pending.clear()
         self.listing.clear()
         self.lacked.clear()

@@ -20,6 +20,7 @@ from tests.sim.backups import Backups
 from tests.sim.ghost import IN, MAYBE_OURS, MISLED, OUT, Doubt, Ghost, Node, plain, squashed
 from tests.sim.scenario import APPS, Scenario
 from tests.sim.spellings import Spellings
+from tests.sim.strangers import merged_unseen, readdressed_unseen
 from tests.sim.vendor import Person, Vendor
 
 T = TypeVar("T")
@@ -315,23 +316,12 @@ class Monitors:
         if name == "email":
             texts = {text.casefold() for text in texts}
             new = str(new).casefold()
-        if plain(new) not in texts and self._merged_unseen(who, name, new):
+        if plain(new) not in texts and merged_unseen(self.vendors, self.ghost, who, name, new):
             self.ghost.unknowable["records became another one, with an address that syncd saw in none of them"] += 1
+        elif plain(new) not in texts and readdressed_unseen(self.vendors, self.ghost, who, name, new):
+            self.ghost.unknowable["a record of ours, in doubt, was given another address before it was shown"] += 1
         elif plain(new) not in texts and not self.backups.is_old(who, name, new):
             self.blame("NO-ECHO", f"{name} of p{who} in {APPS[app]} became {new!r}, which nobody typed")
-
-    def _merged_unseen(self, who: int, name: str, new: Any) -> bool:
-        """Say whether this is what a record copied that people merged others into, under an address that syncd had not been
-        shown in any of those: nobody can tell it from somebody new.
-        """
-        for vendor in self.vendors if any(vendor.quirks.merges_new for vendor in self.vendors) else ():
-            for old, into in vendor.moved.items():
-                heir = vendor.people[into]
-                before = self.ghost.emails.get((vendor.index, old))
-                unseen = before is not None and before != squashed(heir.props.get("email"))
-                if unseen and self.ghost.person(heir.person) == who and plain(heir.props.get(name)) == plain(new):
-                    return True
-        return False
 
     # -- consent
 

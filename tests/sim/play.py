@@ -298,10 +298,11 @@ class Play:
             self.clock.wrong_ms += int(how)
             return
         self.nested = True
-        aside = self.ghost.pending, self.ghost.listing, self.deeds.answers
-        self.ghost.pending, self.ghost.listing, self.deeds.answers = [], [], []
+        ghost, deeds = self.ghost, self.deeds
+        aside = ghost.pending, ghost.replies, ghost.listing, deeds.answers
+        ghost.pending, ghost.replies, ghost.listing, deeds.answers = [], [], [], []
         self.run("sync")
-        self.ghost.pending, self.ghost.listing, self.deeds.answers = aside
+        ghost.pending, ghost.replies, ghost.listing, deeds.answers = aside
         self.nested = False
 
     def refuse(self, app: str, what: str, *, after: bool) -> None:
@@ -313,7 +314,7 @@ class Play:
             return
         self.tell(f"   {app} {what}: {fault.how}")
         self.monitors.seen[f"call failed: {what} {fault.how}"] += 1
-        self.ghost.crash()
+        (self.ghost.crash if what == "write" else self.ghost.failed)()
         self.deeds.unheard(place)
         raise AccessError("refused") if fault.how == "access" else TransientError("no answer")
 
