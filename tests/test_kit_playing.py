@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final
 
+import httpx
 import pytest
 
 from syncd.kit.servers import free_port
@@ -50,6 +53,9 @@ def test_what_is_printed_is_a_configuration_that_works(name: str, tmp_path: Path
         assert there.run("sync", "--approve", env=env).code == 0
         assert there.rows("news").keys() == {"person0@example.org", "person1@example.org"}
         assert there.run("sync", env=env).code == 0
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            dates = [client.get("/nowhere").headers["Date"] for _ in range(20)]
+        assert abs(parsedate_to_datetime(dates[-1]).timestamp() - time.time()) < 10, "its clock is not the time of day"
 
 
 def test_an_app_that_is_no_server_is_told_so() -> None:

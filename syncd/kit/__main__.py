@@ -63,6 +63,10 @@ def _played(world: ApiWorld[Any], port: int) -> Iterator[str]:
         clock.now_us = max(clock.now_us, time.time_ns() // 1000)
 
     now(None)
+    if hasattr(world.sandbox, "step_seconds"):
+        world.sandbox.step_seconds = (
+            0.0  # else its clock ran ahead with each request, and nobody heard yet of what is changed there
+        )
     with serving(world.sandbox, port) as server:
         server.before = now
         if hasattr(world.sandbox, "url"):
