@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from syncd.core.consent import IN, OUT, Evidence, Latch, unheard
+from syncd.core.consent import IN, OUT, Evidence, Latch, observe_consent, unheard
 from syncd.core.state import NOBODY, Change, Entry, Intent
 from tests.consents import MAIL, at, consent_rules, opt_in, world
-from tests.core_world import CONSENT, EVIDENCE, World, linked
+from tests.core_world import CONSENT, EVIDENCE, World, contact, linked
 
 
 def test_the_journal_says_who_said_what_about_consent() -> None:
@@ -125,3 +125,10 @@ def test_a_word_that_can_be_read_from_now_on_is_said_now() -> None:
 def test_of_two_opt_outs_in_one_instant_the_first_app_is_named() -> None:
     one, other = Latch(out_ms=5, app=1), Latch(out_ms=5, app=2)
     assert one.joined(other).app == other.joined(one).app == 1
+
+
+def test_who_has_a_word_that_nobody_latched_is_heard_as_anybody_else() -> None:
+    person = contact(**{"email": MAIL, CONSENT: IN})
+    link = linked(1, seen={"email": MAIL, CONSENT: OUT}, **{"email": MAIL, CONSENT: IN})
+    found = observe_consent(person, [link], {}, consent_rules(), 1_000)
+    assert (person.golden[CONSENT], [event.state for event in found.events]) == (OUT, [OUT])

@@ -16,6 +16,7 @@ from syncd.core.state import Link, Seen
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subject, subjects_of
 from syncd.engine.keys import email_key, identity_keys, key_rows
+from syncd.engine.readings import named
 from syncd.engine.returning import Former, gone_rows, inherit
 from syncd.model import Raw, Record
 from tests.core_world import CONSENT, EVIDENCE, app_rule, contact, linked, rule, rules_of
@@ -189,3 +190,10 @@ def test_a_file_is_known_by_its_way_from_the_configuration_if_it_was_written_so(
     assert names_of("csv:/srv/crm.csv", files) == (name, frozenset({"csv:crm.csv", "csv:/srv/crm.csv"}))
     assert names_of("account 7", files) == ("account 7", frozenset({"account 7"}))
     assert names_of("/srv/crm.csv+/srv/crm.csv", files)[1] == {"crm.csv+/srv/crm.csv", "/srv/crm.csv+/srv/crm.csv"}
+
+
+def test_a_reading_is_the_same_in_whatever_order_its_words_are_written() -> None:
+    """Else every value of the field would be read again as somebody sorts the configuration."""
+    one = named("choice", {"region": "DE", "order": "dmy"}, {"opted_in": "yes", "opted_out": "no"})
+    assert one == named("choice", {"order": "dmy", "region": "DE"}, {"opted_out": "no", "opted_in": "yes"})
+    assert one != named("choice", {"order": "dmy", "region": "DE"}, {"opted_out": "yes", "opted_in": "no"})

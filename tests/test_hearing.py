@@ -11,7 +11,12 @@ import pytest
 from syncd.core.consent import Consented, Event, Latch
 from syncd.core.match import address_hash
 from syncd.core.state import Contact
-from syncd.engine.hearing import Heard
+from syncd.engine import runs
+from syncd.engine.decide import Outcome as Merging
+from syncd.engine.decide import merge_contact, observed
+from syncd.engine.hearing import Heard, subject
+from syncd.engine.setup import make_hub
+from syncd.store.tx import Tx
 from tests.crashes import Crash, dying, first_boundary, hooked
 from tests.story import Moment, agreed, given
 from tests.story_apps import MemoryKept
@@ -245,3 +250,25 @@ def test_an_opt_out_of_somebody_who_is_nobodys_yet_is_latched_by_channel_and_app
     for _ in range(3):
         story.sync(approve=True)
     assert {story[app].one("ada@x.org")[channel] for app in ("crm", "news")} == {"opted_out"}
+
+
+def test_an_opt_out_counts_for_the_address_that_the_contact_had_though_no_record_shows_it(tmp_path: Path) -> None:
+    """Its record was removed, and the only other one is given a new address in the same breath."""
+    story = agreed(tmp_path, {"crm": "memory", "news": "memory"})
+    number = story.contact("crm", "101")
+    with story.session() as session:
+        hub = make_hub(session.world, session.config, session.load)
+
+        def moved(tx: Tx) -> set[bytes]:
+            [person], [link, *_] = tx.contacts([number]).values(), tx.links_of([number])[number]
+            person.golden["email"] = "ann@old.org"
+            said = {**link.base, "email": "ann@new.org", "email_consent": "opted_out"}
+            observed(link, said, link.version, story.clock.now_ms)
+            out = Merging(now_ms=story.clock.now_ms)
+            merge_contact(person, [link], (), {}, hub, out)
+            return {each for _, each in out.heard.latches}
+
+        told = session.store.transact(moved)
+        runs.close(hub)
+    addresses = {address_hash(f"ann@{host}.org") for host in ("old", "x", "new")}
+    assert told == {subject(number), *addresses}

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from syncd.core.consent import OUT
 from syncd.core.plan import (
     Held,
     Limit,
@@ -23,7 +24,7 @@ from syncd.core.plan import (
 from syncd.core.settle import refuse
 from syncd.core.state import NOBODY, Change, Contact, Intent, Link, Stamp
 from syncd.model import OPERATOR, Raw
-from tests.core_world import World, agreed, app_rule, contact, linked, rule, rules_of, simple
+from tests.core_world import CONSENT, World, agreed, app_rule, contact, linked, rule, rules_of, simple
 
 MAIL = "a@x.org"
 ONE_WORD = {1: {"company": {"values": {"IT": "COMPUTER"}}}}
@@ -355,3 +356,10 @@ def test_all_passes_of_a_run_share_one_limit(done: int, approved: int, count: in
         {key: count}, {"crm": 99}, {"updates": Limit(absolute=3, percent=0)}, {key: approved}, {key: done}
     )
     assert held == ([Held(app="crm", verb="updates", count=count, limit=allowed)] if count > allowed else [])
+
+
+def test_a_create_says_that_consent_goes_with_the_record() -> None:
+    rules = rules_of([app_rule(i, ("email", CONSENT)) for i in (1, 2)], [rule("email")], consents=(CONSENT,))
+    intent = create_intent(contact(email=MAIL, **{CONSENT: OUT}), rules.apps[2], rules)
+    assert intent is not None
+    assert intent.fields[CONSENT] == Change(old=None, new=OUT, reason="consent travels with the new record")
