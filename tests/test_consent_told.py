@@ -129,6 +129,6 @@ def test_of_two_opt_outs_in_one_instant_the_first_app_is_named() -> None:
 
 def test_who_has_a_word_that_nobody_latched_is_heard_as_anybody_else() -> None:
     person = contact(**{"email": MAIL, CONSENT: IN})
-    link = linked(1, seen={"email": MAIL, CONSENT: OUT}, **{"email": MAIL, CONSENT: IN})
+    link = linked(1, seen={"email": MAIL, CONSENT: OUT}, email=MAIL, email_consent=IN)
     found = observe_consent(person, [link], {}, consent_rules(), 1_000)
     assert (person.golden[CONSENT], [event.state for event in found.events]) == (OUT, [OUT])
