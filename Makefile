@@ -9,7 +9,7 @@ PYTEST_ARGS ?=
 BIN   := .venv/bin
 STAMP := .venv/.set-up
 
-.PHONY: setup demo test peers lint docs bench sim crash soak mutants clean lock
+.PHONY: setup demo test peers kit lint docs bench sim crash soak mutants clean lock
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -41,6 +41,10 @@ test: lint
 # one installs it as well.
 peers: setup
 	$(BIN)/python -m syncd.kit.install
+
+# Every question to every connector, on its stand-in or on the real server, with its card; ten minutes. `make test` asks the same.
+kit: peers
+	for each in connectors/*/; do $(BIN)/syncd connectors test "$$(basename $$each)" || exit 1; done
 
 docs: setup
 	$(BIN)/syncd docs

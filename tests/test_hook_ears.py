@@ -183,6 +183,17 @@ def test_what_is_genuine_and_not_understood_makes_us_look(body: bytes) -> None:
     assert heard.note
 
 
+def test_where_a_login_has_told_the_organisation_whatever_comes_may_be_ours() -> None:
+    """The ear does not open the store, where that is kept. A hint of somebody else's asks for a record that is not there."""
+    connector, needs = registry.load("xero"), dict.fromkeys(needs_of("xero"), KEY)
+    assert connector.listen is not None
+    hears = connector.listen(Opening(app="crm", settings={"tenant": None}, secrets=needs, fields={}, known={}))
+    sandbox, id_ = _xero()
+    heard = hears.hear(arrived(one(sandbox)))
+    assert isinstance(heard, Heard)
+    assert heard.ids == (id_,)
+
+
 def test_mautic_tells_of_a_removal_by_the_id_beside_the_contact() -> None:
     sandbox, id_ = _mautic()
     sandbox.letters()

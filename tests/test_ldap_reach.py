@@ -175,7 +175,7 @@ def test_an_edit_behind_a_listing_that_took_longer_than_the_overlap_is_told(worl
         {**world.settings(), "overlap": 0},
         network="private",
         secrets=world.secrets,
-        time=Time(clock=partial(_tick, itertools.count(step=50))),  # each look at the clock is half a second
+        time=Time(clock=partial(_tick, itertools.count(step=200))),  # each look at the clock is two seconds
     )
     with contextlib.closing(world.connector.open(given)) as app:
         pages = app.read(None)

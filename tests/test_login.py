@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from syncd.http.sandbox import Said
+from syncd.kit.servers import free_port
 from tests.commands import COMMAND
 from tests.hubs import environment, person, until
 from tests.logins import VENDORS, Account, account, agree, fetched
@@ -215,11 +216,6 @@ def test_an_app_that_is_not_there_and_one_without_such_a_login(xero: Account) ->
 
 
 # -- registered addresses, other machines
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @pytest.mark.parametrize("path", ["", "/callback"])

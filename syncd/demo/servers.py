@@ -6,7 +6,6 @@ Knows sandboxes by the name of their connector. Hard rule: they answer as long a
 from __future__ import annotations
 
 import contextlib
-import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -82,12 +81,3 @@ def vendor(connector: str, **settings: Any) -> Iterator[Vendor]:
 
         server.after = note
         yield made
-
-
-def free_port() -> int:
-    """Name a port of 127.0.0.1 that is free now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    assert isinstance(port, int)
-    return port

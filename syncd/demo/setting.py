@@ -16,7 +16,8 @@ from syncd.demo import mess
 from syncd.demo.apps import App, Books, Crm, Desk, News
 from syncd.demo.people import Person, people
 from syncd.demo.screen import Screen
-from syncd.demo.servers import RunningClock, Vendor, free_port, vendor
+from syncd.demo.servers import RunningClock, Vendor, vendor
+from syncd.kit.servers import free_port
 
 CONFIG: Final = """\
 version: 1

@@ -1,7 +1,7 @@
-"""Start a real server for the length of a test session and leave nothing behind, however the session ends.
+"""Start a real server while the kit or a test session needs it, and leave nothing behind, however that ends.
 
 The server runs under a guard, a process of its own that stops it as soon as its standard input closes. The kernel
-closes that pipe when the test process dies, so `kill -9` of pytest leaves nothing running either.
+closes that pipe when our process dies, so `kill -9` of it leaves nothing running either.
 Hard rule: a server is stopped by its pid, never by a name.
 """
 
@@ -35,8 +35,8 @@ def running(
 ) -> Iterator[tuple[int, int]]:
     """Run a server on a free port of 127.0.0.1 while the block runs; yield its port and pid.
 
-    `ready` is the text in its standard error that says it listens; None for one that says nothing. A port may be taken between our choice and the
-    server's, so a server that ends early is started again on another port.
+    `ready` is the text in its standard error that says it listens; None for one that says nothing. A port may be taken between our
+    choice and the server's, so a server that ends early is started again on another port.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         port = free_port()
@@ -76,7 +76,7 @@ def is_alive(pid: int) -> bool:
 
 
 class _Guard:
-    """The test's side: the guard's process, and a thread that reads what the server prints so that it never blocks."""
+    """Our side: the guard's process, and a thread that reads what the server prints so that it never blocks."""
 
     def __init__(self, command: Sequence[str], stop: signal.Signals, account: str | None) -> None:
         arguments = [sys.executable, __file__, str(int(stop)), account or "", *command]
