@@ -328,7 +328,7 @@ def _number_findings(connection: Connection, shape: Shape) -> Iterator[Finding]:
     if told and _AUTOINCREMENT.search(told[0]) is None:
         message = (
             f"whoever is inserted after the last row was removed gets its {shape.key.name!r}: if both happen between two "
-            "reads, that is taken for an edit of who was removed; declare the key AUTOINCREMENT"
+            "reads, somebody is asked who it is, or it is taken for an edit where no name is mapped; declare the key AUTOINCREMENT"
         )
         yield Finding(level="note", message=message)
 
