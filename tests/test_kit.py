@@ -326,6 +326,16 @@ def test_where_no_server_is_installed_the_line_that_does_is_told_and_nothing_is_
     assert not (tmp_path / "cache").exists()
 
 
+def test_a_server_that_does_not_start_is_told(tmp_path: Path, mailman_server: object) -> None:
+    broken = copy_of("mailman", tmp_path, "post")
+    changed(broken, "--runner=rest", "--runner=nonsense", "server.py")
+    changed(broken, '"mailman", Mailman', '"post", Mailman', "connector.py")
+    said = kit(tmp_path, "./post", "--only", "listing")
+    assert said.code == 3
+    assert "the real server does not start; what it said last: " in said.err
+    assert "Traceback" not in said.err
+
+
 def test_a_lie_is_noticed_on_the_running_server(tmp_path: Path, roundup_server: object) -> None:
     lying = copy_of("roundup", tmp_path)
     assert verdicts(lying, "an_edit_between_our_look") == ["green"]

@@ -16,9 +16,10 @@ from typing import Final, Literal, TypeAlias
 from syncd import registry
 from syncd.config.near import shown
 from syncd.connector import Connector
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, TransientError
 from syncd.kit import checks
 from syncd.kit.reasons import Reason, reason_of
+from syncd.kit.servers import ServerDiedError
 from syncd.kit.suite import NOT_CLAIMED, Check
 from syncd.kit.worlds import AppWorld
 from syncd.model import Spec
@@ -48,7 +49,7 @@ class Outcome:
 def worlds_of(folder: Path) -> Iterator[Worlds]:
     """Give the worlds that lie beside a connector, by name; where they are on a real server, it runs while the block runs.
 
-    ConfigError where there are none, or they cannot be loaded, or that server is not here.
+    ConfigError where there are none, or they cannot be loaded, or that server is not here; TransientError where it does not start.
     """
     if not (folder / f"{MODULE}.py").is_file():
         raise ConfigError(
@@ -57,7 +58,12 @@ def worlds_of(folder: Path) -> Iterator[Worlds]:
         )
     module = registry.module(folder, MODULE)
     served = getattr(module, "serving", None)
-    with contextlib.nullcontext(_said(module)) if served is None else served() as found:
+    with contextlib.ExitStack() as stack:
+        try:
+            found = _said(module) if served is None else stack.enter_context(served())
+        except ServerDiedError as error:
+            why = str(error).strip().rpartition("\n")[2]
+            raise TransientError(f"{folder.name}: the real server does not start; what it said last: {why}") from error
         if not isinstance(found, Mapping) or not all(callable(each) for each in found.values()):
             raise ConfigError(f"{folder / MODULE}.py has no class World (and no WORLDS: name -> what makes one)")
         yield found

@@ -44,7 +44,7 @@ class Forwarder:
                 there.request(asked.method, asked.target, asked.body or None, headers)
                 said = there.getresponse()
                 body = said.read()
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 return Said(cut=True)
         kept = {name.title(): value for name, value in said.getheaders() if name.lower() not in HOP}
         return Said(status=said.status, doc=body or None, headers=kept)

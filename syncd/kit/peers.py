@@ -78,14 +78,15 @@ def _wanted(name: str) -> str:
 
 
 def template(name: str, recipe: Path, make: Callable[[Path, Path], None]) -> Path:
-    """Give a folder with the server's empty data, made once: `make(programs, folder)` fills it, as `recipe` says."""
+    """Give a folder with the server's empty data, made once: `make(programs, folder)` fills it, as `recipe` says.
+
+    Those of other recipes stay: another process may be using them.
+    """
     found, all_of_them = programs(name), folder()
     stamp = hashlib.sha256((all_of_them / name / "stamp").read_bytes() + recipe.read_bytes()).hexdigest()[:16]
     made = all_of_them / f"{name}-data-{stamp}"
     with alone(name):
         if not made.exists():
-            for old in all_of_them.glob(f"{name}-data-*"):
-                shutil.rmtree(old)
             unfinished = all_of_them / f"{name}-unfinished"
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()

@@ -79,7 +79,7 @@ class _Guard:
     """Our side: the guard's process, and a thread that reads what the server prints so that it never blocks."""
 
     def __init__(self, command: Sequence[str], stop: signal.Signals, account: str | None) -> None:
-        arguments = [sys.executable, __file__, str(int(stop)), account or "", *command]
+        arguments = [sys.executable, "-P", __file__, str(int(stop)), account or "", *command]
         # A session of its own: Ctrl-C must reach pytest, which stops the servers after the tests that use them.
         self._process = subprocess.Popen(
             arguments,
