@@ -72,3 +72,23 @@ def test_a_case_of_before_is_not_decided_by_a_value_of_before(tmp_path: Path) ->
     story.resolve(case["id"], value="green", has_value=True)
     assert story.settle().code == 0
     assert {row["colour"] for rows in story.holds().values() for row in rows} == {"green"}
+
+
+def test_a_field_that_is_left_out_for_a_while_is_read_anew(tmp_path: Path) -> None:
+    """The number that had been made of it was written over what stood there."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+
+    def mapped(**how: str) -> None:
+        story.configure(app_crm={"fields": {"phone": {"path": "phone", **how}}})
+
+    mapped(region="DE")
+    story["crm"].put("1", email="ann@x.org", phone="030 23125053")
+    story.sync(approve=True)
+    story.settle()
+    mapped(direction="none")
+    story.settle()
+    mapped(region="AT")
+    story.settle()
+
+    assert story["crm"].rows()["1"]["phone"] == "030 23125053"
+    assert [row["phone"] for row in story["news"].rows().values()] == ["+433023125053"]

@@ -355,6 +355,20 @@ def test_what_was_approved_on_the_command_line_and_could_not_be_written_stays_ap
     assert (later.doc["held"], later.doc["apps"]["news"]["updated"]) == ([], 8)
 
 
+@pytest.mark.parametrize("where", ["open", "read", "write"])
+def test_an_approval_waits_for_an_app_that_is_out_of_reach(tmp_path: Path, where: str) -> None:
+    story = pair(tmp_path, guards={"updates": "2"})
+    people(story, "crm", 8, company="Old")
+    story.sync(approve=True)
+    story.settle()
+    people(story, "crm", 8, company="New")
+    story.approve(story.sync().doc["run"])
+    with story.when("news", where, raising(TransientError("away"))):
+        assert story.sync().doc["apps"]["news"]["updated"] == 0
+    later = story.sync()
+    assert (later.doc["held"], later.doc["apps"]["news"]["updated"]) == ([], 8)
+
+
 def test_an_approval_is_for_the_apps_that_got_nothing_since(tmp_path: Path) -> None:
     story = agreed(tmp_path, {"crm": "memory", "news": "memory", "desk": "memory"}, guards={"creates": "2"})
     people(story, "crm", 4)

@@ -206,13 +206,13 @@ def _count(tx: Tx, hub: Hub) -> tuple[frozenset[tuple[int, int]], Counter[tuple[
 def planned(tx: Tx, hub: Hub, *, unwritten: bool = False) -> tuple[Counter[tuple[str, str]], dict[str, int]]:
     """Count what is planned, per app that can be written to and guard verb, and the linked records of these apps.
 
-    `unwritten`: also what could not be written in this run, or is in doubt.
+    `unwritten`: also what could not be written in this run, or whose app could not even be opened, or is in doubt.
     """
     counts: Counter[tuple[str, str]] = Counter()
     linked: dict[str, int] = {}
     for index, kind, sent, flags, count in tx.intent_counts():
         app = hub.apps.get(index)
-        if app is None or app.app is None or app.paused or (not unwritten and (sent or app.error is not None)):
+        if app is None or app.paused or (not unwritten and (app.app is None or sent or app.error is not None)):
             continue  # nothing is written there in this run
         for verb in _verbs(kind, flags):
             counts[app.name, verb] += count

@@ -41,7 +41,7 @@ def read_anew(tx: Tx, hub: Hub, run: int) -> None:
         names = [name for name in sorted(mine) if known.get(name, mine[name]) != mine[name]]
         if names:
             _read(tx, hub, app, names, run)
-        now[app.name] = mine
+        now[app.name] = {**known, **mine}  # also of what is not mapped for a while
     tx.set_meta(_NOTED, json.dumps(now, sort_keys=True))
     tx.set_meta(LATE, late)
 
