@@ -18,6 +18,7 @@ from syncd.cli.telling import (
     next_command,
     on_stderr,
     tell_errors,
+    tell_given_back,
     tell_inbox,
     tell_intent,
     tell_paused,
@@ -144,6 +145,7 @@ def tell_undo(outcome: Outcome) -> int:
     tell_skipped(outcome.doc.get("skipped"))
     if intents:
         show.line()
+        tell_given_back(outcome)
         writes = "1 write" if len(intents) == 1 else f"{len(intents)} writes"
         show.line(f"{writes} would take this back; nothing was done. The same command with --approve does it.")
     else:

@@ -258,6 +258,16 @@ def tell_skipped(skipped: object) -> None:
         show.line(f"  and {len(skipped) - SKIPPED_SHOWN} more (--json lists all)")
 
 
+def tell_given_back(outcome: Outcome) -> None:
+    """Say that apps which get back what each of them held may go on differing: no case is opened again."""
+    if count := outcome.given_back:
+        contacts = "1 contact" if count == 1 else f"{count} contacts"
+        show.line(
+            f"{contacts}: each app gets back what it held, and keeps that until somebody changes it; what was decided in the "
+            "inbox is not asked again"
+        )
+
+
 def tell_inbox(inbox: int | None, file: Path | None) -> None:
     """Say how many cases can be looked at and decided."""
     if inbox:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from syncd.cli import everyday, show
 from syncd.cli.opening import leased, opened
 from syncd.cli.options import Approve, AsJson, ConfigFile, Debug, Since, key_from, known, listed, since_ms
-from syncd.cli.telling import NOTHING_UNDONE, held_word, next_command, tell
+from syncd.cli.telling import NOTHING_UNDONE, held_word, next_command, tell, tell_given_back
 from syncd.errors import ConfigError
 
 Apps = Annotated[list[str] | None, typer.Option("--app", metavar="APP", help="Only this app; may be repeated.")]
@@ -135,8 +136,10 @@ def undo(
     if not approve and not as_json:
         return tell_undo(outcome)
     code = tell(outcome, as_json=as_json, file=config)
-    if not as_json and code != 2 and outcome.undone == 0:
-        show.line(NOTHING_UNDONE)
+    if not as_json and code != 2:
+        tell_given_back(outcome)
+        if outcome.undone == 0:
+            show.line(NOTHING_UNDONE)
     return code
 
 
@@ -221,6 +224,7 @@ def inbox_resolve(
     value: Annotated[
         str | None, typer.Option("--value", metavar="TEXT", help="This value is right; - reads it from stdin.")
     ] = None,
+    clear: Annotated[bool, typer.Option("--clear", help="No value is right: empty the field everywhere.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave things as they are.")] = False,
     restore: Annotated[bool, typer.Option("--restore", help="Create the removed record again.")] = False,
     config: ConfigFile = None,
@@ -232,24 +236,34 @@ def inbox_resolve(
     from syncd.engine.resolve import Decision
     from syncd.ops.find import contact_of
 
-    if sum(map(bool, (link, new, app, value is not None, keep, restore))) != 1:
-        raise ConfigError("give one decision: --link CONTACT, --new, --app APP, --value TEXT, --keep or --restore")
+    given = (link is not None, new, app is not None, value is not None, clear, keep, restore)
+    if sum(given) != 1:
+        raise ConfigError(
+            "give one decision: --link CONTACT, --new, --app APP, --value TEXT, --clear, --keep or --restore"
+        )
+    text = _value_from(value) if value is not None else None
     with leased(config) as session:
-        known([app] if app else None, [each.name for each in session.config.apps], "app")
+        known([app] if app is not None else None, [each.name for each in session.config.apps], "app")
         contact = None
         if link is not None:
             key = key_from(link)
             contact = session.store.read(lambda tx: contact_of(tx, session.config, key))
-        text: Any = key_from(value) if value == "-" else value
-        decision = Decision(
-            contact=contact, new=new, app=app, value=text, has_value=value is not None, keep=keep, restore=restore
-        )
+        says = value is not None or clear
+        decision = Decision(contact=contact, new=new, app=app, value=text, has_value=says, keep=keep, restore=restore)
         outcome = runs.resolve(session, case, decision)
     if as_json:
         show.document(outcome.doc)
     else:
         show.line(f"case {case} is decided; carried out by the next sync: {next_command('sync', config)}")
     return outcome.code
+
+
+def _value_from(text: str) -> str:
+    """Read a value, from stdin if it is `-`. An empty one is refused: a variable that is not set must not empty a field."""
+    value = sys.stdin.readline().strip() if text == "-" else text
+    if not value.strip():
+        raise ConfigError("--value is empty (a variable that is not set?); to empty the field on purpose: --clear")
+    return value
 
 
 COMMANDS = (plan, apply, sync, resync, run, approve_, pause, resume, undo)

@@ -37,7 +37,8 @@ class Outcome:
     """Cases that a dry run found and the inbox cannot show yet."""
     undone: int | None = None
     """Of how many contacts an undo took something back."""
-
+    given_back: int = 0
+    """In how many contacts an undo gives apps back what each of them held, and these keep it."""
     doubt: dict[str, tuple[int, int]] = field(default_factory=dict)
     """app -> how many writes have no answer, and until when (ms) the last of them may still arrive."""
     missed: list[str] = field(default_factory=list)

@@ -10,6 +10,7 @@ from syncd.core import names
 from syncd.core.atoms import atom_value, fits, put
 from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
+from syncd.core.rules import Atom
 from syncd.core.match import ALIAS, record_keys
 from syncd.core.state import Contact, Entry, Link, Stamp
 from syncd.engine.decide import unmerged
@@ -156,13 +157,13 @@ def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision:
                 f"{atom.name} has another type now than when this was asked; give it by --value, or --keep"
             )
     elif decision.has_value:
-        value = decision.value if len(atom.fields) > 1 else atom.rule.type.parse(decision.value)
+        value = _said(atom, decision.value)
         if isinstance(value, Invalid):
             raise ConfigError(f"this is no value of {atom.name}: {value.reason}")
     elif decision.keep:
         value = atom_value(contact, atom)
     else:
-        raise ConfigError("say whose value it shall be (--app NAME), which (--value TEXT), or --keep")
+        raise ConfigError("say whose value it shall be (--app NAME), which (--value TEXT), --clear or --keep")
     old, spoken = atom_value(contact, atom), names.spoken(contact, hub.rules)
     if not decision.keep or any(name in contact.golden for name in atom.fields):  # what has no value keeps none
         put(contact, atom, value, Stamp(OPERATOR, now_ms, now_ms))
@@ -175,6 +176,15 @@ def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision:
     tx.save_contacts([contact])
     tx.mark_dirty([contact.id])
     return [decided, *followed]
+
+
+def _said(atom: Atom, value: Any) -> Any:
+    """Read what a person says a field shall be; None empties it, each member of a group as well."""
+    if len(atom.fields) == 1:
+        return atom.rule.type.parse(value)
+    if value is not None:
+        raise ConfigError(f"{atom.name} is made of {', '.join(atom.fields)}: no one text; say --app NAME, --clear or --keep")
+    return dict.fromkeys(atom.fields)
 
 
 def _deletion(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:

@@ -190,7 +190,8 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
                 close(hub)
-        return Outcome(doc={**doc, "skipped": undone.skipped, "intents": intents}, code=code, errors=errors_of(hub))
+        doc |= {"skipped": undone.skipped, "intents": intents}
+        return Outcome(doc=doc, code=code, errors=errors_of(hub), given_back=undone.given_back)
     if not session.world.transact("first", was_looked_at):
         raise SafetyStop("nobody has looked at the first run yet, and nothing is written before; look: syncd sync")
     with _run(session, "undo") as hub:
@@ -202,6 +203,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
         outcome = finish(hub)
         outcome.doc["skipped"] = undone.skipped
         outcome.undone = len(undone.contacts | {contact.id for _, contact, _, _ in undone.restored})
+        outcome.given_back = undone.given_back
         return outcome
 
 

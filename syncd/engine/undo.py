@@ -51,6 +51,11 @@ class Undone:
     restored: list[tuple[OpenApp, Contact, Link, dict[str, Change]]] = field(default_factory=list)
     """What only one app held: written back there."""
 
+    @property
+    def given_back(self) -> int:
+        """Count the contacts of which apps get back what each of them held."""
+        return len({contact.id for _, contact, _, _ in self.restored})
+
 
 def restored_docs(undone: Undone) -> list[dict[str, Any]]:
     """Describe the writes that give apps back what they held, as intents of a plan."""

@@ -17,7 +17,7 @@ from syncd.store.tx import Tx
 PAGE: Final = 500
 HOW: Final = {
     "match": ("--link CONTACT", "--new"),
-    "conflict": ("--app APP", "--value TEXT", "--keep"),
+    "conflict": ("--app APP", "--value TEXT", "--clear", "--keep"),
     "deletion": ("--restore", "--keep"),
 }
 """Kind of case -> the decisions that fit."""
