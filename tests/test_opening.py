@@ -179,7 +179,7 @@ def test_an_address_that_is_none_is_refused(address: str, folder: Path) -> None:
 def test_a_place_that_cannot_be_is_refused(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "file").touch()
     for place in (tmp_path / "file" / "syncd.db", tmp_path / "file" / "below" / "syncd.db"):
-        assert "make its folder and file writable" in complaint(f"sqlite:///{place}", folder)
+        assert f"{tmp_path}/file: this is a file" in complaint(f"sqlite:///{place}", folder)
     (tmp_path / "taken.db").mkdir()
     assert f"{tmp_path}/taken.db: the store cannot be written" in complaint(f"sqlite:///{tmp_path}/taken.db", folder)
 

@@ -250,7 +250,7 @@ def test_an_undo_is_shown_and_then_done(tmp_path: Path) -> None:
     story["crm"].put("1", company="Wrong")
     run = story.sync().doc["run"]
     preview = story.undo(run=run, approve=False)
-    back = {"company": {"from": "Wrong", "to": "Beta", "reason": "an operator decided it"}}
+    back = {"company": {"from": "Wrong", "to": "Beta", "reason": "undone by an operator"}}
     intents = [
         {"app": app, "kind": "update", "contact": "c1", "record": id_, "records": {"crm": "1", "news": "7"},
          "fields": back}

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import Hub, edit, five, person
+from tests.hubs import Hub, edit, five, person, until
+from tests.test_daemon import events, running
 
 
 @pytest.fixture(name="hub")
@@ -77,7 +78,51 @@ def test_an_undo_behind_a_decision_says_that_nothing_is_asked_again(asked: Hub) 
     assert (asked.json("sync")["inbox"], companies(asked)) == (0, ["One", "Two"])
 
 
-def test_an_undo_of_an_ordinary_edit_says_nothing_of_the_kind(hub: Hub) -> None:
+def test_an_undo_of_an_ordinary_edit_is_told_as_that_by_every_write(hub: Hub) -> None:
     edit(hub, "crm", 1, company="One")
     run = str(hub.json("sync")["run"])
-    assert "gets back" not in hub.run("undo", "--run", run).out
+    said = hub.run("undo", "--run", run).out
+    assert "gets back" not in said
+    assert said.count("(undone by an operator)") == 2
+    back = str(hub.json("undo", "--run", run, "--approve")["run"])
+    reasons = {each["reason"] for each in hub.json("history", "--run", back)["entries"]}
+    assert reasons == {"undone by an operator"}
+
+
+# -- the first look, and where the store lies
+
+
+def test_what_waits_for_the_first_approval_is_held_by_no_limit(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1, email_consent="opted_out")])
+    hub.csv("news", [person(1)])
+    said = hub.run("plan").out
+    assert "waits for the approval of the first run: news 1 opt outs" in said
+    hub.json("sync", code=4)
+    assert "limit" not in said + hub.run("status").out
+
+
+def test_a_store_below_a_file_is_told_which_file(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1)])
+    (tmp_path / "zz").touch()
+    for store in ("zz/syncd.db", "zz/deep/syncd.db"):
+        hub.store = f"sqlite:///{store}"
+        hub.configure()
+        for command in ("check", "sync"):
+            said = hub.run(command)
+            assert (said.code, said.out) == (2, "")
+            assert f"{tmp_path / 'zz'}: this is a file, so no folder for the store can be there" in said.err
+            assert "writable" not in said.err
+
+
+# -- the log of the daemon
+
+
+def test_a_healthy_line_of_the_log_says_how_much_waits_in_the_inbox(asked: Hub) -> None:
+    edit(asked, "crm", 1, first_name="Ada")
+    with running(asked) as process:
+        until(lambda: asked.rows("news")["p1@example.com"]["first_name"] == "Ada", "the edit", alive=process)
+        until(lambda: events(asked, event="pass"), "a line of the log", alive=process)
+    for event in events(asked, event="pass"):
+        assert (event["outcome"], event["level"], event["hub"], event["inbox"]) == ("ok", "info", "held", 1)

@@ -120,7 +120,7 @@ def _tell_status(found: Status, file: Path | None) -> None:
     show.line(f"{found.contacts} contacts, {found.inbox} in the inbox")
     if found.held is not None:
         number = found.held["run"]
-        what = ", ".join(f"{held_word(each)} (limit {each['limit']})" for each in found.held["held"])
+        what = ", ".join(held_word(each, limit=True) for each in found.held["held"])
         show.line(f"held: run {number}, {what}: {next_command(f'approve {number}', file)}")
     if found.daemon.age_seconds is not None:
         who, age = found.daemon.on_duty or "its process has ended", show.age(found.daemon.age_seconds)

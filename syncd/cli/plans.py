@@ -123,7 +123,7 @@ def _tell_plan(outcome: Outcome, file: Path | None) -> None:
     for name, count in outcome.preview.items():
         show.line(f"{name}: {count} {PREVIEW[name]}")
     for held in doc["held"]:
-        show.line(would_hold(held))
+        show.line(would_hold(held, first=bool(outcome.preview)))
     _tell_cases(len(doc["inbox"]) - outcome.later, outcome.later, file, first=bool(outcome.preview))
 
 

@@ -223,24 +223,28 @@ def _why_held(each: Mapping[str, Any]) -> str:
     )
 
 
-def would_hold(each: Mapping[str, Any]) -> str:
-    """Say in a plan which guard would refuse."""
+def would_hold(each: Mapping[str, Any], *, first: bool = False) -> str:
+    """Say in a plan which guard would refuse. `first`: nobody approved the first run yet, and all of it waits for that."""
     if each["verb"] in ("account", "fields", "first_look", "mixed_up", "restored"):
         return f"held: {each['app']} {_why_held(each)}"
     if each["verb"] == "first_run":
         return "the first run waits for an approval, whatever it would write"
-    return f"would be held: {each['app']} {each['count']} {each['verb'].replace('_', ' ')} (limit {each['limit']})"
+    if first and not each["limit"]:
+        return f"waits for the approval of the first run: {held_word(each)}"
+    return f"would be held: {held_word(each)} (limit {each['limit']})"
 
 
-def held_word(each: Mapping[str, Any]) -> str:
-    """Name what was held, in a few words."""
+def held_word(each: Mapping[str, Any], *, limit: bool = False) -> str:
+    """Name what was held, in a few words; with the limit where there is one (a first look has none)."""
     if each["verb"] == "account":
         return f"{each['app']} is another account"
+    if each["verb"] == "first_run":
+        return "the first run"
     if each["verb"] == "restored":
         return f"{each['app']} went back in time in {each['count']} records"
     if each["verb"] == "mixed_up":
-        return f"{each['app']} shows others in {each['count']} records"
-    return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}"
+        told = f" (limit {each['limit']})" if limit and each["limit"] else ""
+    return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}{told}"
 
 
 def tell_skipped(skipped: object) -> None:

@@ -160,7 +160,7 @@ def approve_(
     if not doc["approved"]:
         show.line(f"run {run} is approved already")
     for held in doc["approved"]:
-        show.line(f"approved: {held_word(held) if held['count'] else 'the first run'}")
+        show.line(f"approved: {held_word(held)}")
     show.line(f"The daemon goes on by itself; without one: {next_command('sync', config)}")
     return 0
 

@@ -95,6 +95,7 @@ class Pass:
             "kind": self._due.get(app.name, "poll"),
             "outcome": word,
             "hub": outcome.doc["outcome"],
+            "inbox": outcome.doc["inbox"],
             **counted(app),
             "app_ms": round(self._world.seconds.get(app.name, 0.0) * 1000),
             "pass_ms": round(seconds * 1000),

@@ -233,7 +233,12 @@ def intent_now(hub: Hub, app: OpenApp, kind: int, contact: Contact, links: Seque
         return Intent(
             app=app.index, kind="archive", contact=contact.id, record=link.id, fields={}, version=link.version
         )
-    return None if contact.review else update_intent(contact, link, app.rule, hub.rules)
+    intent = None if contact.review else update_intent(contact, link, app.rule, hub.rules)
+    if intent is None or not hub.undone:
+        return intent
+    told = {name: hub.undone.get((contact.id, name), change.reason) for name, change in intent.fields.items()}
+    fields = {name: replace(change, reason=told[name]) for name, change in intent.fields.items()}
+    return replace(intent, fields=fields)
 
 
 def create_now(hub: Hub, app: OpenApp, contact: Contact, apps: Collection[int]) -> Intent | None:

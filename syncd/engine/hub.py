@@ -91,6 +91,8 @@ class Hub:
     """Apps that went back in time, as a person has agreed: they are brought up to date (`restored`)."""
     believed: frozenset[str] = frozenset()
     """Apps whose values count in this run, earlier ones as well: a person has said so."""
+    undone: dict[tuple[int, str], str] = field(default_factory=dict)
+    """(contact, field) that an undo took back in this run -> what a write of it says of that."""
     part: frozenset[str] | None = None
     """The only fields that take part, if not all; nobody is matched, created or archived then."""
     matched: Counter[str] = field(default_factory=Counter)

@@ -10,8 +10,8 @@ from syncd.core import names
 from syncd.core.atoms import atom_value, fits, put
 from syncd.core.consent import Latch
 from syncd.core.fields import Invalid
-from syncd.core.rules import Atom
 from syncd.core.match import ALIAS, record_keys
+from syncd.core.rules import Atom
 from syncd.core.state import Contact, Entry, Link, Stamp
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import subject
@@ -183,7 +183,9 @@ def _said(atom: Atom, value: Any) -> Any:
     if len(atom.fields) == 1:
         return atom.rule.type.parse(value)
     if value is not None:
-        raise ConfigError(f"{atom.name} is made of {', '.join(atom.fields)}: no one text; say --app NAME, --clear or --keep")
+        raise ConfigError(
+            f"{atom.name} is made of {', '.join(atom.fields)}: no one text; say --app NAME, --clear or --keep"
+        )
     return dict.fromkeys(atom.fields)
 
 

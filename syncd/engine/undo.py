@@ -26,6 +26,7 @@ from syncd.store.tx import Tx
 EDITED: Final = "it was created, and somebody has edited it since; remove it by hand if it is to go"
 RETYPED: Final = "the field had another type then"
 FIRST: Final = "a person decided it; there was no value before"
+UNDONE: Final = "undone by an operator"
 OPTED_OUT: Final = "an opt-out is never undone"
 OPTED_IN: Final = "consent is not undone; to take it back, opt out in one of the apps"
 
@@ -122,6 +123,7 @@ def _undo_page(
                 edited = _edited_since(mine, entire.get(id_, ()))
                 lines += _take_back_creates(tx, hub, contact, links[id_], mine, undone, now_ms, edited)
         if lines:
+            hub.undone |= {(id_, name): UNDONE for line in lines for name in _members(hub.rules, line)}
             journal.append((contact, lines))
             undone.contacts.add(id_)
     tx.save_contacts(contact for contact, _ in journal)
@@ -184,6 +186,12 @@ def _consents(contact: Contact, entries: Sequence[Entry], rules: Rules) -> list[
     ]
 
 
+def _members(rules: Rules, line: Entry) -> Sequence[str]:
+    """Name the fields that an entry is about: those of a group."""
+    atom = rules.atoms.get(line.field or "")
+    return atom.fields if atom is not None else ()
+
+
 def _names(hub: Hub, name: str) -> tuple[str, ...]:
     atom = hub.rules.atoms.get(name)
     return (name, atom.name) if atom else (name,)
@@ -225,9 +233,7 @@ def _take_back_values(
         put(contact, atom, old, Stamp(OPERATOR, now_ms, now_ms))
         for member in atom.fields:
             contact.held.pop(member, None)
-        lines.append(
-            Entry(kind="undo", app=None, record=None, field=name, old=now, new=old, reason="undone by an operator")
-        )
+        lines.append(Entry(kind="undo", app=None, record=None, field=name, old=now, new=old, reason=UNDONE))
     return lines + (names.follow(contact, spoken, rules) if names.FULL not in found else [])
 
 
@@ -253,7 +259,7 @@ def _take_back_writes(
             if link.base.get(name) != mine[-1].new or link.seen is not None:
                 undone.skipped.append(_skip(contact, app, name, "it has changed since", link.id))
             elif mine[0].old != mine[-1].new:
-                changes[name] = Change(old=link.base[name], new=mine[0].old, reason="undone by an operator")
+                changes[name] = Change(old=link.base[name], new=mine[0].old, reason=UNDONE)
         if changes and app is not None:
             if app.rule.spec.update:
                 restored.append((app, contact, link, changes))

@@ -385,6 +385,10 @@ def _not_writable(folder: Path) -> str | None:
     """Say why no store can be made in a folder; None if one can. Tried out: rights alone do not tell (/proc, root)."""
     from tempfile import TemporaryDirectory
 
+    from syncd.store.opening import in_the_way
+
+    if (why := in_the_way(folder)) is not None:
+        return why
     there = next((each for each in (folder, *folder.parents) if each.exists()), folder)
     try:
         with TemporaryDirectory(prefix=".syncd-check-", dir=there):

@@ -106,6 +106,8 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
+        if (why := in_the_way(folder)) is not None:
+            raise ConfigError(why) from error
         raise _of_file(folder, error) from error
 
 
@@ -119,6 +121,12 @@ def _make_file(file: Path) -> None:
             raise
         except OSError as error:
             raise _of_file(file, error) from error
+
+
+def in_the_way(folder: Path) -> str | None:
+    """Say which file lies where this folder, or one above it, is to be; None if none does."""
+    file = next((each for each in (folder, *folder.parents) if os.path.isfile(each)), None)  # noqa: PTH113 - never raises
+    return file and f"{file}: this is a file, so no folder for the store can be there; name another place in `store:`"
 
 
 def _of_file(file: Path, error: OSError) -> SyncdError:
