@@ -116,6 +116,59 @@ def test_a_store_below_a_file_is_told_which_file(tmp_path: Path) -> None:
             assert "writable" not in said.err
 
 
+# -- a hold whose cause is gone
+
+
+@pytest.fixture
+def half(tmp_path: Path) -> Hub:
+    """A file of which most is missing, as a run has found; and a case in the inbox, so that no run is wholly in sync."""
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(number, company="One") for number in range(1, 13)])
+    hub.csv("news", [person(1, company="Two")])
+    hub.configure("fields: {company: {policy: ask}}\n")
+    hub.synced()
+    rows = hub.rows("crm")
+    hub.write("crm", [person(1, company="One")])
+    assert hub.json("sync", code=4)["held"] == [{"app": "crm", "verb": "unlinks", "count": 11, "limit": 5}]
+    assert hub.run("status", "--list", "missing").out.count("crm") == 11
+    hub.write("crm", rows.values())
+    return hub
+
+
+def test_a_hold_is_told_as_what_a_run_found(half: Hub) -> None:
+    said = half.run("status").out
+    assert "held: run 2 found crm 11 unlinks (limit 5): syncd approve 2 -c syncd.yaml" in said
+    assert "(what is put right by then, the next sync does not hold)" in said
+    assert "run 2 was held, as it found crm 11 unlinks" in half.run("inbox").out
+
+
+def test_a_run_of_another_app_leaves_a_hold_as_it_is(half: Hub) -> None:
+    half.json("resync", "--app", "news", code=4)
+    [held] = half.json("status")["held"]
+    assert (held["run"], held["held"][0]["app"]) == (2, "crm")
+
+
+def test_a_hold_is_told_no_more_once_the_app_was_read_and_not_held(half: Hub) -> None:
+    with running(half) as process:
+        until(lambda: events(half, event="pass", app="crm"), "a pass", alive=process)
+    assert half.json("status")["held"] == half.json("inbox")["held"] == []
+    said = half.run("approve", "2")
+    assert (said.code, said.out) == (2, "")
+    assert "run 2 waits no more: later runs read the app and did not hold it" in said.err
+
+
+def test_an_undo_reads_without_guards_and_ends_no_hold(hub: Hub) -> None:
+    rows = hub.rows("crm")
+    edit(hub, "crm", 1, company="One")
+    run = str(hub.json("sync")["run"])
+    hub.write("crm", [{**row, "first_name": "Ada"} for row in rows.values()])
+    held = hub.json("sync", code=4)["run"]
+    hub.run("undo", "--run", run, "--approve", "--json")
+    assert [each["run"] for each in hub.json("status")["held"]] == [held]
+    assert hub.run("approve", str(held)).code == 0
+    assert hub.json("status")["held"] == [], "it is approved, and waits for the next run only"
+
+
 # -- the log of the daemon
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from syncd.cli import show
 from syncd.cli.clock import now_ms
 from syncd.cli.opening import leased, opened
-from syncd.cli.telling import held_word, next_command, tell, unreadable_consents
+from syncd.cli.telling import LOOK_ANEW, held_word, next_command, tell, unreadable_consents
 
 if TYPE_CHECKING:
     from syncd.core.rules import Rules
@@ -121,7 +121,8 @@ def _tell_status(found: Status, file: Path | None) -> None:
     if found.held is not None:
         number = found.held["run"]
         what = ", ".join(held_word(each, limit=True) for each in found.held["held"])
-        show.line(f"held: run {number}, {what}: {next_command(f'approve {number}', file)}")
+        show.line(f"held: run {number} found {what}: {next_command(f'approve {number}', file)}")
+        show.line(LOOK_ANEW)
     if found.daemon.age_seconds is not None:
         who, age = found.daemon.on_duty or "its process has ended", show.age(found.daemon.age_seconds)
         show.line(show.plain(f"daemon: {who}, last heard of {age} ago"))

@@ -11,7 +11,7 @@ import typer
 from syncd.cli import everyday, show
 from syncd.cli.opening import opened
 from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
-from syncd.cli.telling import held_word, next_command
+from syncd.cli.telling import LOOK_ANEW, held_word, next_command
 from syncd.cli.writing import Contact, Field, Run, inbox_resolve
 from syncd.errors import ConfigError
 
@@ -207,11 +207,13 @@ def _stream(lists: dict[str, Iterator[dict[str, Any]]]) -> None:
 
 def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:
     """List what waits for a decision, oldest first."""
-    from syncd.ops.inbox import held_run, iterate
+    from syncd.ops.holds import held_run
+    from syncd.ops.inbox import iterate
 
     with opened(config) as session:
         cases = list(iterate(session.store.read))
-        held = session.store.read(held_run)
+        apps = [app.name for app in session.config.apps]
+        held = session.store.read(lambda tx: held_run(tx, apps))
     if as_json:
         show.document({"cases": cases, "held": [held] if held else []})
         return 0
@@ -225,7 +227,8 @@ def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
     if held:
         what = ", ".join(held_word(each) for each in held["held"])
         number = held["run"]
-        show.line(f"run {number} is held ({what}): {next_command(f'approve {number}', config)}")
+        show.line(f"run {number} was held, as it found {what}: {next_command(f'approve {number}', config)}")
+        show.line(LOOK_ANEW)
     if not cases and not held:
         show.line("the inbox is empty")
     return 0

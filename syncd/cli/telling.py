@@ -24,6 +24,7 @@ PREVIEW: Final = {
 }
 UNDONE: Final = ("parked", "failed", "unreadable_consents")
 SKIPPED_SHOWN: Final = 20
+LOOK_ANEW: Final = "      (what is put right by then, the next sync does not hold)"
 NOTHING_UNDONE: Final = "there is nothing to take back"
 
 

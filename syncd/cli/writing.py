@@ -151,8 +151,10 @@ def approve_(
 ) -> int:
     """Let a held run go on: the next sync may do as much as it wanted to, and no more."""
     from syncd.engine import runs
+    from syncd.ops.holds import demand_waiting
 
     with opened(config) as session:
+        session.store.read(lambda tx: demand_waiting(tx, run))
         doc = runs.approve(session, run)
     if as_json:
         show.document(doc)

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
-
 from syncd.core.state import Link
 from syncd.errors import ConfigError
 from syncd.ops.names import who
 from syncd.ops.times import iso
-from syncd.store import schema as s
 from syncd.store.tx import Tx
 
 PAGE: Final = 500
@@ -96,16 +93,3 @@ def _record(link: Link, names: Mapping[int, str]) -> dict[str, Any]:
     fields = {**link.base, **(link.seen.fields if link.seen else {})}
     contact = f"c{link.contact}" if link.contact else None
     return {"app": names[link.app], "record": link.id, "contact": contact, "fields": dict(sorted(fields.items()))}
-
-
-def held_run(tx: Tx) -> dict[str, Any] | None:
-    """Return the newest run that did anything, if it was held and waits for an approval."""
-    import orjson
-
-    c = s.run.c
-    query = select(c.id, c.at_ms, c.outcome, c.doc).where(c.kind.in_(("sync", "resync")), c.outcome.is_not(None))
-    row = tx.connection.execute(query.order_by(c.id.desc()).limit(1)).first()
-    held = orjson.loads(row.doc).get("held", []) if row is not None and row.doc else []
-    if row is None or not held:  # whatever came of it: with an app out of reach as well it is "partial"
-        return None
-    return {"run": row.id, "since": iso(row.at_ms), "held": held}

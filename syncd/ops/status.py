@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact
-from syncd.ops.inbox import held_run
+from syncd.ops.holds import held_run
 from syncd.ops.states import NO_CREATE, conflicts_in, creates, why_absent
 from syncd.store import codec
 from syncd.store import schema as s
@@ -88,7 +88,7 @@ class Status:
     apps: list[AppStatus]
     daemon: DaemonStatus
     held: dict[str, Any] | None = None
-    """The newest run, if it waits for an approval (`inbox.held_run`)."""
+    """The newest run, if it waits for an approval (`holds.held_run`)."""
 
     def doc(self) -> dict[str, Any]:
         """Make the document that `syncd status --json` prints."""
@@ -118,7 +118,9 @@ def status(tx: Tx, names: Sequence[str], rules: Rules, now_ms: int, hooked: Coll
     for app in apps:
         if app.name in hooked and app.name in states:
             app.hooks = _hooks(tx, states[app.name].id, now_ms)
-    return Status(contacts=contacts, inbox=tx.open_cases(), apps=apps, daemon=_daemon(tx, now_ms), held=held_run(tx))
+    return Status(
+        contacts=contacts, inbox=tx.open_cases(), apps=apps, daemon=_daemon(tx, now_ms), held=held_run(tx, names)
+    )
 
 
 def _daemon(tx: Tx, now_ms: int) -> DaemonStatus:

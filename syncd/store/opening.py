@@ -126,7 +126,9 @@ def _make_file(file: Path) -> None:
 def in_the_way(folder: Path) -> str | None:
     """Say which file lies where this folder, or one above it, is to be; None if none does."""
     file = next((each for each in (folder, *folder.parents) if os.path.isfile(each)), None)  # noqa: PTH113 - never raises
-    return file and f"{file}: this is a file, so no folder for the store can be there; name another place in `store:`"
+    if file is None:
+        return None
+    return f"{file}: this is a file, so no folder for the store can be there; name another place in `store:`"
 
 
 def _of_file(file: Path, error: OSError) -> SyncdError:
