@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pytest
 
+from syncd.engine.finish import LATER
 from syncd.errors import AccessError, ConfigError, TransientError
 from tests.story import ANN, BOB, Story, agreed, given, raising
 
@@ -175,6 +176,7 @@ def test_a_plan_that_is_carried_out_lists_what_has_moved_meanwhile(tmp_path: Pat
         "run": done.doc["run"], "outcome": "partial", "held": [], "inbox": 0, "paused": [],
         "apps": counts(crm={"read": 2}, news={"created": 1, "read": done.doc["apps"]["news"]["read"]}),
         "skipped": [{**update, "skipped": "a value has changed since"}],
+        "why": [f"news: 1 write waits that {LATER}", "1 of the plan were skipped, as something has changed since"],
     }  # fmt: skip
     assert (done.code, done.doc["run"] > run) == (3, True)
     assert kept(story, done.doc["run"])[:2] == ("apply", "partial")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import Hub, edit, five, person, until
+from tests.hubs import Hub, edit, five, odd, person, until
 from tests.test_daemon import events, running
 
 
@@ -114,6 +114,49 @@ def test_a_store_below_a_file_is_told_which_file(tmp_path: Path) -> None:
             assert (said.code, said.out) == (2, "")
             assert f"{tmp_path / 'zz'}: this is a file, so no folder for the store can be there" in said.err
             assert "writable" not in said.err
+
+
+# -- a run that is not in sync says why
+
+
+def test_a_plan_that_is_behind_says_what_came_since(hub: Hub) -> None:
+    edit(hub, "crm", 1, company="One")
+    hub.run("plan", "--out", "plan.json")
+    edit(hub, "news", 2, company="Two")
+    why = "crm: 1 write waits that had no part in this run (left out, or found since); the next sync looks at what is to be done"
+    said = hub.run("apply", "plan.json")
+    assert (said.code, why in said.out.splitlines()) == (3, True)
+    assert hub.json("apply", "plan.json", code=3)["why"] == [why]
+    assert "why" not in hub.json("sync")
+
+
+def test_a_plan_of_which_something_is_skipped_says_so(hub: Hub) -> None:
+    edit(hub, "crm", 1, company="One")
+    hub.run("plan", "--out", "plan.json")
+    edit(hub, "crm", 1, company="Eins")
+    doc = hub.json("apply", "plan.json", code=3)
+    assert "1 of the plan were skipped, as something has changed since" in doc["why"]
+    assert [each["skipped"] for each in doc["skipped"]] == ["a value has changed since"]
+
+
+def test_a_resync_in_one_direction_says_what_waits(hub: Hub) -> None:
+    edit(hub, "crm", 1, company="One")
+    assert hub.run("resync", "--pull-only").code == 0
+    said = hub.run("resync", "--app", "news", "--pull-only")
+    why = "news: 1 write waits that had no part in this run (left out, or found since); the next sync looks at what is to be done"
+    assert (said.code, why in said.out.splitlines()) == (3, True), said.out
+
+
+def test_what_is_refused_parked_or_out_of_reach_is_in_the_document(hub: Hub) -> None:
+    flags = odd(hub, "shop", [person(number) for number in range(1, 6)])
+    hub.json("sync", "--approve")
+    edit(hub, "crm", 1, company="One")
+    (flags / "read").write_text("TransientError", "utf-8")
+    assert hub.json("sync", code=3)["why"] == ["shop: odd: read"]
+    (flags / "read").unlink()
+    hub.write("crm", [*hub.rows("crm").values(), {**person(8), "id": ""}])
+    [why] = hub.json("sync", code=3)["why"]
+    assert why == "crm: 1 record is set aside (parked)"
 
 
 # -- a hold whose cause is gone

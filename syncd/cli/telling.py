@@ -63,6 +63,8 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
         if count := counts.get("unreadable_consents"):
             show.line(unreadable_consents(app, count))
     tell_doubt(outcome)
+    for why in outcome.left:
+        show.line(show.plain(why))
     for app in outcome.missed:
         show.line(
             f"{app}: records are missing that were there; what the next sync does not find either counts as removed "
@@ -77,7 +79,7 @@ def _outcome(outcome: Outcome) -> str:
     doc = outcome.doc
     if outcome.code != 4 or doc["held"] or not doc["inbox"]:
         return OUTCOMES[doc["outcome"]]
-    left = outcome.errors or any(counts.get(name) for counts in doc["apps"].values() for name in UNDONE)
+    left = outcome.errors or outcome.left or any(counts.get(name) for counts in doc["apps"].values() for name in UNDONE)
     cases = "1 case waits" if doc["inbox"] == 1 else f"{doc['inbox']} cases wait"
     return f"{'partly in sync' if left else 'done'}; {cases} in the inbox"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ from syncd.store.tx import Tx
 
 PARKED_SHOWN: Final = 5
 IDLE: Final = "idle run"
+LATER: Final = "had no part in this run (left out, or found since); the next sync looks at what is to be done"
+RESTLESS: Final = "so many passes were not enough: something is still to be done; sync again"
 WORDS: Final = {0: "in_sync", 2: "partial", 3: "partial", 4: "held", 5: "partial"}
 """Exit code -> outcome of the run."""
 
@@ -43,6 +46,14 @@ class Outcome:
     """app -> how many writes have no answer, and until when (ms) the last of them may still arrive."""
     missed: list[str] = field(default_factory=list)
     """Apps in which records are missing that are not believed to be gone yet."""
+    left: list[str] = field(default_factory=list)
+    """What is still to be done and by whom, where nothing else here says so."""
+
+    def fall_short(self, why: str) -> None:
+        """Say that not everything was done, and why."""
+        self.doc["why"] = [*self.doc.get("why", ()), why]
+        if self.code == 0:
+            self.code, self.doc["outcome"] = 3, WORDS[3]
 
 
 def errors_of(hub: Hub) -> dict[str, str]:
@@ -81,29 +92,74 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
     def step(tx: Tx) -> Outcome:
         inbox = tx.open_cases()
         aside = {app.index: tx.parked_count(app.index) for app in hub.apps.values()}
-        stuck = any(aside.values()) or bool(tx.refused_count())
-        working = {app.index for app in hub.apps.values() if app.usable}
-        doubt = any(sent or app in working for app, _, sent, _, _ in tx.intent_counts())  # sent, or still to be sent
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], aside[app.index])
             app.counts["unreadable_consents"] = tx.unheard_count(app.index)
-            stuck = stuck or app.counts["unreadable_consents"] > 0
-        code = exit_code(hub, inbox=inbox, stuck=stuck or doubt or hub.restless)
+        errors, doubt, left = errors_of(hub), _in_doubt(tx, hub), _left(tx, hub)
+        why = [*_told(errors), *_set_aside(hub, aside), *(_unanswered(app, doubt[app][0]) for app in doubt), *left]
+        code = exit_code(hub, inbox=inbox, stuck=bool(why))
         paused = paused_of(tx, hub)
         doc = {**report(hub, WORDS[code], inbox), "paused": [*paused]}
+        if why:
+            doc["why"] = why
         tx.end_run(hub.run, now_ms, doc["outcome"], doc)
-        left = _still_approved(tx, hub, by_flag=by_flag)
-        tx.set_meta("approvals", json.dumps(left, sort_keys=True))
+        approved = _still_approved(tx, hub, by_flag=by_flag)
+        tx.set_meta("approvals", json.dumps(approved, sort_keys=True))
         if once and _is_idle(tx, hub):
             _keep_last(tx, hub.run)
-        errors = errors_of(hub)
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values() if aside[app.index]}
         missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
         return Outcome(
-            doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused, doubt=_in_doubt(tx, hub)
+            doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused, doubt=doubt, left=left
         )
 
     return world.transact("finish", step)
+
+
+def _told(errors: Mapping[str, str]) -> list[str]:
+    """Say which apps were set aside, and why, each with its name."""
+    return [why if why.startswith(f"{app}:") else f"{app}: {why}" for app, why in errors.items()]
+
+
+def _set_aside(hub: Hub, aside: Mapping[int, int]) -> list[str]:
+    """Say in which apps records are set aside, or say nothing that can be understood about consent."""
+    parked = [f"{app.name}: {_count(aside[app.index], 'record is', 'records are')} set aside (parked)"
+              for app in hub.apps.values() if aside[app.index]]  # fmt: skip
+    unheard = [f"{app.name}: {_count(count, 'record has', 'records have')} a word for consent that is not known"
+               for app in hub.apps.values() if (count := app.counts["unreadable_consents"])]  # fmt: skip
+    return parked + unheard
+
+
+def _unanswered(app: str, count: int) -> str:
+    return f"{app}: {_count(count, 'write has', 'writes have')} no answer yet"
+
+
+def _left(tx: Tx, hub: Hub) -> list[str]:
+    """Say what waits to be done and was no part of this run, or could not be done in it."""
+    waiting = dict.fromkeys((app.index for app in hub.apps.values() if app.usable), 0)
+    nowhere = 0
+    for index, _, sent, _, count in tx.intent_counts():
+        nowhere += count if sent and index not in hub.apps else 0
+        if index in waiting and not sent:
+            waiting[index] += count
+    found = [
+        f"{hub.apps[index].name}: {_count(count, 'write waits', 'writes wait')} that {LATER}"
+        for index, count in waiting.items()
+        if count
+    ]
+    if nowhere:
+        found.append(
+            f"{_count(nowhere, 'write has', 'writes have')} no answer, in apps that are in the configuration no more"
+        )
+    if refused := tx.refused_count():
+        found.append(
+            f"{_count(refused, 'contact is', 'contacts are')} refused by an app (`syncd status --list failed`)"
+        )
+    return [*found, *([RESTLESS] if hub.restless else ())]
+
+
+def _count(count: int, one: str, more: str) -> str:
+    return f"{count} {one if count == 1 else more}"
 
 
 def _in_doubt(tx: Tx, hub: Hub) -> dict[str, tuple[int, int]]:

@@ -19,12 +19,12 @@ from syncd.store.tx import Tx
 DONE: Final = "nothing to do any more"
 
 
-def list_intents(hub: Hub, names: set[str], contacts: Collection[int] | None = None) -> Iterator[dict[str, Any]]:
-    """List every intent of these apps (and contacts), app by app, consent first, page by page; held ones too, for they
+def list_intents(hub: Hub, names: set[str] | None, contacts: Collection[int] | None = None) -> Iterator[dict[str, Any]]:
+    """List every intent of these apps (None: all) and contacts, app by app, consent first, page by page; held ones too, for they
     are what somebody has to look at.
     """
     for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank):
-        if app.name not in names:
+        if names is not None and app.name not in names:
             continue
         for kind in KINDS:
             after = 0

@@ -169,8 +169,8 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
             note_first(hub, {*unseen, *unread(hub)})
         outcome = finish(hub)
         outcome.doc["skipped"] = skipped
-        if left and outcome.code == 0:
-            outcome.code, outcome.doc["outcome"] = 3, "partial"
+        if left:
+            outcome.fall_short(f"{len(left)} of the plan were skipped, as something has changed since")
         return outcome
 
 
@@ -184,8 +184,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
                 undone = take_back(hub, chosen, write=False)
                 decide(hub)
-                names = {app.name for app in hub.apps.values()}
-                intents = [*list_intents(hub, names, undone.contacts), *restored_docs(undone)]
+                intents = [*list_intents(hub, None, undone.contacts), *restored_docs(undone)]
                 code = 4 if intents else exit_code(hub, inbox=0, stuck=False)
                 doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
@@ -202,8 +201,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
         passes.settle_down(hub, list(hub.apps.values()), contacts=sorted(undone.contacts))
         outcome = finish(hub)
         outcome.doc["skipped"] = undone.skipped
-        outcome.undone = len(undone.contacts | {contact.id for _, contact, _, _ in undone.restored})
-        outcome.given_back = undone.given_back
+        outcome.undone, outcome.given_back = undone.count, undone.given_back
         return outcome
 
 

@@ -53,6 +53,11 @@ class Undone:
     """What only one app held: written back there."""
 
     @property
+    def count(self) -> int:
+        """Count the contacts of which something is taken back."""
+        return len(self.contacts | {contact.id for _, contact, _, _ in self.restored})
+
+    @property
     def given_back(self) -> int:
         """Count the contacts of which apps get back what each of them held."""
         return len({contact.id for _, contact, _, _ in self.restored})

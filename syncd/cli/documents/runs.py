@@ -95,6 +95,7 @@ class Run(Doc):
     held: Annotated[list[Held], says("what guards held")]
     inbox: Annotated[int | None, says("open cases in the inbox; null: nobody looked")]
     paused: Annotated[list[str] | UnsetType, says("apps that took no part")] = UNSET
+    why: Annotated[list[str] | UnsetType, says("what keeps it from being in sync, guards and the inbox aside; for people")] = UNSET  # fmt: skip
     preview: Annotated[Preview | UnsetType, says("the first run on filled apps: it wrote nothing and waits for approval")] = UNSET  # fmt: skip
     intents: Annotated[list[Intent] | UnsetType, says("undo without --approve: what would be written")] = UNSET
     skipped: Annotated[list[Skipped] | UnsetType, says("resync, apply, undo: what was not done")] = UNSET
