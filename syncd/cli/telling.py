@@ -246,7 +246,8 @@ def held_word(each: Mapping[str, Any], *, limit: bool = False) -> str:
     if each["verb"] == "restored":
         return f"{each['app']} went back in time in {each['count']} records"
     if each["verb"] == "mixed_up":
-        told = f" (limit {each['limit']})" if limit and each["limit"] else ""
+        return f"{each['app']} shows others in {each['count']} records"
+    told = f" (limit {each['limit']})" if limit and each["limit"] else ""
     return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}{told}"
 
 
