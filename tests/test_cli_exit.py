@@ -220,9 +220,8 @@ def test_a_pipe_gets_neither_colour_nor_wrapping_nor_what_steers_a_terminal(hub:
     assert "\x1b" not in said.out + said.err
     assert "\x07" not in said.out
     assert "\\u001b[31mred" in said.out
-    assert "…" in said.out
-    assert max(map(len, said.out.splitlines())) <= 100
-    assert "x" * 200 in hub.run("explain", "p1@example.com", "company").out
+    assert "…" not in said.out
+    assert "x" * 200 in said.out
     assert "x" * 200 in hub.json("explain", "p1@example.com")["fields"]["company"]["value"]
 
 

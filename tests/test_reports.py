@@ -169,15 +169,13 @@ def test_explain_says_what_an_app_keeps_after_an_undo(tmp_path: Path) -> None:
     assert "kept" not in hub.run("explain", "p1@example.com").out
 
 
-def test_explain_leaves_out_what_is_blank_everywhere_and_fits_100_columns(tmp_path: Path) -> None:
+def test_explain_leaves_out_what_is_blank_everywhere_and_cuts_nothing(tmp_path: Path) -> None:
     hub = Hub(tmp_path)
     for app in ("crm", "newsletter", "accounting", "helpdesk"):
         hub.csv(app, [person(1, first_name="Wilhelmina-Josephine" * 3, company=f"{app} limited liability" * 3)])
     hub.synced()
     said = hub.run("explain", "p1@example.com").out
-    assert max(map(len, said.splitlines())) <= 100
-    assert "Wilhelm" in said
-    assert "Wilhelmina-Josephine" not in said
+    assert "Wilhelmina-Josephine" * 3 in said
     assert "phone" not in said
     assert "phone" in hub.run("explain", "p1@example.com", "--all").out
     assert "phone" in hub.run("explain", "p1@example.com", "phone").out

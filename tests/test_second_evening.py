@@ -212,6 +212,38 @@ def test_an_undo_reads_without_guards_and_ends_no_hold(hub: Hub) -> None:
     assert hub.json("status")["held"] == [], "it is approved, and waits for the next run only"
 
 
+# -- what was done, as history and explain tell it
+
+
+def test_history_says_what_a_run_could_not_do_and_what_was_decided(asked: Hub) -> None:
+    flags = odd(asked, "shop", [person(1, company="One")])
+    asked.json("sync", "--approve", code=4)
+    (flags / "read").write_text("TransientError", "utf-8")
+    run = asked.json("sync", code=4)["run"]
+    assert f"{run}  " in asked.run("history").out
+    [told] = [line for line in asked.run("history").out.splitlines() if line.startswith(f"{run} ")]
+    assert told.endswith("  nothing written; shop: odd: read")
+    (flags / "read").unlink()
+    asked.json("inbox", "resolve", "1", "--app", "crm")
+    assert "  resolve  decided case 1 of the inbox" in asked.run("history").out
+
+
+def test_explain_shows_both_sides_of_a_change_whole_and_no_record_raw(hub: Hub) -> None:
+    long = "A very long name of a company that nobody can tell from its beginning, "
+    for end in ("one", "two"):
+        edit(hub, "crm", 1, company=long + end, first_name="Wilhelmina-Josephine" * 3)
+        hub.json("sync")
+    said = hub.run("explain", "p1@example.com").out
+    assert any(long + "one" in line and long + "two" in line for line in said.splitlines())
+    hub.write("crm", [row for row in hub.rows("crm").values() if row["id"] != "1"])
+    for _ in range(2):
+        hub.json("sync")
+    said = hub.run("explain", "p1@example.com").out
+    assert "unlink" in said
+    assert "(the record)" in said
+    assert "{" not in said
+
+
 # -- the log of the daemon
 
 

@@ -1,7 +1,4 @@
-"""`explain` for people: one contact in every app, what differs on purpose, by which rules, and what happened.
-
-A pipe gets lines of at most 100 columns, with long values cut; whole values are in `--json` and where a field is named.
-"""
+"""`explain` for people: one contact in every app, what differs on purpose, by which rules, and what happened."""
 
 from __future__ import annotations
 
@@ -17,8 +14,8 @@ if TYPE_CHECKING:
 BLANK: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
-def tell_explained(found: Explained, history: list[dict[str, Any]], *, whole: bool, blanks: bool) -> None:
-    """Show it. `whole`: cut no value. `blanks`: also the fields that are blank everywhere."""
+def tell_explained(found: Explained, history: list[dict[str, Any]], *, exact: bool, blanks: bool) -> None:
+    """Show it. `exact`: say when to the millisecond, not how long ago. `blanks`: also the fields that are blank everywhere."""
     show.line(f"contact c{found.contact}" if found.contact is not None else "this record belongs to no contact yet")
     others = ["others with this key"] if any(view.others for view in found.apps) else []
     rows = [
@@ -32,11 +29,11 @@ def tell_explained(found: Explained, history: list[dict[str, Any]], *, whole: bo
     names = [name for name in _names(found) if blanks or _filled(found, name)]
     if names:
         show.line()
-        _tell_values(found, names, whole=whole)
+        _tell_values(found, names, exact=exact)
         _tell_rules(found, names)
     if history:
         show.line()
-        _tell_entries(history, whole=whole)
+        _tell_entries(history)
 
 
 def _names(found: Explained) -> list[str]:
@@ -48,15 +45,14 @@ def _filled(found: Explained, name: str) -> bool:
     return any(value not in BLANK for value in values)
 
 
-def _tell_values(found: Explained, names: list[str], *, whole: bool) -> None:
+def _tell_values(found: Explained, names: list[str], *, exact: bool) -> None:
     rows = []
     for name in names:
         field = found.fields.get(name, {})
         cells = [_cell(view, name) for view in found.apps]
         at = field.get("at")
-        rows.append([name, field.get("value"), *cells, field.get("from"), at if whole else _ago(at)])
-    head = ["field", "contact", *(view.name for view in found.apps), "from", "at"]
-    show.table(head, rows, cut=() if whole else [range(1, 2 + len(found.apps))])
+        rows.append([name, field.get("value"), *cells, field.get("from"), at if exact else _ago(at)])
+    show.table(["field", "contact", *(view.name for view in found.apps), "from", "at"], rows)
     for view in found.apps:
         for name in names:
             if name in view.unreadable:
@@ -96,10 +92,15 @@ def _tell_rules(found: Explained, names: list[str]) -> None:
         show.clauses(fields, ", ", indent="    ")
 
 
-def _tell_entries(entries: list[dict[str, Any]], *, whole: bool) -> None:
+def _tell_entries(entries: list[dict[str, Any]]) -> None:
     names = ("run", "app", "field", "from", "to", "reason")
-    rows = [[each[name] for name in names] for each in entries]
-    show.table([*names[:-1], "why"], rows, cut=() if whole else [(3, 4), (5,)])
+    show.table([*names[:-1], "why"], [[brief(each, name) for name in names] for each in entries])
     show.line()
     runs = {each["run"]: each["at"] for each in entries}
     show.table(["run", "at"], [[run, at] for run, at in runs.items()])
+
+
+def brief(entry: dict[str, Any], name: str) -> Any:
+    """Spell one cell of the journal; of a whole record only that it was one (`--json` has it)."""
+    whole = name == "from" and entry["field"] is None and isinstance(entry[name], dict)
+    return "(the record)" if whole else entry[name]

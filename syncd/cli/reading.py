@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from syncd.cli import everyday, show
+from syncd.cli.explaining import brief
 from syncd.cli.opening import opened
 from syncd.cli.options import AsJson, ConfigFile, Debug, Key, Since, key_from, known, since_ms
 from syncd.cli.telling import LOOK_ANEW, held_word, next_command
@@ -26,7 +27,7 @@ EXPLAINED_ENTRIES: Final = 100
 WITHOUT_COUNTS: Final = {
     "in_sync": "nothing to do",
     "partial": "nothing written; not everything could be done",
-    "held": "nothing written; something waits for a decision",
+    "held": "nothing written; a case waits in the inbox",
 }
 """Outcome of a run that did nothing in any app -> what is to be said of it."""
 
@@ -84,10 +85,7 @@ def explain(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> int:
-    """Show one contact in every app: each field's value, where it comes from, since when, by which rule.
-
-    In a pipe long values are cut (…) unless FIELD is named; --json is always whole.
-    """
+    """Show one contact in every app: each field's value, where it comes from, since when, by which rule."""
     from syncd.cli.explaining import tell_explained
     from syncd.ops.explain import explain as explained
     from syncd.ops.find import find
@@ -105,7 +103,7 @@ def explain(
     if as_json:
         show.document(found.doc(history))
     else:
-        tell_explained(found, history, whole=field is not None, blanks=everything or field is not None)
+        tell_explained(found, history, exact=field is not None, blanks=everything or field is not None)
     return 0
 
 
@@ -124,14 +122,7 @@ def _selection(
 
 def _tell_entries(entries: list[dict[str, Any]]) -> None:
     names = ("run", "at", "contact", "app", "field", "from", "to", "reason")
-    rows = [[_brief(each, name) for name in names] for each in entries]
-    show.table([*names[:-1], "why"], rows)
-
-
-def _brief(entry: dict[str, Any], name: str) -> Any:
-    """Spell one cell; of a whole record only that it was one (`--json` has it)."""
-    whole = name == "from" and entry["field"] is None and isinstance(entry[name], dict)
-    return "(the record)" if whole else entry[name]
+    show.table([*names[:-1], "why"], [[brief(each, name) for name in names] for each in entries])
 
 
 def history(
@@ -186,8 +177,12 @@ def _did(each: HistoryRun, *, waits: bool) -> str:
         done = [f"{count} {name}" for name, count in counts.items() if count and name != "read"]
         if done:
             parts.append(f"{app}: {', '.join(done)}")
+    if each.decided is not None:
+        parts.append(f"decided case {each.decided} of the inbox")
     if each.held:
         parts.append(f"held: {', '.join(held_word(held) for held in each.held)}")
+    if each.why:
+        parts = [*(parts or ["nothing written"]), *(show.plain(why) for why in each.why)]
     return "; ".join(parts) or WITHOUT_COUNTS.get(each.outcome or "", "not ended")
 
 

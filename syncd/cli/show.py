@@ -14,8 +14,7 @@ from typing import Any, Final
 
 Row = Sequence[Any]
 PIPE_COLUMNS: Final = 100
-"""How wide a table that may be cut is in a pipe."""
-CUT_MIN: Final = 8
+"""Where a list of clauses goes on in another line."""
 
 
 def terminal() -> bool:
@@ -86,51 +85,16 @@ def age(seconds: float | None) -> str:
     return f"{seconds:.0f}s"
 
 
-def table(
-    head: Row,
-    rows: Iterable[Row],
-    *,
-    right: Sequence[int] = (),
-    indent: str = "",
-    cut: Sequence[Sequence[int]] = (),
-) -> None:
-    """Print a table. `right`: the columns that are numbers. On a terminal long cells are folded, in a pipe never.
-
-    `cut`: columns of which a pipe gets only the beginning (…) where the table is too wide; the first group goes first.
-    """
+def table(head: Row, rows: Iterable[Row], *, right: Sequence[int] = (), indent: str = "") -> None:
+    """Print a table. `right`: the columns that are numbers. On a terminal long cells are folded; in a pipe they are whole."""
     cells = [[plain(cell) for cell in row] for row in rows]
     if terminal():
         _rich_table(head, cells, right)
         return
     widths = [max([width(str(head[i])), *(width(row[i]) for row in cells)]) for i in range(len(head))]
-    for columns in cut:
-        _narrow(widths, columns, PIPE_COLUMNS - len(indent))
     for row in [[str(name) for name in head], *cells]:
-        padded = [_pad(_cut(cell, widths[i]), widths[i], right=i in right) for i, cell in enumerate(row)]
+        padded = [_pad(cell, widths[i], right=i in right) for i, cell in enumerate(row)]
         line((indent + "  ".join(padded)).rstrip())
-
-
-def _narrow(widths: list[int], columns: Sequence[int], columns_max: int) -> None:
-    """Make the widest of these columns narrower, none below CUT_MIN, until the table is no wider than this."""
-    rest = sum(each for i, each in enumerate(widths) if i not in columns) + 2 * (len(widths) - 1)
-    fits = (
-        cap
-        for cap in range(columns_max, CUT_MIN, -1)
-        if rest + sum(min(widths[i], cap) for i in columns) <= columns_max
-    )
-    cap = next(fits, CUT_MIN)
-    for i in columns:
-        widths[i] = min(widths[i], cap)
-
-
-def _cut(cell: str, columns_max: int) -> str:
-    """Leave the beginning of a cell that is too long."""
-    if width(cell) <= columns_max:
-        return cell
-    kept = cell[: columns_max - 1]
-    while width(kept) >= columns_max:
-        kept = kept[:-1]
-    return f"{kept}…"
 
 
 def _pad(cell: str, wide: int, *, right: bool) -> str:

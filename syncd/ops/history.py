@@ -45,6 +45,10 @@ class Run:
     first: bool
     outcome: str | None
     held: list[dict[str, Any]]
+    why: list[str]
+    """What kept it from being in sync, guards and the inbox aside."""
+    decided: int | None
+    """The case of the inbox that was decided in it, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,10 +77,18 @@ def _run(row: Any) -> Run:
     doc = orjson.loads(row.doc) if row.doc else {}
     apps = doc.get("apps")
     listed = {"run": row.id, "at": iso(row.at_ms), "kind": row.kind, "apps": apps if isinstance(apps, dict) else {}}
-    held = doc.get("held")
     return Run(
-        doc=listed, first=bool(doc.get("first")), outcome=row.outcome, held=held if isinstance(held, list) else []
+        doc=listed,
+        first=bool(doc.get("first")),
+        outcome=row.outcome,
+        held=_list(doc.get("held")),
+        why=_list(doc.get("why")),
+        decided=doc.get("case") if row.kind == "resolve" else None,
     )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def entries(tx: Tx, chosen: Selection, before: int | None) -> Page:
