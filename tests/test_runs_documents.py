@@ -54,12 +54,12 @@ def test_a_plan_of_the_first_run_lists_everything_that_waits_for_a_look(tmp_path
     people = {"crm": "1", "news": "7"}
     assert outcome.doc == {
         "intents": [
-            {"app": "crm", "kind": "update", "contact": "c1", "record": "1", "records": people,
+            {"app": "crm", "kind": "update", "contact": "c1", "who": "ann@x.org", "record": "1", "records": people,
              "fields": fills("company", "Beta", "news")},
-            {"app": "news", "kind": "update", "contact": "c1", "record": "7", "records": people,
+            {"app": "news", "kind": "update", "contact": "c1", "who": "ann@x.org", "record": "7", "records": people,
              "fields": {**fills("first_name", "Ann", "crm"), **fills("last_name", "Lee", "crm"),
                         **fills("phone", "+491712345678", "crm")}},
-            {"app": "news", "kind": "create", "contact": "c2", "record": "", "records": {"crm": "2"},
+            {"app": "news", "kind": "create", "contact": "c2", "who": "bob@x.org", "record": "", "records": {"crm": "2"},
              "fields": {**fills("email", "bob@x.org", "crm"), **fills("first_name", "Bob", "crm"),
                         **fills("last_name", "Ray", "crm"), **fills("company", "Acme", "crm")}},
         ],
@@ -254,7 +254,7 @@ def test_an_undo_is_shown_and_then_done(tmp_path: Path) -> None:
     preview = story.undo(run=run, approve=False)
     back = {"company": {"from": "Wrong", "to": "Beta", "reason": "undone by an operator"}}
     intents = [
-        {"app": app, "kind": "update", "contact": "c1", "record": id_, "records": {"crm": "1", "news": "7"},
+        {"app": app, "kind": "update", "contact": "c1", "who": "ann@x.org", "record": id_, "records": {"crm": "1", "news": "7"},
          "fields": back}
         for app, id_ in (("crm", "1"), ("news", "7"))
     ]  # fmt: skip

@@ -89,6 +89,24 @@ def test_an_undo_of_an_ordinary_edit_is_told_as_that_by_every_write(hub: Hub) ->
     assert reasons == {"undone by an operator"}
 
 
+# -- whom a plan is about
+
+
+def test_a_plan_names_people_and_not_records_alone(hub: Hub) -> None:
+    edit(hub, "crm", 1, company="One", email_consent="opted_out")
+    hub.write("crm", [*hub.rows("crm").values(), person(9)])
+    said = hub.run("plan").out
+    assert "(c1, p1@example.com)" in said
+    assert [
+        line for line in said.splitlines() if line.startswith("news: consent ") and line.endswith(", p1@example.com)")
+    ]
+    assert "news: create a new record (c6, p9@example.com)" in said
+    hub.run("plan", "--out", "plan.json")
+    assert "@" not in hub.run("apply", "plan.json").err
+    hub.run("plan", "--out", "plan.json")
+    assert hub.json("undo", "--run", "2", code=4)["intents"][0]["who"] == "p1@example.com"
+
+
 # -- the first look, and where the store lies
 
 

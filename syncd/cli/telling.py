@@ -286,7 +286,8 @@ def tell_inbox(inbox: int | None, file: Path | None) -> None:
 def tell_intent(intent: Mapping[str, Any]) -> None:
     """Show one intent of a plan: what, where, and every field with its reason."""
     where = intent["record"] or "a new record"
-    show.line(show.plain(f"{intent['app']}: {intent['kind']} {where} ({intent['contact']})"))
+    about = f"{intent['contact']}, {intent['who']}" if intent.get("who") else intent["contact"]
+    show.line(show.plain(f"{intent['app']}: {intent['kind']} {where} ({about})"))
     fields = intent["fields"].items()
     rows = [[name, _side(each["from"]), "->", _side(each["to"]), each["reason"]] for name, each in fields]
     width_ = [max((show.width(show.plain(row[i])) for row in rows), default=0) for i in range(4)]

@@ -80,3 +80,9 @@ def _made(contact: Contact) -> str | None:
     """Join the two names, or take the one that there is."""
     parts = [each for name in PARTS if isinstance(each := contact.golden.get(name), str) and each]
     return " ".join(parts) or None
+
+
+def who(contact: Contact) -> str | None:
+    """Name somebody in a report as people know them: by the address, else a name, else a number."""
+    named = (contact.golden.get(name) for name in ("email", FULL, "last_name", "phone", "mobile"))
+    return next((each for each in named if isinstance(each, str)), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
+from syncd.core.names import who
 from syncd.core.state import Intent
 from syncd.engine.apply import intent_now
 from syncd.engine.hub import PAGE, Hub, OpenApp
@@ -51,16 +52,17 @@ def _page(tx: Tx, hub: Hub, app: OpenApp, kind: str, after: int) -> tuple[list[d
     for intent in intents:
         if intent is not None and intent.contact not in waiting:
             others = {hub.apps[x.app].name: x.id for x in links[intent.contact] if x.app in hub.apps}
-            page.append(intent_doc(intent, app.name, others))
+            page.append(intent_doc(intent, app.name, others, who(contacts[intent.contact])))
     return page, rows[-1].contact
 
 
-def intent_doc(intent: Intent, app: str, records: dict[str, str]) -> dict[str, Any]:
-    """Describe one intent. `records`: the contact's records, app -> id."""
+def intent_doc(intent: Intent, app: str, records: dict[str, str], about: str | None) -> dict[str, Any]:
+    """Describe one intent. `records`: the contact's records, app -> id. `about`: whom people know the contact as."""
     return {
         "app": app,
         "kind": intent.kind,
         "contact": f"c{intent.contact}",
+        "who": about,
         "record": intent.record,
         "records": records,
         "fields": {
@@ -114,7 +116,7 @@ def _still(tx: Tx, hub: Hub, by_name: dict[str, OpenApp], planned: Any) -> int |
     now = intent_now(hub, app, KIND_NUMBER[planned["kind"]], contact, tx.links_of([contact_id])[contact_id])
     if now is None:
         return DONE
-    doc = intent_doc(now, app.name, {})
+    doc = intent_doc(now, app.name, {}, None)
     same = all(
         (field.get("from"), field.get("to"))
         == (doc["fields"].get(name, {}).get("from"), doc["fields"].get(name, {}).get("to"))

@@ -70,6 +70,7 @@ def restored_docs(undone: Undone) -> list[dict[str, Any]]:
             Intent(app=app.index, kind="update", contact=contact.id, record=link.id, fields=changes),
             app.name,
             {app.name: link.id},
+            names.who(contact),
         )
         for app, contact, link, changes in undone.restored
     ]

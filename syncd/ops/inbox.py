@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from syncd.core.names import who
 from syncd.core.state import Link
 from syncd.errors import ConfigError
-from syncd.ops.names import who
 from syncd.ops.times import iso
 from syncd.store.tx import Tx
 

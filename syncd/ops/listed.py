@@ -11,10 +11,10 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
+from syncd.core.names import who
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Link
 from syncd.ops.explain import unreadable_cells
-from syncd.ops.names import who
 from syncd.ops.states import State, state_of
 from syncd.ops.status import PAGE, every_contact
 from syncd.store import schema as s

@@ -60,6 +60,7 @@ class Intent(Doc):
     app: Annotated[str, says("into which app")]
     kind: Annotated[Literal["consent", "update", "create", "archive"], says("what is done")]
     contact: Annotated[str, says("of which contact, as c42")]
+    who: Annotated[str | None, says("an address, name or number of that contact; null: none is known")]
     record: Annotated[str | None, says("into which record; null: it is made")]
     records: Annotated[dict[str, str], says("app -> id: the contact's records, by which it is found again")]
     fields: Annotated[dict[str, Change], says("field -> what changes")]
@@ -74,6 +75,7 @@ class Skipped(Doc):
     field: Annotated[str | UnsetType | None, says("undo: of which field; null: the whole record")] = UNSET
     reason: Annotated[str | UnsetType, says("undo: why not")] = UNSET
     kind: Annotated[str | UnsetType, says("apply: as in an intent")] = UNSET
+    who: Annotated[str | UnsetType | None, says("apply: as in an intent")] = UNSET
     records: Annotated[dict[str, str] | UnsetType, says("apply: as in an intent")] = UNSET
     fields: Annotated[dict[str, Change] | UnsetType, says("apply: as in an intent")] = UNSET
     skipped: Annotated[str | UnsetType, says("apply: why not")] = UNSET
