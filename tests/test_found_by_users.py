@@ -280,7 +280,7 @@ def test_status_says_what_is_held_and_an_older_number_approves_it(hub: Hub) -> N
     doc = hub.json("status")
     assert doc["held"] == hub.json("inbox", "list")["held"]
     assert [each["run"] for each in doc["held"]] == [second]
-    assert f"held: run {second}, news 34 creates (limit " in hub.run("status").out
+    assert f"held: run {second} found news 34 creates (limit " in hub.run("status").out
     assert f": syncd approve {second} -c syncd.yaml\n" in hub.run("status").out
     hub.json("approve", str(first))
     assert hub.json("sync")["apps"]["news"]["created"] == 34
@@ -308,7 +308,7 @@ def test_check_says_that_a_store_cannot_be_made(tmp_path: Path) -> None:
         hub.configure()
         said = hub.run("check")
         assert said.code == 2
-        assert "the store cannot be made here" in said.err
+        assert ("the store cannot be made here" if place.startswith("/proc") else "this is a file") in said.err
     hub.store = "sqlite:///new/syncd.db"
     hub.configure()
     assert hub.run("check").code == 0

@@ -79,7 +79,7 @@ def test_a_value_that_stands_can_be_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("decision", "why"),
     [
-        ({}, "say whose value it shall be (--app NAME), which (--value TEXT), or --keep"),
+        ({}, "say whose value it shall be (--app NAME), which (--value TEXT), --clear or --keep"),
         ({"app": "shop"}, "shop has no value in this case; there are: crm, news"),
         (
             {"value": ["x"], "has_value": True},

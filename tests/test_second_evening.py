@@ -89,6 +89,71 @@ def test_an_undo_of_an_ordinary_edit_is_told_as_that_by_every_write(hub: Hub) ->
     assert reasons == {"undone by an operator"}
 
 
+# -- what check says
+
+
+def test_a_warning_among_errors_is_called_one_and_everything_has_its_line(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="2")], more=", fields: {phone: {path: Telefon}}")
+    hub.csv("news", [person(1), person(1, id="2")])
+    said = hub.run("check")
+    assert (said.code, said.out) == (2, "")
+    crm, shared, news = said.err.splitlines()
+    assert crm.startswith("syncd: syncd.yaml:4:3: apps.crm: no column is named 'Telefon'")
+    assert shared.startswith("syncd: syncd.yaml:4:3: apps.crm: warning: match key [email] is not unique")
+    assert news.startswith("syncd: syncd.yaml:5:3: apps.news: warning: match key [email] is not unique")
+
+
+def test_a_secret_that_is_missing_hides_no_other_mistake(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1)], more=", fields: {phone: {path: Telefon}}")
+    settings = "{url: 'https://us19.api.mailchimp.com/3.0', audience: x}"
+    hub.app("news", f"{{connector: mailchimp, settings: {settings}, secrets: {{api_key: env:NO_KEY}}}}")
+    said = hub.run("check")
+    assert (said.code, said.out) == (2, "")
+    secret, column = said.err.splitlines()
+    assert secret.startswith("syncd: syncd.yaml:5:")
+    assert "apps.news.secrets.api_key: not found; looked at: environment variable NO_KEY (not set)" in secret
+    assert "apps.crm: " in column
+    assert "no column is named 'Telefon'" in column
+    assert "NO_KEY" in hub.run("sync").err
+
+
+def test_an_app_that_was_renamed_is_not_forgotten_in_silence(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(1), person(1, id="11"), person(2)])
+    hub.csv("news", [person(1), person(2)])
+    hub.synced()
+    assert hub.json("check")["findings"] == []
+    hub.apps["customers"] = hub.apps.pop("crm")
+    hub.configure()
+    [finding] = hub.json("check")["findings"]
+    assert finding["level"] == "warning"
+    assert (
+        "the store knows an app crm with 3 records that is not in the configuration any more; 2 cases"
+        in finding["message"]
+    )
+    assert "Renamed: the new name counts as a new app" in hub.run("check").out
+    assert "crm is not in the configuration any more: --new or --keep closes a case of it" in hub.run("inbox").out
+
+
+def test_a_removal_in_an_app_that_is_no_more_can_be_decided(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    hub.csv("crm", [person(number) for number in range(1, 6)])
+    hub.csv("news", [])
+    hub.csv("shop", [])
+    hub.synced()
+    hub.write("crm", [row for row in hub.rows("crm").values() if row["id"] != "1"])
+    edit(hub, "news", 1, company="Edited")
+    assert hub.json("sync", code=4)["inbox"] == 1
+    hub.apps.pop("crm")
+    hub.configure()
+    said = hub.run("inbox", "resolve", "1", "--restore")
+    assert (said.code, "crm is not in the configuration any more" in said.err) == (2, True), said.err
+    assert hub.json("inbox", "resolve", "1", "--keep")["kind"] == "deletion"
+    assert hub.json("sync")["inbox"] == 0
+
+
 # -- whom a plan is about
 
 
@@ -215,7 +280,7 @@ def test_a_hold_is_told_no_more_once_the_app_was_read_and_not_held(half: Hub) ->
     assert half.json("status")["held"] == half.json("inbox")["held"] == []
     said = half.run("approve", "2")
     assert (said.code, said.out) == (2, "")
-    assert "run 2 waits no more: later runs read the app and did not hold it" in said.err
+    assert "run 2 waits no more: what it held was approved and used up, or later runs read the app" in said.err
 
 
 def test_an_undo_reads_without_guards_and_ends_no_hold(hub: Hub) -> None:

@@ -13,9 +13,10 @@ from syncd.cli import kinds, show
 from syncd.cli.opening import configured, process
 from syncd.cli.options import AsJson, ConfigFile, Debug
 from syncd.cli.telling import next_command
-from syncd.errors import ConfigError
+from syncd.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from syncd.config import Config
     from syncd.model import Spec
 
 
@@ -63,7 +64,7 @@ def check(
     from syncd import registry
     from syncd.ops.check import check_all
 
-    settings = configured(config, resolve=not offline)
+    settings, secrets = _configured(config, offline=offline)
     specs = {app.name: registry.spec(app.connector_at, settings.connector_folders) for app in settings.apps}
     found = check_all(
         settings,
@@ -72,9 +73,11 @@ def check(
         offline=offline,
         public_url=process().public_url,
     )
-    if found.code == 2:
-        for problem in found.problems():
-            show.complain(problem)
+    if found.code == 2 or secrets:
+        missing = {problem.path for problem in secrets}
+        unread = {app.name for app in settings.apps if any(path.startswith(f"apps.{app.name}.") for path in missing)}
+        for problem in (*secrets, *found.problems(but=unread, store=missing.isdisjoint(("store", "key")))):
+            show.complain(str(problem))
         return 2
     if as_json:
         show.document(found.doc())
@@ -91,6 +94,19 @@ def check(
     if found.code == 0:
         show.line(f"{settings.path} is right. Next: {next_command('plan', config)}")
     return found.code
+
+
+def _configured(file: Path | None, *, offline: bool) -> tuple[Config, tuple[Problem, ...]]:
+    """Read the configuration, and name the secrets that are not there: they hide nothing else that is to be said."""
+    if offline:
+        return configured(file, resolve=False), ()
+    try:
+        return configured(file), ()
+    except ConfigError as error:
+        try:
+            return configured(file, resolve=False), error.problems
+        except ConfigError:
+            raise error from None
 
 
 def schema(config: ConfigFile = None, as_json: AsJson = False, debug: Debug = False) -> int:

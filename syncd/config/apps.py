@@ -56,6 +56,7 @@ def read_app(name: str, spot: Spot, around: Surroundings) -> AppConfig | None:
         _check_hooks(spot, spec, secrets)
     return AppConfig(
         name=name,
+        place=str(spot.place),
         connector=spec.name,
         connector_at=at,
         settings=settings,

@@ -87,6 +87,8 @@ class AppConfig:
     trust: Literal["high", "low"]
     network: Literal["public", "private"]
     fields: Mapping[str, FieldMap]
+    place: str = ""
+    """Where it stands in the text, as file:line:column."""
     hooks: bool = False
     """It tells of changes by webhooks."""
     hook_secret: str | None = None

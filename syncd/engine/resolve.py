@@ -87,9 +87,8 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
     for link in links[contact.id]:
         other = next((x for x in links[target.id] if x.app == link.app), None)
         if other is not None:
-            raise ConfigError(
-                f"c{target.id} has the record {other.id} in {hub.apps[link.app].name} already; merge the two there first"
-            )
+            name = hub.apps[link.app].name if link.app in hub.apps else "an app that is in the configuration no more"
+            raise ConfigError(f"c{target.id} has the record {other.id} in {name} already; merge the two there first")
     target.review = False
     target.apart |= contact.apart
     target.shared = frozenset()
@@ -191,14 +190,16 @@ def _said(atom: Atom, value: Any) -> Any:
 
 def _deletion(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
     del now_ms
-    app = next(a for a in hub.apps.values() if a.name == doc["app"])
-    if decision.restore:
+    app = next((a for a in hub.apps.values() if a.name == doc["app"]), None)
+    if decision.restore and app is None:
+        raise ConfigError(f"{doc['app']} is not in the configuration any more: nothing can be created there; --keep")
+    if decision.restore and app is not None:
         contact.tombs.pop(app.index, None)
         tx.save_contacts([contact])
         tx.mark_dirty([contact.id])
         return [_note(f"decided: create it again in {app.name}")]
     if decision.keep:
-        return [_note(f"decided: it stays removed in {app.name}")]
+        return [_note(f"decided: it stays removed in {doc['app']}")]
     raise ConfigError("say --restore (create it there again) or --keep (it stays removed there)")
 
 

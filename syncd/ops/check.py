@@ -5,17 +5,14 @@ Reads only. Hard rule: one app's failure hides nothing that is to be said about 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
-
 from syncd.config import AppConfig, Config
-from syncd.config.remembered import lost_fields, moved, names_of
 from syncd.config.settings import hook_address
 from syncd.config.twins import Known, complaint, twins_among
 from syncd.connector import App, Connector, Keeper, Opening
@@ -27,9 +24,9 @@ from syncd.errors import AccessError, ConfigError, SafetyStop, SyncdError
 from syncd.model import FieldMap, Finding, Spec
 from syncd.ops import offered
 from syncd.ops.sample import Sample
+from syncd.ops.stored import decided, forgotten, not_as_before, unheard
 from syncd.store.keeper import StoreKeeper
 from syncd.store.store import Store
-from syncd.store.tx import Tx
 
 CODES: Final[tuple[tuple[type[SyncdError], int, str], ...]] = (
     (ConfigError, 2, "wrong configuration"),
@@ -49,6 +46,8 @@ class Checked:
 
     name: str
     connector: str
+    place: str = ""
+    """Where the app stands in the text."""
     word: str = "ok"
     code: int = 0
     findings: list[Finding] = field(default_factory=list)
@@ -56,6 +55,11 @@ class Checked:
     """What holds for this very account, where it could be opened."""
     account: str | None = None
     """As the app names it; None: it could not be asked."""
+
+
+def _level(finding: Finding) -> str:
+    """Say in a list of errors that this is none."""
+    return "" if finding.level == "error" else f"{finding.level}: "
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,10 +77,16 @@ class Found:
         codes = {app.code for app in self.apps} | {self.store_code}
         return next(code for code in ORDER if code in codes)
 
-    def problems(self) -> list[str]:
-        """List what is wrong in the text."""
-        wrong = [(app.name, each.message) for app in self.apps if app.code == 2 for each in app.findings]
-        return [text if text.startswith(f"{name}:") else f"{name}: {text}" for name, text in wrong] + self.store
+    def problems(self, *, but: Collection[str] = (), store: bool = True) -> list[str]:
+        """List what is wrong, and what else is to be heeded, each with its place in the text. `but`: not of these apps;
+        `store`: also of the store.
+        """
+        return [
+            f"{app.place}: apps.{app.name}: {_level(each)}{each.message.removeprefix(f'{app.name}: ')}"
+            for app in self.apps
+            for each in app.findings
+            if each.level != "note" and app.name not in but
+        ] + (self.store if store else [])
 
     def doc(self) -> dict[str, Any]:
         """Make the document that `syncd check --json` prints."""
@@ -129,6 +139,7 @@ def check_all(
             found.apps.append(checked)
         if not offline:
             _note_twins(config, specs, found.apps)
+            found.findings += forgotten(store, config)
     return found
 
 
@@ -146,13 +157,13 @@ def _note_twins(config: Config, specs: Mapping[str, Spec], apps: Sequence[Checke
 
 
 def _offline(config: Config, app: AppConfig, fields: Mapping[str, FieldMap]) -> Checked:
-    checked = Checked(name=app.name, connector=app.connector, word="not reached")
+    checked = Checked(name=app.name, connector=app.connector, place=app.place, word="not reached")
     checked.findings += misfits(config, app, {**fields, **app.fields}, complete=False)
     return checked
 
 
 def _online(config: Config, app: AppConfig, connector: Connector, store: Store | None, keeper: Keeper) -> Checked:
-    checked = Checked(name=app.name, connector=app.connector)
+    checked = Checked(name=app.name, connector=app.connector, place=app.place)
     opened: App | None = None
     try:
         opened = connector.open(opening(config, app, keeper))
@@ -164,11 +175,11 @@ def _online(config: Config, app: AppConfig, connector: Connector, store: Store |
         checked.findings += [*(each for each in unfit if each.field is None or each.field not in better), *told]
         checked.findings += _rights(app, opened.spec)
         if not opened.spec.network:
-            checked.findings += shared_keys(config, opened, partial(_decided, store, app.name))
-        if holds := _not_as_before(store, config, app, opened, checked.account):
+            checked.findings += shared_keys(config, opened, partial(decided, store, app.name))
+        if holds := not_as_before(store, config, app, opened, checked.account):
             checked.findings += holds
             checked.code, checked.word = 4, "held"
-        checked.findings += _unheard(store, app.name)
+        checked.findings += unheard(store, app.name)
     except SyncdError as error:
         checked.code, checked.word = next((code, word) for kind, code, word in CODES if isinstance(error, kind))
         checked.findings.append(Finding(level="error", message=str(error)))
@@ -305,72 +316,13 @@ def _keys_only(config: Config, app: App) -> tuple[AppRule, Rules]:
     return rule, Rules(apps={0: rule}, fields=fields, atoms={}, consents={}, match=config.match)
 
 
-def _not_as_before(store: Store | None, config: Config, app: AppConfig, opened: App, account: str) -> list[Finding]:
-    """Say what a sync would hold the app for: it is another one than before, or no longer offers a field it had."""
-    state = None if store is None else store.read(lambda tx: tx.apps()).get(app.name)
-    if state is None:
-        return []
-    found: list[Finding] = []
-    now, known_as = names_of(account, app.files)
-    if state.fingerprint is not None and state.fingerprint not in known_as:
-        found.append(
-            Finding(level="error", message=f"{moved(app.name, state.fingerprint, now)}, until that is approved")
-        )
-    before = orjson.loads(state.fields) if state.fields else {}
-    found += [
-        Finding(
-            level="error",
-            field=name,
-            message=f"{name} was here and is no longer offered (was {before[name]['path']} renamed?): the app is held until it is "
-            "back, until `fields:` says where it lies now, or until the next run that holds it is approved",
-        )
-        for name in lost_fields(before, opened.fields, app, config.fields)
-    ]
-    return found
-
-
-def _unheard(store: Store | None, app: str) -> list[Finding]:
-    """Say of how many records nobody can tell whether these people opted out, as of the last sync."""
-
-    def step(tx: Tx) -> int:
-        state = tx.apps().get(app)
-        return 0 if state is None else tx.unheard_count(state.id)
-
-    count = 0 if store is None else store.read(step)
-    if not count:
-        return []
-    records = "1 record" if count == 1 else f"{count} records"
-    text = (
-        f"the last sync found {records} with a word for consent that is not known, and nobody can tell whether they opted "
-        "out: add the word to `values` (opted_out: [no, unsubscribed]), or correct the record; `syncd explain` shows it"
-    )
-    return [Finding(level="warning", message=text)]
-
-
-def _decided(store: Store | None, app: str, ids: Sequence[str]) -> set[str]:
-    """Find the records of which it is decided whose they are."""
-
-    def step(tx: Tx) -> set[str]:
-        state = tx.apps().get(app)
-        found: set[str] = set()
-        for start in range(0, len(ids) if state is not None else 0, PAGE):
-            assert state is not None
-            marks = tx.marks(state.id, ids[start : start + PAGE])
-            contacts = tx.contacts({mark.contact for mark in marks.values() if mark.contact is not None})
-            known = {number for number, contact in contacts.items() if not contact.review}
-            found |= {id_ for id_, mark in marks.items() if mark.contact in known}
-        return found
-
-    return set() if store is None else store.read(step)
-
-
 def _open_store(config: Config, found: Found) -> Store | None:
     """Open the store if there is one; else see whether one could be made."""
     from syncd.config.stores import sqlite_file
     from syncd.store.opening import open_store
 
-    file = sqlite_file(config.store)
     try:
+        file = sqlite_file(config.store)
         if file is None or file.exists():
             return open_store(config.store, config.data_dir, key=config.key)
         if (problem := _not_writable(file.parent)) is not None:

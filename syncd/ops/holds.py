@@ -22,7 +22,7 @@ GUARDED: Final = ("sync", "resync")
 UNGUARDED: Final = ("apply", "undo")
 RUNS_MAX: Final = 50
 """So many runs are looked through; whoever is held is held again at every read."""
-GONE: Final = "waits no more: later runs read the app and did not hold it; what was found then is not so any more"
+GONE: Final = "waits no more: what it held was approved and used up, or later runs read the app and did not hold it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
