@@ -103,6 +103,8 @@ def _configured(file: Path | None, *, offline: bool) -> tuple[Config, tuple[Prob
     try:
         return configured(file), ()
     except ConfigError as error:
+        if not error.problems:
+            raise
         try:
             return configured(file, resolve=False), error.problems
         except ConfigError:

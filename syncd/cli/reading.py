@@ -218,9 +218,7 @@ def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
             ["case", "what", "contact", "app", "field", "since", "why"], [[each[n] for n in names] for each in cases]
         )
         for app in dict.fromkeys(each["app"] for each in cases if each["app"] not in (None, *apps)):
-            show.line(
-                f"{app} is not in the configuration any more: --new or --keep closes a case of it, as does adding it again"
-            )
+            show.line(f"{app} is not in the configuration any more: --new or --keep closes a case of it")
         show.line(f"{next_command('inbox show CASE', config)} shows the values")
         show.line(f"{next_command('inbox resolve CASE', config)} decides")
     if held:
