@@ -57,6 +57,11 @@ class Checked:
     """As the app names it; None: it could not be asked."""
 
 
+def _message(finding: Finding) -> str:
+    """Say what it is, of which field."""
+    return finding.message if finding.field is None else f"{finding.field}: {finding.message}"
+
+
 def _level(finding: Finding) -> str:
     """Say in a list of errors that this is none."""
     return "" if finding.level == "error" else f"{finding.level}: "
@@ -82,7 +87,7 @@ class Found:
         `store`: also of the store.
         """
         return [
-            f"{app.place}: apps.{app.name}: {_level(each)}{each.message.removeprefix(f'{app.name}: ')}"
+            f"{app.place}: apps.{app.name}: {_level(each)}{_message(each).removeprefix(f'{app.name}: ')}"
             for app in self.apps
             for each in app.findings
             if each.level != "note" and app.name not in but
