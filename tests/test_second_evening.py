@@ -99,7 +99,7 @@ def test_a_warning_among_errors_is_called_one_and_everything_has_its_line(tmp_pa
     said = hub.run("check")
     assert (said.code, said.out) == (2, "")
     crm, shared, news = said.err.splitlines()
-    assert crm.startswith("syncd: syncd.yaml:4:3: apps.crm: no column is named 'Telefon'")
+    assert crm.startswith("syncd: syncd.yaml:4:3: apps.crm: phone: no column is named 'Telefon'")
     assert shared.startswith("syncd: syncd.yaml:4:3: apps.crm: warning: match key [email] is not unique")
     assert news.startswith("syncd: syncd.yaml:5:3: apps.news: warning: match key [email] is not unique")
 
