@@ -280,7 +280,7 @@ def test_status_says_what_is_held_and_an_older_number_approves_it(hub: Hub) -> N
     doc = hub.json("status")
     assert doc["held"] == hub.json("inbox", "list")["held"]
     assert [each["run"] for each in doc["held"]] == [second]
-    assert f"held: run {second} found news 34 creates (limit " in hub.run("status").out
+    assert f"held: run {second} found: news 34 creates (limit " in hub.run("status").out
     assert f": syncd approve {second} -c syncd.yaml\n" in hub.run("status").out
     hub.json("approve", str(first))
     assert hub.json("sync")["apps"]["news"]["created"] == 34

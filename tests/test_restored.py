@@ -293,7 +293,7 @@ def test_an_operator_reads_what_happened_and_what_to_do(tmp_path: Path) -> None:
     assert "held: crm shows 12 records as they were before" in hub.run("plan").out
     status = hub.run("status").out
     run = hub.json("status")["held"][0]["run"]
-    assert f"held: run {run}, crm went back in time in 12 records (limit 5): syncd approve {run}" in status
+    assert f"held: run {run} found: crm went back in time in 12 records (limit 5): syncd approve {run}" in status
     hub.run("approve", str(run))
     assert hub.run("sync").code == 0
     assert {(row["last_name"][:7], row["company"]) for row in hub.rows("crm").values()} == {("Married", "Acme")}

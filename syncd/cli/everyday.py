@@ -121,7 +121,7 @@ def _tell_status(found: Status, file: Path | None) -> None:
     if found.held is not None:
         number = found.held["run"]
         what = ", ".join(held_word(each, limit=True) for each in found.held["held"])
-        show.line(f"held: run {number} found {what}: {next_command(f'approve {number}', file)}")
+        show.line(f"held: run {number} found: {what}: {next_command(f'approve {number}', file)}")
         show.line(LOOK_ANEW)
     if found.daemon.age_seconds is not None:
         who, age = found.daemon.on_duty or "its process has ended", show.age(found.daemon.age_seconds)

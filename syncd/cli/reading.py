@@ -224,7 +224,7 @@ def inbox_list(config: ConfigFile = None, as_json: AsJson = False, debug: Debug 
     if held:
         what = ", ".join(held_word(each) for each in held["held"])
         number = held["run"]
-        show.line(f"run {number} was held, as it found {what}: {next_command(f'approve {number}', config)}")
+        show.line(f"run {number} was held, as it found: {what}: {next_command(f'approve {number}', config)}")
         show.line(LOOK_ANEW)
     if not cases and not held:
         show.line("the inbox is empty")

@@ -243,11 +243,11 @@ def held_word(each: Mapping[str, Any], *, limit: bool = False) -> str:
         return f"{each['app']} is another account"
     if each["verb"] == "first_run":
         return "the first run"
-    if each["verb"] == "restored":
-        return f"{each['app']} went back in time in {each['count']} records"
-    if each["verb"] == "mixed_up":
-        return f"{each['app']} shows others in {each['count']} records"
     told = f" (limit {each['limit']})" if limit and each["limit"] else ""
+    if each["verb"] == "restored":
+        return f"{each['app']} went back in time in {each['count']} records{told}"
+    if each["verb"] == "mixed_up":
+        return f"{each['app']} shows others in {each['count']} records{told}"
     return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}{told}"
 
 
