@@ -236,6 +236,7 @@ def test_what_is_refused_parked_or_out_of_reach_is_in_the_document(hub: Hub) -> 
     edit(hub, "crm", 1, company="One")
     (flags / "read").write_text("TransientError", "utf-8")
     assert hub.json("sync", code=3)["why"] == ["shop: odd: read"]
+    assert hub.json("plan", code=3)["why"] == ["shop: odd: read"]
     (flags / "read").unlink()
     hub.write("crm", [*hub.rows("crm").values(), {**person(8), "id": ""}])
     [why] = hub.json("sync", code=3)["why"]

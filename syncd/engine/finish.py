@@ -116,6 +116,12 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
     return world.transact("finish", step)
 
 
+def why_of(hub: Hub) -> dict[str, Any]:
+    """Say in the document of a look which apps were set aside, and why; nothing where none was."""
+    told = _told(errors_of(hub))
+    return {"why": told} if told else {}
+
+
 def _told(errors: Mapping[str, str]) -> list[str]:
     """Say which apps were set aside, and why, each with its name."""
     return [why if why.startswith(f"{app}:") else f"{app}: {why}" for app, why in errors.items()]

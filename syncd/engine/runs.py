@@ -18,7 +18,7 @@ from syncd.core.rules import EVIDENCE
 from syncd.engine import passes
 from syncd.engine.apply import apply_app
 from syncd.engine.begin import begin
-from syncd.engine.finish import WORDS, Outcome, errors_of, exit_code, finish, paused_of
+from syncd.engine.finish import WORDS, Outcome, errors_of, exit_code, finish, paused_of, why_of
 from syncd.engine.first import LOOK, approve_first, looks, note_first, unread, was_looked_at
 from syncd.engine.hub import Hub, OpenApp, report
 from syncd.engine.matching import decide
@@ -138,6 +138,7 @@ def plan(
             doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox, "paused": [*paused]}
             if missing := [name for name in unread(hub) if first or name in unseen]:
                 doc["unread"] = missing
+            doc |= why_of(hub)
             errors = errors_of(hub)
             code = exit_code(hub, inbox=len(inbox), stuck=False)
             code = 4 if held and not code else code
@@ -189,7 +190,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
                 doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
             finally:
                 close(hub)
-        doc |= {"skipped": undone.skipped, "intents": intents}
+        doc |= {"skipped": undone.skipped, "intents": intents, **why_of(hub)}
         return Outcome(doc=doc, code=code, errors=errors_of(hub), given_back=undone.given_back)
     if not session.world.transact("first", was_looked_at):
         raise SafetyStop("nobody has looked at the first run yet, and nothing is written before; look: syncd sync")
@@ -336,8 +337,7 @@ def _first_preview(session: Session) -> tuple[Outcome | None, list[str]]:
     def step(tx: Tx) -> Outcome:
         hub.run = tx.begin_run("sync", world.now_ms())
         code = exit_code(hub, inbox=0, stuck=False)
-        doc = report(hub, "held" if hub.held else "partial", inbox)
-        doc["preview"] = preview
+        doc = {**report(hub, "held" if hub.held else "partial", inbox), "preview": preview, **why_of(hub)}
         tx.end_run(hub.run, world.now_ms(), doc["outcome"], {**doc, "first": True, "unread": missing})
         errors = errors_of(hub)
         return Outcome(doc=doc, code=code, errors=errors, preview=doc["preview"])

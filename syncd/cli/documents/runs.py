@@ -131,6 +131,7 @@ class Plan(Doc):
     held: Annotated[list[Held], says("what guards would hold")]
     inbox: Annotated[list[PlannedCase], says("cases that are open then, at most 1000")]
     paused: Annotated[list[str], says("apps that take no part")]
+    why: Annotated[list[str] | UnsetType, says("as in a run: which apps could not be asked, for people")] = UNSET
     unread: Annotated[
         list[str] | UnsetType, says("apps that were never looked at and cannot be read now: nothing is known of their people")
     ] = UNSET  # fmt: skip
