@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hubs import Hub, edit, person
+from tests.hubs import COLUMNS, Hub, edit, person
 
 
 def test_a_case_of_an_app_that_was_renamed_can_be_decided(tmp_path: Path) -> None:
@@ -173,3 +173,24 @@ def test_what_one_write_makes_room_for_is_counted_with_it(tmp_path: Path) -> Non
 
     assert [(held["app"], held["verb"]) for held in doc["held"]] == [("books", "updates")]
     assert len(hub.rows("books").keys() - before.keys()) <= 2
+
+
+def test_a_case_of_a_field_that_is_not_configured_any_more_can_be_decided(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    columns = (*COLUMNS, "colour")
+    for app in ("crm", "books"):
+        hub.csv(app, [person(n, colour="red") for n in range(3)], columns=columns)
+    hub.configure("fields: {colour: {type: text, policy: ask}}\n")
+    hub.synced()
+    for app, colour in (("crm", "green"), ("books", "blue")):
+        hub.write(app, [person(n, colour=colour if n == 1 else "red") for n in range(3)], columns=columns)
+    hub.json("sync", code=4)
+    [case] = hub.json("inbox")["cases"]
+    hub.configure("")
+
+    said = hub.run("inbox", "resolve", str(case["case"]), "--app", "crm")
+    assert (said.code, "colour is not in the configuration any more" in said.err) == (2, True)
+    said = hub.run("inbox", "resolve", str(case["case"]), "--keep")
+
+    assert (said.code, said.err) == (0, "")
+    assert hub.json("sync")["inbox"] == 0

@@ -144,7 +144,13 @@ def _hand_over(tx: Tx, contact: Contact, to: int) -> None:
 
 
 def _conflict(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: Decision, now_ms: int) -> list[Entry]:
-    atom = hub.rules.atoms[doc["field"]]
+    atom = hub.rules.atoms.get(doc["field"])
+    if atom is None:
+        if not decision.keep:
+            raise ConfigError(f"{doc['field']} is not in the configuration any more: --keep closes the case")
+        contact.held.pop(doc["field"], None)
+        tx.save_contacts([contact])
+        return [_note(f"decided: {doc['field']} is not in the configuration any more")]
     if decision.app is not None:
         if decision.app not in doc["values"]:
             raise ConfigError(
