@@ -171,3 +171,10 @@ def read_group(
             shown.opinion.add(name)
     shown.causal = shown.causal and shown.has_base
     return shown
+
+
+def is_read(link: Link, atom: Atom, rules: Rules) -> bool:
+    """Say whether a record has a field of this atom, and its app is one that the field is read from now."""
+    app = rules.apps.get(link.app)
+    lenses = app.lenses if app is not None else {}
+    return any(name in link.base and name in lenses and lenses[name].reads for name in atom.fields)

@@ -19,6 +19,7 @@ from syncd.core.atoms import (
     atom_key,
     atom_value,
     holds,
+    is_read,
     put,
     same_raw,
     value_key,
@@ -217,20 +218,21 @@ class _Merge:
         """
         for atom in [atom for atom in self.rules.atoms.values() if self.contact.held.get(atom.fields[0]) == ASK]:
             shown = self._standing(atom, as_shown=True)
-            having = [link.app for link in self.links if not link.base.keys().isdisjoint(atom.fields)]
+            having = [link for link in self.links if is_read(link, atom, self.rules)]
             alike = len(shown) == len(having) > 1 and len({repr(each.key) for each in shown.values()}) == 1
             if not alike and atom.rule.policy == "ask":
                 continue
             for name in atom.fields:
                 self.contact.held.pop(name, None)
             self.merged.released.append(atom.name)
-            self.found[atom.name] = shown
+            self.found.pop(atom.name, None)
+            if shown and not alike:
+                self.found[atom.name] = shown
             if alike:
                 self._agree_on(atom, min(shown.values(), key=lambda each: each.rank))
 
     def _agree_on(self, atom: Atom, value: Candidate) -> None:
         """Take what all apps show."""
-        del self.found[atom.name]
         known = self._golden(atom)
         if value.key != known.key:
             self._change(atom, known.value, value, ALIKE)

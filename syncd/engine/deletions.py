@@ -12,7 +12,7 @@ from syncd.core.match import ALIAS, contact_key, record_keys
 from syncd.core.plan import Held, update_intent
 from syncd.core.state import Contact, Entry, Link
 from syncd.engine.decide import reconsider
-from syncd.engine.hearing import hear
+from syncd.engine.hearing import hear, says_anew
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
@@ -171,7 +171,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], why: str = REMOVE
             if link.was:
                 tx.delete_contact(link.was)
             continue
-        said = in_doubt(link) + (hear(tx, hub, contact, [link]) if link.seen is not None else [])
+        said = in_doubt(link) + (hear(tx, hub, contact, [link]) if says_anew(tx, link, app.rule, hub.rules) else [])
         rest = [other for other in others[contact.id] if other.app != app.index]
         if contact.review and not rest:
             if link.id not in merged and not restored:

@@ -14,7 +14,7 @@ from syncd.core.rules import EVIDENCE, AppRule, Rules
 from syncd.core.state import Contact, Entry, Link, Seen
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.keys import email_key
-from syncd.engine.returning import shows_somebody_else
+from syncd.engine.returning import moved, shows_somebody_else
 from syncd.model import Raw, Record, Value
 from syncd.store.tx import Tx
 
@@ -83,7 +83,9 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     """
     ids = [id_ for id_, record in records.items() if _opts_out(app, record, hub.rules)]
     links = [
-        link for id_ in ids if (link := tx.link(app.index, id_)) is not None and link.contact and _said(link, hub.rules)
+        link
+        for id_ in ids
+        if (link := tx.link(app.index, id_)) is not None and link.contact and says_anew(tx, link, app, hub.rules)
     ]
     contacts = tx.contacts(link.contact for link in links)
     others = _others(tx, hub, app, links, contacts)
@@ -101,12 +103,16 @@ def hear_opt_outs(tx: Tx, hub: Hub, app: AppRule, records: Mapping[str, Record])
     tx.write_journal(hub.run, hub.world.now_ms(), journal)
 
 
-def _said(link: Link, rules: Rules) -> bool:
-    """Say whether a record shows another word about consent than was agreed on. Whose addresses an old word counts for is found
-    out when the record is merged: rows that were mixed up say nothing of each other.
+def says_anew(tx: Tx, link: Link, app: AppRule, rules: Rules) -> bool:
+    """Say whether a record says something new of consent: another word than was agreed on, or the old one of a new address,
+    unless that is the one of another record of this app (rows that were mixed up say nothing of each other).
     """
-    said = link.seen.fields if link.seen is not None else {}
-    return any(said[name] != link.base.get(name, MISSING) for name in (*rules.consents, *EVIDENCE) if name in said)
+    if link.seen is None:
+        return False
+    shown = link.seen.fields
+    if any(shown[name] != link.base.get(name, MISSING) for name in (*rules.consents, *EVIDENCE) if name in shown):
+        return True
+    return email_key(shown, app, rules) != email_key(link.base, app, rules) and not moved(tx, [link], app, rules)
 
 
 def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> None:
@@ -124,12 +130,17 @@ def hear_replaced(tx: Tx, hub: Hub, app: AppRule, records: Sequence[Record]) -> 
         if (link := tx.link(app.index, id_)) is not None and link.contact in contacts
     ]
     others = _others(tx, hub, app, links, contacts)
-    mine = [(contacts[link.contact], link) for link in links if link.id not in others and _said(link, hub.rules)]
+    mine = [
+        (contacts[link.contact], link)
+        for link in links
+        if link.id not in others and says_anew(tx, link, app, hub.rules)
+    ]
     journal = [(contact, hear(tx, hub, contact, [link])) for contact, link in mine]
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
     tx.write_journal(hub.run, now_ms, journal)
-    _hear_strangers(tx, hub, app, [record for id_, record in outs.items() if id_ not in owned or id_ in others])
+    told = {link.id for link in links if link.id in others and says_anew(tx, link, app, hub.rules)}
+    _hear_strangers(tx, hub, app, [record for id_, record in outs.items() if id_ not in owned or id_ in told])
 
 
 def _others(tx: Tx, hub: Hub, app: AppRule, links: Sequence[Link], contacts: Mapping[int, Contact]) -> list[str]:

@@ -124,6 +124,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
             return True
         recover_all(hub, chosen)
         hold_restored(hub)
+        part_replaced(hub)
     hub.restless = True
     return False
 
@@ -163,6 +164,7 @@ def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:
     except SyncdError as error:
         hub.fail(app, error)
     hold_restored(hub)
+    part_replaced(hub)
 
 
 def _ids_of(tx: Tx, app: OpenApp, contacts: Sequence[int]) -> list[str]:

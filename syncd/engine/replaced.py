@@ -10,12 +10,10 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from syncd.core.plan import Held
-from syncd.core.state import Link
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
-from syncd.engine.keys import identity_keys
 from syncd.engine.pull import observe
-from syncd.engine.returning import SOMEBODY_ELSE, shows_somebody_else
+from syncd.engine.returning import SOMEBODY_ELSE, moved, shows_somebody_else
 from syncd.model import Record
 from syncd.store.tx import Tx
 
@@ -38,11 +36,12 @@ def part_replaced(hub: Hub) -> None:
     """Hold every app that shows others in more places than may be unlinked; else part the records that show somebody else from
     their contacts, and leave it to a person whose they are (`returning`).
 
-    Call when all apps were read, and before anything is merged.
+    Call whenever something was read, and before it is merged; also of apps that are out of reach or paused now, for what was read
+    of them is merged all the same.
     """
-    usable = [app for app in hub.apps.values() if app.usable and app.index not in hub.restored]
-    waiting = hub.world.transact("waiting", lambda tx: tx.waiting_counts()) if usable else {}
-    for app in usable:
+    going = [app for app in hub.apps.values() if not app.held]
+    waiting = hub.world.transact("waiting", lambda tx: tx.waiting_counts()) if going else {}
+    for app in going:
         if waiting.get(app.index):
             _judge(hub, app, waiting[app.index])
 
@@ -52,13 +51,13 @@ def _judge(hub: Hub, app: OpenApp, waiting: int) -> None:
     if not app.rule.spec.reuses_ids and waiting <= limit:
         return  # so few cannot be too many
     others: list[str] = []
-    moved = 0
+    count = 0
     page = _Page([], 0, 0)
     while page.after is not None:
         page = hub.world.transact("replaced", _look, hub, app, page.after)
-        others, moved = others + page.others, moved + page.moved
-    if len(others) + moved > limit and app.name not in hub.believed:
-        hub.hold(Held(app=app.name, verb=MIXED_UP, count=len(others) + moved, limit=limit), app)
+        others, count = others + page.others, count + page.moved
+    if len(others) + count > limit and app.name not in hub.believed:
+        hub.hold(Held(app=app.name, verb=MIXED_UP, count=len(others) + count, limit=limit), app)
         return
     for start in range(0, len(others), PAGE):
         hub.world.transact("replaced", _part, hub, app, others[start : start + PAGE])
@@ -77,29 +76,9 @@ def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> _Page:
         for number, link in sorted(links.items())
         if number in contacts and all(each.app != app.index for each in sent.get(number, ()))  # it may be our own write
     ]
-    others = [link for link in judged if shows_somebody_else(tx, link, contacts[link.contact], app.rule, hub.rules)]
-    moved = _moved(tx, hub, app, [link for link in judged if link not in others])
-    return _Page([link.id for link in others], moved, numbers[-1] if len(numbers) == PAGE else None)
-
-
-def _moved(tx: Tx, hub: Hub, app: OpenApp, links: list[Link]) -> int:
-    """Count the records that show, as they did not before, the key of somebody else's record in this app."""
-    new = {
-        link.id: set(identity_keys(link.seen.fields, app.rule, hub.rules)).difference(
-            identity_keys(link.base, app.rule, hub.rules)
-        )
-        for link in links
-        if link.seen is not None and link.base
-    }
-    holders = tx.holders(sorted(set().union(*new.values())))
-    return sum(
-        any(
-            holder.app == app.index and holder.record != link.id and holder.contact not in (None, link.contact)
-            for key in new.get(link.id, ())
-            for holder in holders.get(key, ())
-        )
-        for link in links
-    )
+    others = [link.id for link in judged if shows_somebody_else(tx, link, contacts[link.contact], app.rule, hub.rules)]
+    count = len(moved(tx, judged, app.rule, hub.rules).difference(others))
+    return _Page(others, count, numbers[-1] if len(numbers) == PAGE else None)
 
 
 def _part(tx: Tx, hub: Hub, app: OpenApp, ids: list[str]) -> None:

@@ -90,6 +90,27 @@ def shows_somebody_else(tx: Tx, link: Link, contact: Contact, app: AppRule, rule
     return names and set(keys).isdisjoint(tx.aliases([contact.id]).get(contact.id, ()))
 
 
+def moved(tx: Tx, links: Iterable[Link], app: AppRule, rules: Rules) -> set[str]:
+    """Name the records that show, as they did not before, the key of somebody else's record in their app."""
+    new = {
+        link.id: (
+            link,
+            set(identity_keys(link.seen.fields, app, rules)).difference(identity_keys(link.base, app, rules)),
+        )
+        for link in links
+        if link.seen is not None and link.base
+    }
+    asked = sorted({key for _, keys in new.values() for key in keys})
+    holders = tx.holders(asked) if asked else {}
+    return {
+        id_
+        for id_, (link, keys) in new.items()
+        for key in keys
+        for holder in holders.get(key, ())
+        if holder.app == app.index and holder.record != id_ and holder.contact not in (None, link.contact)
+    }
+
+
 def parted(tx: Tx, contact: int) -> dict[tuple[int, str], dict[str, Raw]]:
     """Give what was agreed on with the records that were parted from a contact as they showed somebody else: (app, id) -> base."""
     unlinked = [entry for entry in tx.journal_entries([contact], None, None).get(contact, ()) if entry.kind == "unlink"]
