@@ -106,6 +106,19 @@ def test_a_resync_of_a_part_looks_at_who_it_is(tmp_path: Path, part: str) -> Non
     assert story["books"].rows() == before
 
 
+def test_a_resync_of_a_field_that_names_nobody_leaves_who_is_somebody_else_to_the_next_sync(tmp_path: Path) -> None:
+    story = synced(tmp_path)
+    before = story["books"].rows()
+    story["crm"].put("3", **GRACE, company="Navy")
+    story["crm"].put("4", company="Edited")
+    story.resync(fields=["company"])
+    changed = [row for id_, row in story["books"].rows().items() if row != before[id_]]
+    assert [(row["email"], row["company"]) for row in changed] == [("p4@x.org", "Edited")]
+    story.sync()
+    assert "match" in [case["kind"] for case in story.cases()]
+    assert story["books"].one("p3@x.org")["company"] == "Co3"
+
+
 @pytest.mark.parametrize("kind", ["csv", "sql"])
 def test_a_row_that_is_replaced_between_look_and_write_is_looked_at(tmp_path: Path, kind: str) -> None:
     story = synced(tmp_path, books=kind)

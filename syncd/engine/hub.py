@@ -93,6 +93,8 @@ class Hub:
     """Apps whose values count in this run, earlier ones as well: a person has said so."""
     undone: dict[tuple[int, str], str] = field(default_factory=dict)
     """(contact, field) that an undo took back in this run -> what a write of it says of that."""
+    whole: Rules | None = None
+    """The rules with all fields, where only some take part."""
     part: frozenset[str] | None = None
     """The only fields that take part, if not all; nobody is matched, created or archived then."""
     matched: Counter[str] = field(default_factory=Counter)

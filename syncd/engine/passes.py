@@ -20,7 +20,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.matching import decide
 from syncd.engine.pull import observe, pull, reading_of
 from syncd.engine.recover import recover
-from syncd.engine.replaced import part_replaced
+from syncd.engine.replaced import part_replaced, strangers
 from syncd.engine.restored import hold_restored
 from syncd.errors import SyncdError
 from syncd.model import Record
@@ -178,7 +178,8 @@ def _store_reread(hub: Hub, app: OpenApp, records: dict[str, Record]) -> None:
 
     def step(tx: Tx) -> None:
         known = tx.marks(app.index, list(records))
-        shown = {id_: hub.partly(record) for id_, record in records.items() if id_ in known}
+        others = strangers(tx, hub, app, records)
+        shown = {id_: hub.partly(record) for id_, record in records.items() if id_ in known and id_ not in others}
         tx.forget_reading(app.index, list(shown))
         observe(tx, hub.rules, app.rule, shown, now_ms, 0)
         if hub.part is not None:

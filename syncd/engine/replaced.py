@@ -7,9 +7,12 @@ another in every app, and carry the opt-out of one along to all. Hard rule: it i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 from syncd.core.plan import Held
+from syncd.core.state import Seen
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import observe
@@ -79,6 +82,27 @@ def _look(tx: Tx, hub: Hub, app: OpenApp, after: int) -> _Page:
     others = [link.id for link in judged if shows_somebody_else(tx, link, contacts[link.contact], app.rule, hub.rules)]
     count = len(moved(tx, judged, app.rule, hub.rules).difference(others))
     return _Page(others, count, numbers[-1] if len(numbers) == PAGE else None)
+
+
+def strangers(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[str, Record]) -> set[str]:
+    """Name the records that show somebody else where only some fields take part: those do not say who it is, so they are left to the
+    next sync.
+    """
+    rule = hub.whole.app(app.index) if hub.whole is not None else None
+    if rule is None or not rule.spec.reuses_ids:
+        return set()
+    links = [link for id_ in records if (link := tx.link(app.index, id_)) is not None]
+    contacts = tx.contacts(sorted({link.contact for link in links}))
+    shown = [
+        replace(link, seen=Seen(fields=records[link.id].fields, version=None, at_ms=0, since_ms=0))
+        for link in links
+        if link.contact in contacts
+    ]
+    return {
+        link.id
+        for link in shown
+        if hub.whole is not None and shows_somebody_else(tx, link, contacts[link.contact], rule, hub.whole)
+    }
 
 
 def _part(tx: Tx, hub: Hub, app: OpenApp, ids: list[str]) -> None:

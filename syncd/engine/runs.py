@@ -388,7 +388,7 @@ def _narrow(hub: Hub, chosen: Sequence[OpenApp], fields: Collection[str] | None,
     if fields is not None:
         atoms = hub.rules.atoms
         fields = {member for name in fields for member in (atoms[name].fields if name in atoms else (name,))}
-        hub.part = frozenset(fields)
+        hub.part, hub.whole = frozenset(fields), hub.rules
     always = {*hub.rules.consents, *EVIDENCE}
     for app in hub.apps.values():
         lenses = {name: lens for name, lens in app.rule.lenses.items() if fields is None or name in fields}
