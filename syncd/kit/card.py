@@ -63,7 +63,7 @@ def card_of(folder: Path, *, look: bool = False) -> dict[str, Any]:
         "webhooks": _webhooks(spec),
         **_stated(folder, spec),
     }
-    if look and (folder / f"{MODULE}.py").is_file():
+    if look and (folder / f"{MODULE}.py").is_file() and not _is_on_a_server(folder):
         doc["quirks"] += list(_seen(folder))
     return doc
 
@@ -89,7 +89,7 @@ def _stated(folder: Path, spec: Spec) -> dict[str, Any]:
 
 
 def _proven_on(folder: Path) -> str:
-    if (folder / f"{SERVER}.py").is_file():
+    if _is_on_a_server(folder):
         return "a running server"
     return "the stand-in beside it" if (folder / f"{MODULE}.py").is_file() else "nothing yet"
 
@@ -116,6 +116,11 @@ def _webhooks(spec: Spec) -> str:
             "syncd tells the app its address" if hooking.subscribes else "the operator types their address in",
         )
     )
+
+
+def _is_on_a_server(folder: Path) -> bool:
+    """Say whether a connector is proven on a real server: one that may not be there, so that its quirks are stated, not looked for."""
+    return (folder / f"{SERVER}.py").is_file()
 
 
 def _seen(folder: Path) -> Iterator[str]:
