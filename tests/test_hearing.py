@@ -18,7 +18,7 @@ from syncd.engine.hearing import Heard, subject
 from syncd.engine.setup import make_hub
 from syncd.store.tx import Tx
 from tests.crashes import Crash, dying, first_boundary, hooked
-from tests.story import Moment, agreed, given
+from tests.story import Moment, Story, agreed, given
 from tests.story_apps import MemoryKept
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
@@ -154,9 +154,9 @@ def test_who_takes_over_an_address_hears_of_it_whatever_people_are_matched_by(tm
     assert crm.rows()["1"]["email_consent"] == "opted_out"
 
 
-def test_two_who_share_an_address_hear_of_an_opt_in_in_the_same_run(tmp_path: Path) -> None:
-    """The one whose turn was before it was read is merged once more."""
-    story = given(tmp_path, {"crm": "memory", "news": "memory"}, match=[["phone"]])
+def sharing(folder: Path) -> Story:
+    """Two people with one address, of whom the first was edited, and the second opted in."""
+    story = given(folder, {"crm": "memory", "news": "memory"}, match=[["phone"]])
     crm = story["crm"]
     for number in (1, 2):
         crm.put(f"{number}", email="desk@x.org", phone=f"+49 171 234567{number}")
@@ -164,9 +164,15 @@ def test_two_who_share_an_address_hear_of_an_opt_in_in_the_same_run(tmp_path: Pa
     story.settle()
     crm.put("1", job_title="Clerk")
     crm.put("2", email_consent="opted_in", **PROOF)
+    return story
+
+
+def test_two_who_share_an_address_hear_of_an_opt_in_in_the_same_run(tmp_path: Path) -> None:
+    """The one whose turn was before it was read is merged once more."""
+    story = sharing(tmp_path)
     story.sync()
     assert [row["email_consent"] for row in story["news"].rows().values()] == ["opted_in"] * 2
-    assert [row["email_consent"] for row in crm.rows().values()] == ["opted_in"] * 2
+    assert [row["email_consent"] for row in story["crm"].rows().values()] == ["opted_in"] * 2
 
 
 def test_the_log_of_consent_names_everybody_who_said_something() -> None:
@@ -213,14 +219,7 @@ def test_only_an_opt_out_outlives_the_reading_that_it_was_in(tmp_path: Path) -> 
 
 def test_a_plan_about_two_who_share_an_address_is_done_in_full(tmp_path: Path) -> None:
     """The first one's turn was before the other one's word was heard."""
-    story = given(tmp_path, {"crm": "memory", "news": "memory"}, match=[["phone"]])
-    crm = story["crm"]
-    for number in (1, 2):
-        crm.put(f"{number}", email="desk@x.org", phone=f"+49 171 234567{number}")
-    story.sync(approve=True)
-    story.settle()
-    crm.put("1", job_title="Clerk")
-    crm.put("2", email_consent="opted_in", **PROOF)
+    story = sharing(tmp_path)
     planned = story.plan().doc
     assert planned["counts"] == {"crm": {"consent": 1}, "news": {"consent": 2, "update": 1}}
     outcome = story.apply(planned)

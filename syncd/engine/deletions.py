@@ -17,7 +17,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
 from syncd.engine.pull import STRIKES, observe
-from syncd.engine.returning import gone_rows, in_doubt, inherit
+from syncd.engine.returning import SOMEBODY_ELSE, gone_rows, in_doubt, inherit
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.tx import Tx
@@ -144,16 +144,16 @@ def _back(tx: Tx, hub: Hub, app: OpenApp, there: dict[str, Record]) -> None:
     observe(tx, hub.rules, app.rule, there, hub.world.now_ms(), 0, sure=there)
 
 
-def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], why: str = REMOVED) -> int:
+def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool = True) -> int:
     """Forget these records, leave tombstones, tell a person where an edit elsewhere speaks against it: one that is not
-    merged yet, or that the record did not live to receive. Says how many contacts lost theirs. `why`: where it is not certain
-    that they were removed, nothing is archived elsewhere for it.
+    merged yet, or that the record did not live to receive. Says how many contacts lost theirs. Where it is not `certain`
+    that they were removed, as another person is shown in their place, nothing is archived elsewhere for it.
     """
     now_ms = hub.world.now_ms()
     links = [link for id_ in ids if (link := tx.link(app.index, id_)) is not None]
     contacts = tx.contacts(link.contact for link in links if link.contact)
     others = tx.links_of(contacts)
-    restored = app.index in hub.restored
+    restored, why = app.index in hub.restored, REMOVED if certain else SOMEBODY_ELSE
     merged = set[str]() if restored else _twins(tx, hub, app, links)
     journal: list[tuple[Contact, list[Entry]]] = []
     freed: set[bytes] = set()
@@ -198,7 +198,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], why: str = REMOVE
         if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
             case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
             tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
-        elif app.rule.on_delete == "archive" and why == REMOVED:
+        elif app.rule.on_delete == "archive" and certain:
             _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())

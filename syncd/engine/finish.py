@@ -95,7 +95,7 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         for app in hub.apps.values():
             app.counts["parked"] = max(app.counts["parked"], aside[app.index])
             app.counts["unreadable_consents"] = tx.unheard_count(app.index)
-        errors, doubt, left = errors_of(hub), _in_doubt(tx, hub), _left(tx, hub)
+        errors, doubt, left = errors_of(hub), _in_doubt(tx, hub), _outstanding(tx, hub)
         why = [*_told(errors), *_set_aside(hub, aside), *(_unanswered(app, doubt[app][0]) for app in doubt), *left]
         code = exit_code(hub, inbox=inbox, stuck=bool(why))
         paused = paused_of(tx, hub)
@@ -140,7 +140,7 @@ def _unanswered(app: str, count: int) -> str:
     return f"{app}: {_count(count, 'write has', 'writes have')} no answer yet"
 
 
-def _left(tx: Tx, hub: Hub) -> list[str]:
+def _outstanding(tx: Tx, hub: Hub) -> list[str]:
     """Say what waits to be done and was no part of this run, or could not be done in it."""
     waiting = dict.fromkeys((app.index for app in hub.apps.values() if app.usable), 0)
     nowhere = 0

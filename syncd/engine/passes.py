@@ -50,10 +50,14 @@ def read_all(hub: Hub, apps: list[OpenApp], *, full: bool = False, hinted: Colle
                 pull(hub, app, full=True)
         if app.usable and app.hooked:
             follow(hub, app)
-    hold_restored(hub, reading=True)
-    part_replaced(hub)
+    judge(hub, reading=True)
     confirm_all_gone(hub, apps)
     hold_unseen(hub)
+
+
+def judge(hub: Hub, *, reading: bool = False) -> None:
+    """Hold, or part from their people, what was read and must not be merged as it is. `reading`: all apps that are due were read."""
+    part_replaced(hub, hold_restored(hub, reading=reading))
 
 
 def _doubtful(tx: Tx) -> frozenset[int]:
@@ -123,8 +127,7 @@ def settle_down(hub: Hub, chosen: list[OpenApp], *, write: bool = True, contacts
         if not hub.world.transact("left", _left, hub):
             return True
         recover_all(hub, chosen)
-        hold_restored(hub)
-        part_replaced(hub)
+        judge(hub)
     hub.restless = True
     return False
 
@@ -136,13 +139,13 @@ def come_to_terms(hub: Hub, reread: Collection[str] = ()) -> None:
     check_accounts(hub)
     recover_all(hub, list(hub.apps.values()))
     hold_unseen(hub)
-    hold_restored(hub)
-    waiting = [app for app in hub.apps.values() if app.name in reread and app.usable]
-    for app in waiting:
+    waiting = hold_restored(hub)
+    later = [app for app in hub.apps.values() if app.name in reread and app.usable]
+    for app in later:
         app.held = True
-    part_replaced(hub)
+    part_replaced(hub, waiting)
     decide(hub)
-    for app in waiting:
+    for app in later:
         app.held = False
 
 
@@ -163,8 +166,7 @@ def reread(hub: Hub, app: OpenApp, contacts: Sequence[int] | None) -> None:
         app.pulled = True
     except SyncdError as error:
         hub.fail(app, error)
-    hold_restored(hub)
-    part_replaced(hub)
+    judge(hub)
 
 
 def _ids_of(tx: Tx, app: OpenApp, contacts: Sequence[int]) -> list[str]:

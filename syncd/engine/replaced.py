@@ -16,12 +16,16 @@ from syncd.core.state import Seen
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import observe
-from syncd.engine.returning import SOMEBODY_ELSE, moved, shows_somebody_else
+from syncd.engine.returning import moved, shows_somebody_else
 from syncd.model import Record
 from syncd.store.tx import Tx
 
 MIXED_UP: Final = "mixed_up"
 """The verb of such a hold; its count is the number of records that show somebody else, or another one's address."""
+
+
+FEW: Final = 3
+"""So many addresses may change hands in the smallest app."""
 
 
 class _Page(NamedTuple):
@@ -35,30 +39,29 @@ class _Page(NamedTuple):
     """Where the next page begins."""
 
 
-def part_replaced(hub: Hub) -> None:
+def part_replaced(hub: Hub, waiting: Mapping[int, int]) -> None:
     """Hold every app that shows others in more places than may be unlinked; else part the records that show somebody else from
     their contacts, and leave it to a person whose they are (`returning`).
 
     Call whenever something was read, and before it is merged; also of apps that are out of reach or paused now, for what was read
-    of them is merged all the same.
+    of them is merged all the same. `waiting`: app -> how many of its records are not merged yet.
     """
-    going = [app for app in hub.apps.values() if not app.held]
-    waiting = hub.world.transact("waiting", lambda tx: tx.waiting_counts()) if going else {}
-    for app in going:
-        if waiting.get(app.index):
-            _judge(hub, app, waiting[app.index])
+    for app in hub.apps.values():
+        count = waiting.get(app.index, 0)
+        if count and not app.held and (app.rule.spec.reuses_ids or count > FEW):
+            _judge(hub, app)
 
 
-def _judge(hub: Hub, app: OpenApp, waiting: int) -> None:
-    limit = max(hub.limits["unlinks"].of(hub.world.transact("linked", _linked, app)), hub.allowed(app.name, MIXED_UP))
-    if not app.rule.spec.reuses_ids and waiting <= limit:
-        return  # so few cannot be too many
+def _judge(hub: Hub, app: OpenApp) -> None:
     others: list[str] = []
     count = 0
     page = _Page([], 0, 0)
     while page.after is not None:
         page = hub.world.transact("replaced", _look, hub, app, page.after)
         others, count = others + page.others, count + page.moved
+    if not others and count <= FEW:
+        return
+    limit = max(hub.limits["unlinks"].of(hub.world.transact("linked", _linked, app)), hub.allowed(app.name, MIXED_UP))
     if len(others) + count > limit and app.name not in hub.believed:
         hub.hold(Held(app=app.name, verb=MIXED_UP, count=len(others) + count, limit=limit), app)
         return
@@ -116,5 +119,5 @@ def _part(tx: Tx, hub: Hub, app: OpenApp, ids: list[str]) -> None:
     for link in links:
         link.seen = None  # says nothing of its person
     tx.save_links(links)
-    app.counts["unlinked"] += unlink(tx, hub, app, ids, why=SOMEBODY_ELSE)
+    app.counts["unlinked"] += unlink(tx, hub, app, ids, certain=False)
     observe(tx, hub.rules, app.rule, shown, hub.world.now_ms(), 0)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -52,15 +52,16 @@ class _Suspect:
     """It was not read in this run, or not to the end."""
 
 
-def hold_restored(hub: Hub, *, reading: bool = False) -> None:
+def hold_restored(hub: Hub, *, reading: bool = False) -> Mapping[int, int]:
     """Hold every app that shows so many earlier states that it seems to have been restored from a backup; one of which a
     person has said so is brought up to date instead. Call before anything that was read is merged, or believed to be gone.
 
     `reading`: all apps that are due were read. What is known of an app that was not, or not to the end, may be a part of what
-    went back: where any of it did, the app is set aside for this run.
+    went back: where any of it did, the app is set aside for this run. Says how many records of each app wait to be merged.
     """
     held = {each.app for each in hub.held if each.verb == RESTORED}
-    for suspect in hub.world.transact("waiting", _suspects, hub, reading=reading):
+    suspects, waiting = hub.world.transact("waiting", _suspects, hub, reading=reading)
+    for suspect in suspects:
         app, noted = suspect.app, suspect.noted
         if app.name in held:
             continue
@@ -72,6 +73,7 @@ def hold_restored(hub: Hub, *, reading: bool = False) -> None:
             hub.hold(Held(app=app.name, verb=RESTORED, count=noted.count, limit=noted.limit), app)
         else:
             _judge(hub, suspect)
+    return waiting
 
 
 def up_to_date(hub: Hub) -> None:
@@ -91,8 +93,10 @@ def _keep(tx: Tx, noted: dict[str, Noted]) -> None:
     tx.set_meta(_NOTED, json.dumps(doc, sort_keys=True))
 
 
-def _suspects(tx: Tx, hub: Hub, *, reading: bool) -> list[_Suspect]:
-    """Find apps of which more waits than is believed unasked, and those that are noted already. Cheap where nothing waits."""
+def _suspects(tx: Tx, hub: Hub, *, reading: bool) -> tuple[list[_Suspect], Mapping[int, int]]:
+    """Find apps of which more waits than is believed unasked, and those that are noted already; count what waits, app by app. Cheap
+    where nothing does.
+    """
     noted, counts, found = noted_of(tx), tx.waiting_counts(), []
     for app in hub.apps.values():
         waiting, known = counts.get(app.index, 0), noted.get(app.name)
@@ -104,7 +108,7 @@ def _suspects(tx: Tx, hub: Hub, *, reading: bool) -> list[_Suspect]:
         limit = known.limit if known is not None else SHRUNK.of(linked)
         if known is not None or partly or waiting > limit or (waiting == linked and ordered):
             found.append(_Suspect(app=app, waiting=waiting, linked=linked, limit=limit, noted=known, partly=partly))
-    return found
+    return found, counts
 
 
 def _judge(hub: Hub, suspect: _Suspect) -> None:

@@ -131,11 +131,13 @@ def take_places(tx: Tx, app: AppRule, links: Iterable[Link], rules: Rules) -> No
         return
     lost = [contact.id for contact in tx.contacts(sorted(mine)).values() if app.index in contact.tombs]
     for number, entries in (tx.journal_entries(lost, None, None) if lost else {}).items():
-        base, late = _left(entries, app)
+        base, late = _last_held(entries, app)
         inherit(mine[number], {name: raw for name, raw in base.items() if name not in rules.consents}, {}, late)
 
 
-def _left(entries: Iterable[Entry], app: AppRule, record: str | None = None) -> tuple[Mapping[str, Raw], list[Sent]]:
+def _last_held(
+    entries: Iterable[Entry], app: AppRule, record: str | None = None
+) -> tuple[Mapping[str, Raw], list[Sent]]:
     """Give what a record (else the last one of its contact in this app) held when it was gone, and what may have been written."""
     base: Mapping[str, Raw] = {}
     late: list[Sent] = []
@@ -197,7 +199,7 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link], rules: Rules) -> dict
     found = {}
     for id_, number in owners.items():
         if not known[number].review:
-            base, late = _left(journal.get(number, ()), app, id_)
+            base, late = _last_held(journal.get(number, ()), app, id_)
             read = [k for asked, k in again[id_].items() if any(h.contact == number for h in shown_last.get(asked, ()))]
             found[id_] = Former(contact=number, base=base, apps=there.get(number, ()), last=read, late=late)
     return found

@@ -113,41 +113,37 @@ def plan(
     session: Session, *, apps: Sequence[str] | None = None, each: Callable[[dict[str, Any]], None] | None = None
 ) -> Outcome:
     """Read and decide on a throw-away copy of the store; list every intent. `each` gets them one by one, if given."""
-    with session.throwaway(session.store) as copy:
-        world = session.world.over(copy)
-        hub = make_hub(world, session.config, session.load, keep=session.keeper)
-        try:
-            first = not world.transact("first", was_looked_at)
-            begin(hub, "plan", session.config.hash)
-            unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
-            hub.approved.update({(name, LOOK): EVERYTHING for name in sorted(unseen)})
-            passes.sync(hub, write=False)
-            names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
-            intents: list[dict[str, Any]] = []
-            counts: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
-            for intent in list_intents(hub, names):
-                kinds = counts[intent["app"]]
-                kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
-                (each or intents.append)(intent)
-            held = [held for held in hub.held if held.app in names]
-            held += [look for look in looks(hub, unseen) if look.app in names]
-            if first and _filled(hub) > 1:
-                held = [*_first_holds(hub), *held]
-            inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
-            paused = world.transact("paused", paused_of, hub)
-            doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox, "paused": [*paused]}
-            if missing := [name for name in unread(hub) if first or name in unseen]:
-                doc["unread"] = missing
-            doc |= why_of(hub)
-            errors = errors_of(hub)
-            code = exit_code(hub, inbox=len(inbox), stuck=False)
-            code = 4 if held and not code else code
-            known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
-            later = sum(case["id"] not in known for case in inbox)
-            preview = _preview(hub) if first else {}
-            return Outcome(doc=doc, code=code, errors=errors, preview=preview, later=later, paused=paused)
-        finally:
-            close(hub)
+    with _on_a_copy(session) as hub:
+        world = hub.world
+        first = not world.transact("first", was_looked_at)
+        begin(hub, "plan", session.config.hash)
+        unseen = {name for name in hub.unseen if not hub.allowed(name, LOOK)}
+        hub.approved.update({(name, LOOK): EVERYTHING for name in sorted(unseen)})
+        passes.sync(hub, write=False)
+        names = {app.name for app in hub.apps.values() if apps is None or app.name in apps}
+        intents: list[dict[str, Any]] = []
+        counts: dict[str, dict[str, int]] = {name: {} for name in sorted(names)}
+        for intent in list_intents(hub, names):
+            kinds = counts[intent["app"]]
+            kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
+            (each or intents.append)(intent)
+        held = [held for held in hub.held if held.app in names]
+        held += [look for look in looks(hub, unseen) if look.app in names]
+        if first and _filled(hub) > 1:
+            held = [*_first_holds(hub), *held]
+        inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
+        paused = world.transact("paused", paused_of, hub)
+        doc = {"intents": intents, "counts": counts, "held": _held_docs(held), "inbox": inbox, "paused": [*paused]}
+        if missing := [name for name in unread(hub) if first or name in unseen]:
+            doc["unread"] = missing
+        doc |= why_of(hub)
+        errors = errors_of(hub)
+        code = exit_code(hub, inbox=len(inbox), stuck=False)
+        code = 4 if held and not code else code
+        known = session.world.transact("known", lambda tx: {case["id"] for case in tx.cases(limit=1000)})
+        later = sum(case["id"] not in known for case in inbox)
+        preview = _preview(hub) if first else {}
+        return Outcome(doc=doc, code=code, errors=errors, preview=preview, later=later, paused=paused)
 
 
 def apply(session: Session, planned: dict[str, Any]) -> Outcome:
@@ -178,18 +174,15 @@ def apply(session: Session, planned: dict[str, Any]) -> Outcome:
 def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outcome:
     """Take back what is selected. Without `approve`: a preview on a throw-away copy."""
     if not approve:
-        with session.throwaway(session.store) as copy:
-            world = session.world.over(copy)
-            hub = make_hub(world, session.config, session.load, keep=session.keeper)
-            try:
-                hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
-                undone = take_back(hub, chosen, write=False)
-                decide(hub)
-                intents = [*list_intents(hub, None, undone.contacts), *restored_docs(undone)]
-                code = 4 if intents else exit_code(hub, inbox=0, stuck=False)
-                doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
-            finally:
-                close(hub)
+        with _on_a_copy(session) as hub:
+            world = hub.world
+            hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
+            passes.judge(hub)
+            undone = take_back(hub, chosen, write=False)
+            decide(hub)
+            intents = [*list_intents(hub, None, undone.contacts), *restored_docs(undone)]
+            code = 4 if intents else exit_code(hub, inbox=0, stuck=False)
+            doc = report(hub, WORDS[code], world.transact("inbox", lambda tx: tx.open_cases()))
         doc |= {"skipped": undone.skipped, "intents": intents, **why_of(hub)}
         return Outcome(doc=doc, code=code, errors=errors_of(hub), given_back=undone.given_back)
     if not session.world.transact("first", was_looked_at):
@@ -296,6 +289,17 @@ def _run(session: Session, kind: str, *, approve: bool = False) -> Iterator[Hub]
         close(hub)
 
 
+@contextmanager
+def _on_a_copy(session: Session) -> Iterator[Hub]:
+    """Open the hub on a throw-away copy of the store."""
+    with session.throwaway(session.store) as copy:
+        hub = make_hub(session.world.over(copy), session.config, session.load, keep=session.keeper)
+        try:
+            yield hub
+        finally:
+            close(hub)
+
+
 def close(hub: Hub) -> None:
     """Let go of every app."""
     for app in hub.apps.values():
@@ -318,18 +322,14 @@ def _first_preview(session: Session) -> tuple[Outcome | None, list[str]]:
     """Do the first run on a copy; None when at most one app holds records, so that there is nothing to disagree about.
     Also name the apps that were not read.
     """
-    with session.throwaway(session.store) as copy:
-        hub = make_hub(session.world.over(copy), session.config, session.load, keep=session.keeper)
-        try:
-            hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
-            passes.sync(hub, write=False)
-            filled = _filled(hub)
-            if filled > 1:
-                hub.held = [*_first_holds(hub), *hub.held]
-            inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
-            preview, missing = _preview(hub), unread(hub)
-        finally:
-            close(hub)
+    with _on_a_copy(session) as hub:
+        hub.run = hub.world.transact("run", lambda tx: tx.begin_run("preview", hub.world.now_ms()))
+        passes.sync(hub, write=False)
+        filled = _filled(hub)
+        if filled > 1:
+            hub.held = [*_first_holds(hub), *hub.held]
+        inbox = hub.world.transact("inbox", lambda tx: tx.open_cases())
+        preview, missing = _preview(hub), unread(hub)
     if filled < 2 and not any(app.error for app in hub.apps.values()):
         return None, missing
     world = session.world
