@@ -38,6 +38,7 @@ class Limit:
 
 
 TAKEN: Final = "it is another contact's as well; the inbox asks who is who"
+TAKEN_KEY: Final = "its match key is another contact's as well; the inbox asks who is who"
 SHRUNK: Final = Limit(absolute=5, percent=20)
 """So many of the linked records may be missing in a listing, or have become unreadable, and it is believed all the same."""
 
@@ -118,9 +119,12 @@ def waiting(contact: Contact, rules: Rules) -> Mapping[str, str]:
     """
     if not contact.shared:
         return contact.held
+    return {**contact.held, **dict.fromkeys(rules.match[0] if _is_shared(contact, rules) else (), TAKEN)}
+
+
+def _is_shared(contact: Contact, rules: Rules) -> bool:
     key = contact_key(contact.golden, rules)
-    taken = rules.match[0] if key is not None and key.hex() in contact.shared else ()
-    return {**contact.held, **dict.fromkeys(taken, TAKEN)}
+    return key is not None and key.hex() in contact.shared
 
 
 def update_intent(contact: Contact, link: Link, app: AppRule, rules: Rules) -> Intent | None:
@@ -297,6 +301,8 @@ def stay(contact: Contact, links: Collection[int], rules: Rules) -> list[int]:
 def why_not_created(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     """Say why a contact gets no record in an app; None if it does."""
     golden, held = contact.golden, contact.held
+    if contact.shared and _is_shared(contact, rules):
+        return TAKEN_KEY
     for rule in rules.match:
         if all(golden.get(name) is not None and name not in held for name in rule):
             break

@@ -184,8 +184,10 @@ class Monitors:
             mine = [p for p in self.vendors[app].people.values() if (app, p.id) in self.ghost.group(node)]
             if not self._known_before(node, since):
                 self.ghost.unknowable["the last record of a person was deleted before another one was seen"] += 1
-            elif not any(p.born_ms > since and p.by == "people" for p in mine) and not self.backups.was_unheard(
-                app, other.id
+            elif (
+                not any(p.born_ms > since and p.by == "people" for p in mine)
+                and not self._is_entered_anew(node, since)
+                and not self.backups.was_unheard(app, other.id)
             ):
                 self.blame("NO-RESURRECTION", f"{where} was deleted by somebody ({other.id})")
 
@@ -350,6 +352,14 @@ class Monitors:
             self.blame("OPT-OUT-WINS", f"{where} was opted in although the address is latched")
 
     # -- what is given up
+
+    def _is_entered_anew(self, node: Node, since: int) -> bool:
+        """Say whether somebody entered this person when all records were gone: only an id that an app uses again joins the two."""
+        group = self.ghost.group(node)
+        people = {(app, p.id): p for app, v in enumerate(self.vendors) for p in v.people.values() if (app, p.id) in group}
+        begun = min((p.born_ms for p in people.values() if p.by == "people" and p.born_ms > since), default=0)
+        before = {at: p for at, p in people.items() if p.born_ms < begun}
+        return bool(begun) and all(not p.live and self.ghost.gone.get(at, 0) < begun for at, p in before.items())
 
     def _archives(self, app: int, there: Person) -> None:
         who = self.ghost.person(there.person)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from tests.sim.scenario import EDITABLE, Action, ActionKind, Fault, Round, Scenario
 
-SCENES: Final = 0.18
+SCENES: Final = 0.22
 """How many histories have one."""
 FIRST: Final = 500
 """The first number of what is typed in a scene."""
@@ -224,9 +224,76 @@ def _not_gone(scene: Scene) -> None:
         scene.round(2_000)
 
 
+def _again(scene: Scene) -> None:
+    """Somebody who was removed is entered anew; then the first record comes back, with another address."""
+    app, other = scene.pair()
+    scene.quirk(app, **EASY, deletes="told")
+    scene.quirk(other, **EASY)
+    scene.round()
+    scene.act("create", app)
+    scene.round()
+    scene.round()
+    scene.act("delete", app)
+    scene.round()
+    scene.round(2_000)
+    scene.act("create", app)
+    scene.round()
+    scene.act("undelete", app)
+    scene.act("move", app)
+    scene.round()
+
+
+def _archives(scene: Scene) -> None:
+    """So many are removed at once that a person is asked, first about that and then about the records elsewhere."""
+    app, other = scene.pair()
+    scene.persons = 6
+    scene.quirk(app, **{**EASY, "on_delete": "archive"}, deletes="told")
+    scene.quirk(other, **EASY)
+    for kind in ("create", "delete"):
+        scene.round()
+        for person in range(scene.persons):
+            scene.act(kind, app, person=person)
+        scene.round()
+        scene.round()
+
+
+def _anew(scene: Scene) -> None:
+    """Somebody who was removed in every app comes to one of them again."""
+    app, other = scene.pair()
+    scene.quirk(app, **EASY, deletes="told")
+    scene.quirk(other, **EASY)
+    scene.round()
+    scene.act("create", app)
+    scene.round()
+    scene.round()
+    for each in range(scene.apps):
+        scene.act("delete", each)
+    scene.round()
+    scene.round(2_000)
+    scene.act("create", other)
+    scene.round()
+
+
+def _two_at_once(scene: Scene) -> None:
+    """Somebody gets another address in an app in which nobody is created, and which cannot be read then; in another app there is
+    a new record with it.
+    """
+    app, other = scene.pair()
+    scene.quirk(app, **{**EASY, "create": False}, hooks=False)
+    scene.quirk(other, **EASY, hooks=False)
+    scene.round()
+    scene.act("create", app)
+    scene.round()
+    scene.round()
+    scene.act("move", app)
+    scene.act("create", other)
+    scene.fault("call", app, "transient", "open")
+    scene.round()
+
+
 TABLE: Final[tuple[tuple[Callable[[Scene], None], int], ...]] = (
     (_asked_in_vain, 5), (_doubt, 6), (_clears, 2), (_another_address, 2), (_meeting, 2), (_stranger, 3), (_crowd, 3),
-    (_hidden, 2), (_not_gone, 2),
+    (_hidden, 2), (_not_gone, 2), (_again, 2), (_archives, 2), (_anew, 1), (_two_at_once, 2),
 )  # fmt: skip
 """Each scene, and how often it is drawn."""
 
