@@ -6,7 +6,7 @@ it, archives the other records. Nothing is ever deleted elsewhere (SYNC-MODEL 1.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from syncd.core.match import ALIAS, contact_key, record_keys
 from syncd.core.plan import Held, update_intent
@@ -161,12 +161,9 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
         keys = identity_keys(link.base or (link.seen.fields if link.seen else {}), app.rule, hub.rules)
         if not link.contact and link.seen is not None and _elsewhere(tx, app, keys):
             continue  # stored by a run that died before it was matched: its person is found first, and remembers this
-        freed.update((*keys, *_own_key(contacts.get(link.contact), hub)))
-        tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
-        tx.forget_record(app.index, link.id)
-        last = set(identity_keys(link.seen.fields if link.seen else {}, app.rule, hub.rules)).difference(keys)
-        tx.add_keys(gone_rows(app.index, link, last))
         contact = contacts.get(link.contact)
+        freed.update((*keys, *_own_key(contact, hub)))
+        last = _forget(tx, hub, app, link, keys)
         if contact is None:
             if link.was:
                 tx.delete_contact(link.was)
@@ -176,30 +173,22 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
         if contact.review and not rest:
             if link.id not in merged and not restored:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
-        elif rest or _undecided(_owners(tx, keys)):  # whoever turns up with these keys is this person
-            tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted(last.union(keys))])
-        else:  # nobody is left: whoever is added with these keys one day is somebody new
-            tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
+        else:
+            _leave_name(tx, contact, keys, last, rest)
         contact.going.pop(app.index, None)
         if restored and rest:
             journal.append((contact, [*said, _entry(link, NOT_IN_BACKUP)]))
             continue
         contact.tombs[app.index] = now_ms
-        journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else why)]))
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
         if not rest and contact.review:
             tx.delete_contact(contact.id)
             del contacts[contact.id]
-            journal.pop()
             continue
-        if link.id in merged:
-            continue  # what is left there takes its place, with every edit
-        if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
-            case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
-            tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
-        elif app.rule.on_delete == "archive" and certain:
-            _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
+        journal.append((contact, [*said, _entry(link, MERGED if link.id in merged else why)]))
+        if link.id not in merged:  # what is left there takes its place, with every edit
+            _tell_elsewhere(tx, hub, app, link, contact, rest, certain=certain)
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
@@ -207,6 +196,37 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
     decided = {number for number, contact in contacts.items() if not contact.review}
     _inherited(tx, hub, app, [link for link in links if link.id in merged and link.contact in decided])
     return len(journal)
+
+
+def _forget(tx: Tx, hub: Hub, app: OpenApp, link: Link, keys: Collection[bytes]) -> set[bytes]:
+    """Forget a record, and keep whose its id was; gives the keys that were only read last."""
+    tx.drop_keys([{"k_key": key, "k_app": app.index, "k_record": link.id} for key in keys])
+    tx.forget_record(app.index, link.id)
+    last = set(identity_keys(link.seen.fields if link.seen else {}, app.rule, hub.rules)).difference(keys)
+    tx.add_keys(gone_rows(app.index, link, last))
+    return last
+
+
+def _leave_name(
+    tx: Tx, contact: Contact, keys: Sequence[bytes], last: Collection[bytes], rest: Sequence[Link]
+) -> None:
+    """Let whoever turns up with the keys of a removed record be this contact, if there is anything left of it."""
+    if rest or _undecided(_owners(tx, keys)):
+        tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])
+    else:  # whoever is added with these keys one day is somebody new
+        tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
+
+
+def _tell_elsewhere(
+    tx: Tx, hub: Hub, app: OpenApp, link: Link, contact: Contact, rest: Sequence[Link], *, certain: bool
+) -> None:
+    """Ask a person where an edit elsewhere speaks against a removal; else archive the other records, if that is wanted."""
+    now_ms = hub.world.now_ms()
+    if any(other.seen for other in rest) or update_intent(contact, link, app.rule, hub.rules) is not None:
+        case = {"reason": f"removed in {app.name}, edited elsewhere", "record": link.id, "values": link.base}
+        tx.open_case("deletion", contact, hub.run, now_ms, case, app=app.index)
+    elif app.rule.on_delete == "archive" and certain:
+        _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
 
 
 def _own_key(contact: Contact | None, hub: Hub) -> list[bytes]:

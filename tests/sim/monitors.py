@@ -356,7 +356,9 @@ class Monitors:
     def _is_entered_anew(self, node: Node, since: int) -> bool:
         """Say whether somebody entered this person when all records were gone: only an id that an app uses again joins the two."""
         group = self.ghost.group(node)
-        people = {(app, p.id): p for app, v in enumerate(self.vendors) for p in v.people.values() if (app, p.id) in group}
+        people = {
+            (app, p.id): p for app, v in enumerate(self.vendors) for p in v.people.values() if (app, p.id) in group
+        }
         begun = min((p.born_ms for p in people.values() if p.by == "people" and p.born_ms > since), default=0)
         before = {at: p for at, p in people.items() if p.born_ms < begun}
         return bool(begun) and all(not p.live and self.ghost.gone.get(at, 0) < begun for at, p in before.items())

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Final
 
+from syncd.engine.meetings import SHARED
+
 SEEDS_ASKED: Final = 20_000
 """From so many seeds on it is asked for."""
 TIMES: Final = 100
@@ -37,6 +39,7 @@ RARE: Final = (
     "call failed: write lost",
     "call failed: write transient",
     "case: deletion, removed",
+    "case: match, a record with this id was removed, and its person has another record",
     "case: match, a record with this id was removed, and now it shows another address: it may be the same person",
     "case: match, another contact has, or had, a record with the same key here; nothing is created",
     "case: match, another record of this app has the same key",
@@ -44,7 +47,9 @@ RARE: Final = (
     "case: match, several contacts have this key",
     "case: match, several records of another app have this key",
     "case: match, several records of this app have the same key",
+    f"case: match, {SHARED}",
     "held: account",
+    "held: archives",
     "held: clears",
     "held: creates",
     "held: first_look",

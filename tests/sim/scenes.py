@@ -11,9 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from tests.sim.scenario import EDITABLE, Action, ActionKind, Fault, Round, Scenario
+from tests.sim.scenario import EDITABLE, Action, ActionKind, Fault, FaultKind, Round, Scenario
 
-SCENES: Final = 0.22
+SCENES: Final = 0.24
 """How many histories have one."""
 FIRST: Final = 500
 """The first number of what is typed in a scene."""
@@ -53,11 +53,9 @@ class Scene:
             Action(round=now, at=-1, kind=kind, app=app, person=self.who + person, field=name, number=number)
         )
 
-    def fault(self, kind: str, app: int, how: str, what: str = "") -> None:
+    def fault(self, kind: FaultKind, app: int, how: str, what: str = "") -> None:
         now = len(self.drawn.rounds) + len(self.rounds) - 1
-        self.faults.append(
-            Fault(round=now, kind="write" if kind == "write" else "call", at=0, app=app, how=how, what=what)
-        )
+        self.faults.append(Fault(round=now, kind=kind, at=0, app=app, how=how, what=what))
 
     def quirk(self, app: int, **knobs: Any) -> None:
         """Let an app be so from the beginning, lest it does not go along."""
@@ -274,6 +272,20 @@ def _anew(scene: Scene) -> None:
     scene.round()
 
 
+def _between(scene: Scene) -> None:
+    """Somebody comes to two apps, is read and matched, and gets another address in one of them before the two are merged."""
+    app, other = scene.pair()
+    scene.quirk(app, **EASY)
+    scene.quirk(other, **EASY)
+    scene.round()
+    scene.act("create", app)
+    scene.act("create", other)
+    scene.fault("crash", app, "match")
+    scene.round()
+    scene.act("move", other)
+    scene.round()
+
+
 def _two_at_once(scene: Scene) -> None:
     """Somebody gets another address in an app in which nobody is created, and which cannot be read then; in another app there is
     a new record with it.
@@ -294,6 +306,7 @@ def _two_at_once(scene: Scene) -> None:
 TABLE: Final[tuple[tuple[Callable[[Scene], None], int], ...]] = (
     (_asked_in_vain, 5), (_doubt, 6), (_clears, 2), (_another_address, 2), (_meeting, 2), (_stranger, 3), (_crowd, 3),
     (_hidden, 2), (_not_gone, 2), (_again, 2), (_archives, 2), (_anew, 1), (_two_at_once, 2),
+    (_between, 4),
 )  # fmt: skip
 """Each scene, and how often it is drawn."""
 
