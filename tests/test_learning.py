@@ -90,6 +90,14 @@ def test_a_login_for_several_organisations_asks_which_one_and_is_kept(tmp_path: 
         assert there.hub.run("check").code == 0, "the login itself was kept"
 
 
+def test_a_practice_is_no_organisation_and_nobody_is_asked(tmp_path: Path) -> None:
+    with account(tmp_path) as there:
+        there.sandbox.practices = {"4700": "Accountants LLP"}
+        code, said = logged_in(there)
+        assert code == 0, said
+        assert "tenant is 4711" in said
+
+
 @pytest.mark.parametrize(
     ("doc", "code", "message"),
     [

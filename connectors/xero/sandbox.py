@@ -45,6 +45,8 @@ class Sandbox:
     tenant: str = "4711"
     others: dict[str, str] = field(default_factory=dict)
     """More organisations that the person has let this client into: id -> name."""
+    practices: dict[str, str] = field(default_factory=dict)
+    """And what accountants have of their own."""
     clock: Clock = field(default_factory=Clock)
     a_minute: int = 0
     """Requests in a minute; 0: no limit."""
@@ -151,7 +153,9 @@ class Sandbox:
         if not self.login.good(bearer(asked)):
             raise Refused(401, {"Title": "Unauthorized", "Status": 401, "Detail": "TokenExpired"})
         if (asked.method, asked.path) == ("GET", "/connections"):
-            return Said(doc=[_connection(*each) for each in {self.tenant: "Demo Company", **self.others}.items()])
+            organisations = {self.tenant: "Demo Company", **self.others}
+            practices = [_connection(*each, "PRACTICE") for each in self.practices.items()]
+            return Said(doc=[*practices, *(_connection(*each, "ORGANISATION") for each in organisations.items())])
         self._let_in(asked)
         return self._answer(asked)
 
@@ -256,10 +260,10 @@ def since_of(asked: Asked) -> int:
     return -1 if since is None else int(datetime.fromisoformat(since).replace(tzinfo=UTC).timestamp())
 
 
-def _connection(tenant: str, name: str) -> dict[str, str]:
-    """One organisation that a login is for (identity API)."""
+def _connection(tenant: str, name: str, kind: str) -> dict[str, str]:
+    """One organisation, or practice, that a login is for (identity API)."""
     at = "2026-01-31T10:00:00.0000000"
-    said = {"id": str(uuid.UUID(int=int(tenant))), "tenantId": tenant, "tenantType": "ORGANISATION", "tenantName": name}
+    said = {"id": str(uuid.UUID(int=int(tenant))), "tenantId": tenant, "tenantType": kind, "tenantName": name}
     return {**said, "createdDateUtc": at, "updatedDateUtc": at}
 
 

@@ -207,9 +207,7 @@ def _forget(tx: Tx, hub: Hub, app: OpenApp, link: Link, keys: Collection[bytes])
     return last
 
 
-def _leave_name(
-    tx: Tx, contact: Contact, keys: Sequence[bytes], last: Collection[bytes], rest: Sequence[Link]
-) -> None:
+def _leave_name(tx: Tx, contact: Contact, keys: Sequence[bytes], last: Collection[bytes], rest: Sequence[Link]) -> None:
     """Let whoever turns up with the keys of a removed record be this contact, if there is anything left of it."""
     if rest or _undecided(_owners(tx, keys)):
         tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])

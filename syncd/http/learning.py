@@ -16,6 +16,7 @@ from syncd.errors import AccessError, ConfigError, TransientError
 from syncd.http.auth import chosen, secret_texts
 from syncd.http.client import Client
 from syncd.http.faults import Answer
+from syncd.http.marks import marked
 from syncd.http.oauth import SETTINGS, origin
 from syncd.http.paths import find, shown
 from syncd.http.terms import Auth, Learn
@@ -87,7 +88,7 @@ def _told(how: Learn, opening: Opening, pairs: Mapping[str, str], got: Granted) 
     found = find(_asked(how, opening, got), how.items.steps)
     if not isinstance(found, list):
         raise _untold(how, opening)
-    for item in found:
+    for item in (each for each in found if not marked(each, how.leave_out)):
         label = find(item, how.label.steps) if how.label is not None else None
         named = label[:LENGTH_MAX] if isinstance(label, str) and label.isprintable() else ""
         yield _fit(how, opening, find(item, how.value.steps)), named

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from syncd.config.near import did_you_mean
-from syncd.config.shapes import Flag, Key, Keys, MapOf, Spot, Word
+from syncd.config.shapes import Flag, Key, Keys, ListOf, MapOf, Spot, Word
 from syncd.config.vocabulary import DURATION, PLAIN
+from syncd.http.marks import MARK, read_marks
 from syncd.http.operations import Scope
 from syncd.http.requests import PATH, QUERY_TEXT, TEMPLATE, TEXTS
 from syncd.http.terms import Auth, Authorize, Learn, Signing
@@ -51,6 +52,11 @@ LEARN: Final = Keys(
         "query": Key(shape=PLAIN, help="the parameter beside the code that has it"),
         "url": Key(shape=TEMPLATE, help="or where one asks for it, with the new token"),
         "items": Key(shape=PATH, help="where that answer lists the accounts that the login is for", default="."),
+        "leave_out": Key(
+            shape=ListOf(item=MARK, hint="[{path: type, is: [PRACTICE]}]"),
+            help="those that are none for us",
+            default=[],
+        ),
         "value": Key(shape=PATH, help="where one of them has it"),
         "label": Key(shape=PATH, help="where one of them has what people call it"),
     }
@@ -212,6 +218,7 @@ def _learn(name: str, said: Mapping[str, Any], spot: Spot, scope: Scope) -> Lear
         query=values.get("query", ""),
         url=values.get("url"),
         items=values["items"],
+        leave_out=read_marks(spot.down("leave_out")),
         value=values.get("value", values["items"]),
         label=values.get("label"),
     )

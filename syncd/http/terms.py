@@ -317,6 +317,7 @@ class Learn:
     query: str
     url: Template | None
     items: Path
+    leave_out: tuple[Mark, ...]
     value: Path
     label: Path | None
 
