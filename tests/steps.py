@@ -178,6 +178,7 @@ def _of_records(c: Chance) -> dict[str, Ask]:
         "links_of": lambda tx: tx.links_of(contacts),
         "links_in": lambda tx: tx.links_in(app, contacts),
         "link_apps": lambda tx: tx.link_apps(contacts),
+        "in_sight": lambda tx: tx.in_sight(contacts),
         "link": lambda tx: tx.link(app, id_),
     }
 

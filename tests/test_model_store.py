@@ -81,7 +81,7 @@ FILLING: Final = (
 ) * 3
 """Drawn more often, or there is little to ask for."""
 LOOKS: Final = (
-    "any_gone", "apps", "cases", "confirmed", "contacts", "dirty_contacts", "dirty_of", "has_latches", "hints", "holders", "hooks",
+    "any_gone", "apps", "cases", "confirmed", "contacts", "dirty_contacts", "dirty_of", "has_latches", "hints", "holders", "hooks", "in_sight",
     "intent_counts", "journal_contacts",
     "last_number", "last_run", "latches", "left_traces", "link_apps", "links_in", "links_of", "marks", "missing", "new_intents", "next_contact",
     "open_cases", "parked", "sent", "sent_of", "spread", "struck", "unlinked", "versions",

@@ -333,6 +333,7 @@ HOT = {
     "marks": lambda tx: tx.marks(1, ["a"]),
     "links_of": lambda tx: tx.links_of([1]),
     "link_apps": lambda tx: tx.link_apps([1]),
+    "in_sight": lambda tx: tx.in_sight([1]),
     "holders": lambda tx: tx.holders([b"k"]),
     "latches": lambda tx: tx.latches([b"k"]),
     "contacts": lambda tx: tx.contacts([1]),

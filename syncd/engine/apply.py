@@ -40,7 +40,7 @@ class Batch:
 
 def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = None) -> int:
     """Send everything that is planned for one app (as it was counted: `Hub.waiting`), consent first; says how many writes
-    left.
+    left. To one that a guard holds only opt-outs.
 
     `only`: (kind, contact) pairs; nothing else is sent.
     """
@@ -51,7 +51,7 @@ def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = 
         if (app.index, KIND_NUMBER[kind]) not in hub.waiting:
             continue
         after = 0
-        while app.usable:
+        while app.usable or (kind == "consent" and app.told_noes):
             batch = _prepare(hub, app, KIND_NUMBER[kind], after, only)
             if not batch.last:
                 break
@@ -82,10 +82,11 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             tx.dirty_of(ids) if create and not hub.narrowed else set()
         )  # an answer showed another address, perhaps
         maybe_back = _maybe_back(tx, hub, app, contacts.values()) if KINDS[kind] == "archive" else set()
+        maybe_gone = contacts.keys() - tx.in_sight(contacts) if create else set()
         batch, moot = Batch(last=rows[-1].contact), []
         for row in rows:
             contact = contacts.get(row.contact)
-            if contact is None or contact.id in maybe_back:
+            if contact is None or contact.id in maybe_back or contact.id in maybe_gone:
                 continue
             if create and (contact.id in unheard or contact.id in changing):
                 planned = None
@@ -93,8 +94,11 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
                 planned = _new_record(hub, app, contact, apps.get(contact.id, ()), row.record, now_ms)
             else:
                 planned = _planned(hub, app, kind, contact, links[contact.id], now_ms)
-            if planned is None or (contact.id in unheard and OPTED_OUT not in planned[0].golden.values()):
+            says_yes = planned is not None and OPTED_OUT not in planned[0].golden.values()
+            if planned is None or (contact.id in unheard and says_yes):
                 moot.append(contact.id)
+                continue
+            if says_yes and not app.usable:
                 continue
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])

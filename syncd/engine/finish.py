@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from syncd.core.settle import horizon_ms
 from syncd.engine.hub import Hub, report
-from syncd.engine.passes import planned
+from syncd.engine.passes import DONE, planned
 from syncd.engine.texts import storable
 from syncd.errors import AccessError, ConfigError, SafetyStop
 from syncd.store.tx import Tx
@@ -180,12 +180,16 @@ def _in_doubt(tx: Tx, hub: Hub) -> dict[str, tuple[int, int]]:
 
 
 def _still_approved(tx: Tx, hub: Hub, *, by_flag: bool) -> dict[str, int]:
-    """List the approvals that outlive a run: what was approved and could not be written yet stays approved."""
+    """List the approvals that outlive a run: of what could not be written yet, and, where a reading was held, of apps that it
+    did not read.
+    """
     asked = {(held.app, held.verb) for held in hub.held}
     approved = approvals_of(tx)
     if not approved and not by_flag:
         return {}
     unwritten = planned(tx, hub, unwritten=True)[0]
+    read = {app.name for app in hub.apps.values() if app.pulled}
+    asked |= {(app, verb) for app, verb in approved if verb not in DONE and verb != "opt_outs" and app not in read}
     if by_flag:
         approved.update({key: hub.approved[key] for key in unwritten if key in hub.approved})
     return {

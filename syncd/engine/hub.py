@@ -31,6 +31,8 @@ class OpenApp:
     error: SyncdError | None = None
     held: bool = False
     """A guard stopped it in this run: nothing of it is merged and nothing is written to it."""
+    guarded: bool = False
+    """It is held for what is planned for it. An opt-out goes out all the same, unless that is what there is too much of."""
     pulled: bool = False
     sweep: bool = False
     """Its sweep is due: all that it holds is compared."""
@@ -61,7 +63,13 @@ class OpenApp:
     @property
     def usable(self) -> bool:
         """It may be read and written in this run."""
-        return self.app is not None and not self.paused and self.error is None and not self.held
+        return self.told_noes and not self.held
+
+    @property
+    def told_noes(self) -> bool:
+        """An opt-out may be written to it in this run."""
+        reached = self.app is not None and not self.paused and self.error is None
+        return reached and (self.guarded or not self.held)
 
 
 @dataclass(slots=True, kw_only=True)

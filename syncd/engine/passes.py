@@ -197,9 +197,13 @@ def guard(hub: Hub) -> None:
     hub.waiting, counts, linked = hub.world.transact("count", _count, hub)
     going = {app.name: app for app in hub.apps.values() if not app.held}
     done = {(app.name, verb): app.counts[what] for app in hub.apps.values() for verb, what in DONE.items()}
-    for held in check_guards(counts, linked, hub.limits, hub.approved, done):
+    found = check_guards(counts, linked, hub.limits, hub.approved, done)
+    for held in found:
         if held.app in going:
             hub.hold(held, going[held.app])
+    noes = {held.app for held in found if held.verb == "opt_outs"}
+    for app in going.values():
+        app.guarded = app.held and app.name not in noes
 
 
 def _count(tx: Tx, hub: Hub) -> tuple[frozenset[tuple[int, int]], Counter[tuple[str, str]], dict[str, int]]:
@@ -240,7 +244,9 @@ def write_all(hub: Hub, contacts: Sequence[int] | None = None) -> int:
         return 0
     note_coverage(hub)
     only = None if contacts is None else frozenset((kind, contact) for kind in KINDS for contact in contacts)
-    return sum(apply_app(hub, app, only) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.usable)
+    return sum(
+        apply_app(hub, app, only) for app in sorted(hub.apps.values(), key=lambda a: a.rule.rank) if app.told_noes
+    )
 
 
 def note_coverage(hub: Hub) -> None:

@@ -127,8 +127,7 @@ def plan(
             kinds = counts[intent["app"]]
             kinds[intent["kind"]] = kinds.get(intent["kind"], 0) + 1
             (each or intents.append)(intent)
-        held = [held for held in hub.held if held.app in names]
-        held += [look for look in looks(hub, unseen) if look.app in names]
+        held = [each for each in (*hub.held, *looks(hub, unseen)) if each.app in names]
         if first and _filled(hub) > 1:
             held = [*_first_holds(hub), *held]
         inbox = world.transact("inbox", lambda tx: tx.cases(limit=1000))
@@ -249,7 +248,8 @@ def _still_waiting(tx: Tx, run: int, held: list[dict[str, Any]]) -> list[dict[st
             continue
         if outcome == "in_sync":
             return []
-        held = [each for each in held if not _wrote(doc.get("apps", {}).get(each["app"], {}))]
+        still = {each["app"] for each in doc.get("held", ())}
+        held = [each for each in held if each["app"] in still or not _wrote(doc.get("apps", {}).get(each["app"], {}))]
     return held
 
 

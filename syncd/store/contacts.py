@@ -43,6 +43,16 @@ _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
 _MARK_DIRTY = inserting(s.dirty, "contact", clash="stays")
 _DIRTY_OF = Keyed(select(s.dirty.c.contact), s.dirty.c.contact)
 _CLEAR_DIRTY = Keyed(sa.delete(s.dirty), s.dirty.c.contact)
+_L = s.listed.alias().c
+_IN_SIGHT = Keyed(
+    select(_R.contact)
+    .where(
+        _R.misses == sa.literal_column("0"),
+        sa.exists().where(s.listed.c.app == _R.app, s.listed.c.id == _R.id) | ~sa.exists().where(_L.app == _R.app),
+    )
+    .order_by(_R.contact),
+    _R.contact,
+)
 _D = s.identity.c
 _HOLDERS = Keyed(
     select(_D.key, _D.app, _D.record, _R.contact)
@@ -128,6 +138,12 @@ class Contacts(Base):
         if len(seen) == rows_max:
             marked = [contact for contact in marked if contact <= seen[-1]]
         return sorted({*seen, *marked})[:count_max]
+
+    def in_sight(self, contacts: Iterable[int]) -> set[int]:
+        """Name those of these contacts that have a record which nothing says is missing: a listing that missed it, or one that does
+        not show it and has not ended, or was not believed.
+        """
+        return {contact for (contact,) in _IN_SIGHT.find(self._c, list(contacts))}
 
     def dirty_of(self, contacts: Iterable[int]) -> set[int]:
         """Tell which of these contacts are marked to be merged."""

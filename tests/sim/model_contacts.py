@@ -41,6 +41,13 @@ class ModelContacts(ModelBase, Contacts):
         shared = sum(size > 1 for size in sizes)
         return shared, sum(size == 1 for size in sizes), sum(row.review for row in self._t.contact.values())
 
+    def in_sight(self, contacts: Iterable[int]) -> set[int]:
+        return {c for c in contacts for app, id_ in self._t.link.get(c, {}).items() if self._is_in_sight(app, id_)}
+
+    def _is_in_sight(self, app: int, id_: str) -> bool:
+        listed = self._t.listed[app]
+        return not self._t.record[app][id_].misses and (not listed or id_ in listed)
+
     def seals(self, ids: Iterable[int]) -> dict[int, Seal]:
         return {id_: Seal(id_, row.secret) for id_ in ids if (row := self._t.contact.get(id_))}
 
