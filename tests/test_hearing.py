@@ -167,12 +167,49 @@ def sharing(folder: Path) -> Story:
     return story
 
 
-def test_two_who_share_an_address_hear_of_an_opt_in_in_the_same_run(tmp_path: Path) -> None:
+def test_an_opt_in_is_the_word_of_one_person_though_two_share_an_address(tmp_path: Path) -> None:
+    story = sharing(tmp_path)
+    story.settle()
+    for app in story.apps.values():
+        assert sorted(str(row.get("email_consent")) for row in app.rows().values()) == ["None", "opted_in"]
+
+
+def test_an_opt_out_is_heard_by_both_who_share_an_address_and_an_opt_in_after_it_by_one(tmp_path: Path) -> None:
     """The one whose turn was before it was read is merged once more."""
     story = sharing(tmp_path)
+    story.settle()
+    story["crm"].put("2", email_consent="opted_out")
+    story["crm"].put("1", job_title="Head")
     story.sync()
-    assert [row["email_consent"] for row in story["news"].rows().values()] == ["opted_in"] * 2
-    assert [row["email_consent"] for row in story["crm"].rows().values()] == ["opted_in"] * 2
+    for app in story.apps.values():
+        assert {row["email_consent"] for row in app.rows().values()} == {"opted_out"}
+    story["crm"].put("2", email_consent="opted_in", consent_at="2030-01-01T00:00:00Z", consent_source="form")
+    story.clock.now_ms = 1_924_992_000_000  # 2031
+    story.settle()
+    for app in story.apps.values():
+        assert {row["phone"][-1]: row["email_consent"] for row in app.rows().values()} == {
+            "1": "opted_out",
+            "2": "opted_in",
+        }
+
+
+@pytest.mark.parametrize("mended", [False, True])
+def test_nobody_is_opted_in_by_having_got_somebody_elses_address_by_mistake(tmp_path: Path, *, mended: bool) -> None:
+    """A hostile reader: all of Ann's records were opted in with the evidence of Bob, and stayed so."""
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory", "news": "memory"})
+    crm = story["crm"]
+    crm.put(crm.id_of("bob@x.org"), email_consent="subscribed", **PROOF)
+    story.settle()
+    ann = crm.id_of("ann@x.org")
+    crm.put(ann, email="bob@x.org")
+    story.sync()
+    assert len(story.cases()) == 1
+    if mended:
+        crm.put(ann, email="ann@x.org")
+        assert story.settle().code == 0
+    for app in ("shop", "news"):
+        assert story[app].one("ann@x.org").get("email_consent") != "opted_in"
+        assert story[app].one("bob@x.org")["email_consent"] == "opted_in"
 
 
 def test_the_log_of_consent_names_everybody_who_said_something() -> None:
@@ -220,11 +257,12 @@ def test_only_an_opt_out_outlives_the_reading_that_it_was_in(tmp_path: Path) -> 
 def test_a_plan_about_two_who_share_an_address_is_done_in_full(tmp_path: Path) -> None:
     """The first one's turn was before the other one's word was heard."""
     story = sharing(tmp_path)
+    story["crm"].put("2", email_consent="opted_out")
     planned = story.plan().doc
     assert planned["counts"] == {"crm": {"consent": 1}, "news": {"consent": 2, "update": 1}}
     outcome = story.apply(planned)
     assert (outcome.code, outcome.doc["skipped"]) == (0, [])
-    assert [app.rows()["1"]["email_consent"] for app in story.apps.values() if "1" in app.rows()] == ["opted_in"]
+    assert [app.rows()["1"]["email_consent"] for app in story.apps.values() if "1" in app.rows()] == ["opted_out"]
 
 
 @pytest.mark.parametrize("channel", ["email_consent", "sms_consent"])

@@ -41,9 +41,11 @@ class Heard:
             if not latch.out_ms and not latch.in_ms:
                 continue
             for each in subjects:
-                if known.get(each, {}).get(channel) == latch:
+                before = known.get(each, {}).get(channel)
+                now = latch if before is None else before.joined(latch)
+                if now == before:
                     continue
-                self.latches[channel, each] = latch
+                self.latches[channel, each] = now
                 if each != subjects[0]:
                     self.addresses.add(each)
         self.events += [(each, event) for event in consented.events for each in subjects]
@@ -259,8 +261,12 @@ def subjects_of(contacts: Iterable[Contact], links: Mapping[int, Sequence[Link]]
 
 
 def _joined(contact: Contact, told: Iterable[bytes], known: Mapping[bytes, Mapping[str, Latch]]) -> dict[str, Latch]:
-    joined: dict[str, Latch] = {}
-    for each in (subject(contact.id), *sorted(told)):
+    """Join what the person has said with the opt-outs of all addresses that stand. An opt-in is the word of one person: who else
+    has the address, by mistake perhaps, or because it was given to somebody else, is not opted in by it.
+    """
+    joined = {**known.get(subject(contact.id), {})}
+    for each in sorted(told):
         for channel, latch in known.get(each, {}).items():
-            joined[channel] = joined[channel].joined(latch) if channel in joined else latch
+            if latch.closed:
+                joined[channel] = joined.get(channel, Latch()).joined(replace(latch, in_ms=0, evidence=None))
     return joined
