@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -142,3 +143,25 @@ def test_who_leaves_the_scope_of_an_app_is_put_away_there_and_who_never_was_in_i
     story.settle()
     assert [row["email"] for row in story["shop"].rows().values()] == [ANN]
     assert len(story["crm"].rows()) == 2
+
+
+EDITS = {"company": "New", "email_consent": "unsubscribed"}
+
+
+@pytest.mark.parametrize("what", EDITS)
+@pytest.mark.parametrize("cas", [True, False])
+def test_what_is_typed_after_the_read_is_not_put_away(tmp_path: Path, what: str, *, cas: bool) -> None:
+    """A hostile reader: an archive left without a look, and the edit, or the opt-out, went with the record."""
+    story = agreed(tmp_path, {"shop": ("memory", {"cas": cas}), "crm": "memory", "news": "csv"})
+    story.configure(app_crm={"on_delete": "archive"})
+    shop, crm = story["shop"], story["crm"]
+    bob = shop.id_of("bob@x.org")
+    crm.remove(crm.id_of("bob@x.org"))
+    with story.when("crm", "get", partial(shop.put, bob, **{what: EDITS[what]})):  # the shop has been read by then
+        story.sync()
+    story.settle()
+    assert shop.rows()[bob][what] == EDITS[what]
+    [case] = story.cases()
+    assert (case["kind"], case["app"]) == ("deletion", "crm")
+    assert what != "email_consent" or story["news"].one("bob@x.org")[what] == "opted_out"
+    assert {row["email"] for row in crm.rows().values()} == {"ann@x.org"}

@@ -16,7 +16,7 @@ from syncd.core.match import ALIAS, GONE, id_key
 from syncd.core.settle import REFUSED, refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Seal, Sent
 from syncd.engine.decide import observed
-from syncd.engine.deletions import unlink
+from syncd.engine.deletions import keep_edited, unlink
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
@@ -287,6 +287,8 @@ class Done:
             self._index(link, record)
             self.saved.append(link)
             self._left(link, record, self._digest(record))
+            if sent.kind == "archive":
+                self.changed.update(keep_edited(self.tx, self.hub, self.app, sent.contact))
         self.dirty.add(sent.contact)
 
     def _left(self, link: Link, record: Record, digest: bytes) -> None:

@@ -18,7 +18,7 @@ from syncd.engine.hearing import addresses, says_no
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.meetings import in_the_way, part, undecided, wait
 from syncd.errors import SyncdError, TransientError
-from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown, Write
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
@@ -36,6 +36,8 @@ class Batch:
     """The last contact that was looked at; 0: there is nothing left."""
     noes: set[str] = field(default_factory=set)
     """Records that are known to say no."""
+    known: dict[str, Mapping[str, Raw]] = field(default_factory=dict)
+    """What records that are to be put away are known to show."""
 
 
 def apply_app(hub: Hub, app: OpenApp, only: frozenset[tuple[str, int]] | None = None) -> int:
@@ -103,6 +105,8 @@ def _prepare(hub: Hub, app: OpenApp, kind: int, after: int, only: frozenset[tupl
             batch.sents.append(planned[0])
             batch.writes.append(planned[1])
             batch.noes.update(_noes(hub, app, links.get(contact.id, ())))
+            if KINDS[kind] == "archive":
+                batch.known.update((link.id, link.base) for link in links[contact.id] if link.app == app.index)
         if create:
             moot += _leave_out(tx, hub, app, batch, contacts)
         if not hub.narrowed:
@@ -271,7 +275,7 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
     assert app.app is not None
     opened = app.app
     try:
-        if opened.spec.lost_update != "cas":
+        if opened.spec.lost_update != "cas" or batch.known:
             _look_first(hub, app, batch)
         results = hub.world.call(app.name, "write", opened.write, batch.writes) if batch.writes else []
     except SyncdError as error:  # a connector should have said Unknown; the same to us
@@ -294,13 +298,14 @@ def send(hub: Hub, app: OpenApp, batch: Batch) -> None:
 
 
 def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
-    """Read again, right before the write, what an app without conditional writes would overwrite unseen.
+    """Read again, right before the write, what an app without conditional writes would overwrite unseen, and whatever is to be
+    put away.
 
     What has changed is not sent; the window that is left is one round trip (SYNC-MODEL 1.8). Nor is anything sent to a record
     that turns out to have opted out: should the write fail, nobody would have heard of that.
     """
     assert app.app is not None
-    ids = [write.id for write in batch.writes if write.kind in ("update", "consent")]
+    ids = [write.id for write in batch.writes if write.kind in ("update", "consent", "archive")]
     if not ids:
         return
     there = hub.world.call(app.name, "get", app.app.get, ids)
@@ -308,7 +313,7 @@ def _look_first(hub: Hub, app: OpenApp, batch: Batch) -> None:
     news = {id_ for id_ in there.keys() - batch.noes if says_no(app.rule, hub.partly(there[id_]).fields, hub.rules)}
     stale = [
         place for place, write in enumerate(batch.writes)
-        if write.id in ids and (write.id in news or _stale(write, there))
+        if write.id in ids and (write.id in news or _stale(write, there, batch.known))
     ]  # fmt: skip
     if stale:
         moved = [batch.sents[place] for place in stale]
@@ -339,8 +344,11 @@ def _only_shown(hub: Hub, app: OpenApp, batch: Batch, there: Mapping[str, Record
         batch.sents, batch.writes = [sent for sent, _ in kept], [write for _, write in kept]
 
 
-def _stale(write: Write, there: Mapping[str, Record]) -> bool:
+def _stale(write: Write, there: Mapping[str, Record], known: Mapping[str, Mapping[str, Raw]]) -> bool:
     record = there.get(write.id)
+    if write.kind == "archive":
+        shown = record.fields if record is not None else {}
+        return any(raw != known[write.id].get(name) for name, raw in shown.items())
     return record is None or any(record.fields.get(name, MISSING) != raw for name, raw in write.expect.items())
 
 

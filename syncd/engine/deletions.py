@@ -281,6 +281,22 @@ def _archive_elsewhere(tx: Tx, hub: Hub, cause: OpenApp, contact: Contact, links
             tx.plan_archive(link.app, contact.id)
 
 
+def keep_edited(tx: Tx, hub: Hub, app: OpenApp, number: int) -> dict[int, Contact]:
+    """Put nothing away any more for the cause for which a record was to be, as somebody has edited it since: a person is asked.
+    Who left a scope is judged anew when the edit is merged.
+    """
+    contacts = tx.contacts([number])
+    for contact in contacts.values():
+        cause = contact.going.get(app.index)
+        if cause is None or cause == app.index:
+            continue
+        contact.going = {index: each for index, each in contact.going.items() if each != cause}
+        if cause in hub.apps:
+            doc = {"reason": f"removed in {hub.apps[cause].name}, edited elsewhere"}
+            tx.open_case("deletion", contact, hub.run, hub.world.now_ms(), doc, app=cause)
+    return contacts
+
+
 def _entry(link: Link, why: str) -> Entry:
     return Entry(
         kind="unlink",

@@ -46,11 +46,11 @@ class Scene:
         """Begin another run of syncd; what follows happens before it."""
         self.rounds.append(Round(pause_ms=pause_ms))
 
-    def act(self, kind: ActionKind, app: int, name: str = "", person: int = 0) -> None:
+    def act(self, kind: ActionKind, app: int, name: str = "", person: int = 0, *, at: int = -1) -> None:
         number = FIRST + len(self.actions)
         now = len(self.drawn.rounds) + len(self.rounds) - 1
         self.actions.append(
-            Action(round=now, at=-1, kind=kind, app=app, person=self.who + person, field=name, number=number)
+            Action(round=now, at=at, kind=kind, app=app, person=self.who + person, field=name, number=number)
         )
 
     def fault(self, kind: FaultKind, app: int, how: str, what: str = "") -> None:
@@ -255,6 +255,20 @@ def _archives(scene: Scene) -> None:
         scene.round()
 
 
+def _meanwhile(scene: Scene) -> None:
+    """Somebody is removed in one app, and edited in the other one while syncd is about to put that record away."""
+    app, other = scene.pair()
+    scene.quirk(app, **{**EASY, "on_delete": "archive"}, deletes="told")
+    scene.quirk(other, **EASY)
+    scene.round()
+    scene.act("create", app)
+    scene.round()
+    scene.round()
+    scene.act("delete", app)
+    kind = scene.chance.choice(("edit", "opt_out"))
+    scene.act(kind, other, scene.chance.choice(EDITABLE), at=scene.chance.randrange(60))
+
+
 def _anew(scene: Scene) -> None:
     """Somebody who was removed in every app comes to one of them again."""
     app, other = scene.pair()
@@ -305,7 +319,7 @@ def _two_at_once(scene: Scene) -> None:
 
 TABLE: Final[tuple[tuple[Callable[[Scene], None], int], ...]] = (
     (_asked_in_vain, 5), (_doubt, 6), (_clears, 2), (_another_address, 2), (_meeting, 2), (_stranger, 3), (_crowd, 3),
-    (_hidden, 2), (_not_gone, 2), (_again, 2), (_archives, 2), (_anew, 1), (_two_at_once, 2),
+    (_hidden, 2), (_not_gone, 2), (_again, 2), (_archives, 2), (_anew, 1), (_meanwhile, 2), (_two_at_once, 2),
     (_between, 4),
 )  # fmt: skip
 """Each scene, and how often it is drawn."""

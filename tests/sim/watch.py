@@ -54,6 +54,8 @@ class Watch:
             self._counted(app, verb)
         if write.kind in ("update", "consent") and self.monitors.vendors[app].quirks.guard != "cas":
             self._looked(app, write)
+        if write.kind == "archive":
+            self._put_away(app, write)
 
     def _counted(self, app: int, verb: str) -> None:
         limit = self.limits.get(verb)
@@ -81,6 +83,20 @@ class Watch:
             if look is None or look.get(name) == old:
                 text = f"{name} of {write.id} in {APPS[app]} was written over without a look, or in spite of it"
                 self.monitors.blame("NO-BLIND-OVERWRITE", text)
+
+    def _put_away(self, app: int, write: Write) -> None:
+        """NO-CASCADE-DELETE: what somebody has typed there, and nobody has seen, does not go with the record."""
+        there = self.monitors.vendors[app].people.get(write.id)
+        if there is None or not there.live:
+            return
+        look = self.looked.get((app, write.id))
+        for name, old in there.props.items():
+            seen = self.monitors.ghost.knew(app, write.id, name, old)
+            if not seen and (look is None or look.get(name) == old):
+                text = (
+                    f"{write.id} in {APPS[app]} was put away with a {name} that nobody had looked at, or in spite of it"
+                )
+                self.monitors.blame("NO-CASCADE-DELETE", text)
 
 
 def _verbs(write: Write) -> list[str]:
