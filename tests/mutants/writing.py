@@ -100,10 +100,23 @@ WRITING: Final = (
     Mutant(
         id="M17",
         bug="no look right before a write into an app without conditional writes",
-        edits=(Edit(_APPLY, 'if opened.spec.lost_update != "cas":', "if False:"),),
+        edits=(Edit(_APPLY, 'if opened.spec.lost_update != "cas" or batch.known:', "if batch.known:"),),
         killers=frozenset({"NO-BLIND-OVERWRITE"}),
         known=Directed(name="M17"),
         ways=(Small(world="linked", kind="vague"), Seeds()),
+    ),
+    Mutant(
+        id="M17b",
+        bug="a record is put away without a look at it",
+        edits=(
+            Edit(_APPLY, 'if opened.spec.lost_update != "cas" or batch.known:', 'if opened.spec.lost_update != "cas":'),
+            Edit(
+                _APPLY, 'if write.kind in ("update", "consent", "archive")]', 'if write.kind in ("update", "consent")]'
+            ),
+        ),
+        killers=frozenset({"NO-CASCADE-DELETE"}),
+        known=Directed(name="M17b"),
+        ways=(Seeds(),),
     ),
     Mutant(
         id="M18",

@@ -265,8 +265,8 @@ def _meanwhile(scene: Scene) -> None:
     scene.round()
     scene.round()
     scene.act("delete", app)
-    kind = scene.chance.choice(("edit", "opt_out"))
-    scene.act(kind, other, scene.chance.choice(EDITABLE), at=scene.chance.randrange(60))
+    kinds: tuple[ActionKind, ...] = ("edit", "opt_out")
+    scene.act(scene.chance.choice(kinds), other, scene.chance.choice(EDITABLE), at=scene.chance.randrange(60))
 
 
 def _anew(scene: Scene) -> None:
