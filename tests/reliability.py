@@ -26,6 +26,11 @@ What is claimed, how it is tried, and the figures of the last run. Each section 
 that command into [proof/](proof), and this page is made of them by `python -m tests.reliability`. The invariants (S while
 things happen, Q when they have come to rest) are those that the monitors in `tests/sim` name when one is broken.
 """
+ELSEWHERE: Final = """\
+Not in these worlds, but on the wire, by tests/test_http_engine.py, test_http_client.py and test_http_hostile.py: the forms of a 429, 5xx
+again and again, truncated JSON, results of a batch that are all or nothing or come in another order. An id that is used for somebody
+else by a table or a file (`reuses_ids`) is tested (tests/test_replaced.py, test_mixed_up.py), not simulated.
+"""
 LIMITS: Final = """\
 ## What nobody can promise
 
@@ -83,9 +88,11 @@ def _simulator() -> Iterator[str]:
             ("their seeds (each is told of below, mended since or open)", _seeds(found["failed"])),
             ("seconds, on two processes", f"{found['seconds']:,}"),
             ("quirks of apps that took part, of the kinds there are", f"{len(found['knobs'])}"),
-            ("least often: a quirk", _least(found["knobs"])),
         ],
     )
+    yield "Quirks (told in `tests/sim/quirks.py`), and in how many apps each was on:\n"
+    yield _table(("quirk", "apps"), sorted((name, f"{n:,}") for name, n in found["knobs"].items()))
+    yield ELSEWHERE
     yield "Rare branches, and how often they were reached:\n"
     yield _table(("branch", "times"), _branches(found["sometimes"]))
     yield "Unknowable, counted apart:\n"
@@ -104,11 +111,6 @@ def _branches(seen: Mapping[str, int]) -> list[tuple[str, str]]:
 
 def _seeds(failed: Sequence[int]) -> str:
     return ", ".join(str(seed) for seed in failed) or "none"
-
-
-def _least(counts: Mapping[str, int]) -> str:
-    name, number = min(counts.items(), key=lambda pair: (pair[1], pair[0]))
-    return f"{name}, {number:,} times"
 
 
 def _small() -> Iterator[str]:
@@ -147,13 +149,14 @@ def _crashes() -> Iterator[str]:
         yield "Not measured yet.\n"
         return
     names = {
-        "labels": "boundaries by name", "hit_before": "died right before", "hit_inside": "died inside", "hit_after": "died right after",
+        "labels": "boundaries by name", "labels_elsewhere": "not crossed here, died at in this process (tests/test_crash.py, test_hints.py)", "hit_before": "died right before", "hit_inside": "died inside", "hit_after": "died right after",
         "hit_again": "died again while picking up the pieces", "kills": "kills", "wire_kills": "kills while a request was on the wire",
         "file_kills": "kills around a write to a file", "double_kills": "second kills", "errors": "errors instead of kills (disk full, busy, conflict)",
         "power_cuts": "power cuts",
     }  # fmt: skip
     rows = [("commit", found["commit"])]
     rows += [(text, f"{found[name]:,}") for name, text in names.items() if name in found]
+    rows.append(("not died at", ", ".join(found["labels_not_hit"]) or "none"))
     bad = {key: found[key] for key in found if key in (*WRONG, "unsent")}
     rows += [(f"**{name}**", f"**{number}**") for name, number in sorted(bad.items())]
     rows.append(("**trials that ended wrong**", f"**{len(found['wrong'])}**"))
@@ -167,6 +170,7 @@ def _mutants() -> Iterator[str]:
         yield "Not measured yet.\n"
         return
     yield _table(tuple(found["columns"]), [tuple(map(str, row)) for row in found["rows"]])
+    yield "TESTS: what it breaks is no invariant of a history (a cursor, a token, a lease), and is noticed by the test that is named.\n"
     yield "\n".join(found.get("notes", ())) + "\n"
 
 
