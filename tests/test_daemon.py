@@ -124,6 +124,20 @@ def test_an_app_that_fails_is_told_and_tried_again_while_the_others_go_on(hub: H
         assert stopped(daemon) == 0
 
 
+def test_a_column_that_is_back_ends_its_hold_by_itself(hub: Hub) -> None:
+    hub.synced()
+    with running(hub) as daemon:
+        until(lambda: events(hub, event="pass", app="news"), "the first pass", alive=daemon)
+        before = (hub.folder / "crm.csv").read_text("utf-8")
+        (hub.folder / "crm.csv").write_text(before.replace("phone", "telephone", 1), "utf-8")
+        until(lambda: events(hub, app="crm", outcome="held"), "it is held", alive=daemon)
+        assert "no longer there: phone" in hub.run("status").out
+        (hub.folder / "crm.csv").write_text(before.replace("First1", "Zoe"), "utf-8")
+        until(lambda: hub.rows("news")["p1@example.com"]["first_name"] == "Zoe", "it goes on", alive=daemon)
+        until(lambda: hub.run("status").code == 0, "nothing is held any more", alive=daemon)
+        assert stopped(daemon) == 0
+
+
 def test_a_refused_password_is_tried_again_when_it_was_put_right(
     tmp_path: Path, radicale_server: Server, address_book: str
 ) -> None:

@@ -56,6 +56,8 @@ class Pass:
             for app in hub.apps.values():
                 if app.error is not None:
                     self._kept.drop(app.name)
+                elif app.lost or app.moved:  # it is held: whoever puts its fields back tells nobody
+                    self._kept.look_again(app.name)
         seconds = time.monotonic() - begun
         for app in hub.apps.values():
             self._tell(app, hub, outcome, seconds)
