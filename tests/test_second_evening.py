@@ -264,9 +264,9 @@ def half(tmp_path: Path) -> Hub:
 
 def test_a_hold_is_told_as_what_a_run_found(half: Hub) -> None:
     said = half.run("status").out
-    assert "held: run 2 found: crm 11 unlinks (limit 5): syncd approve 2 -c syncd.yaml" in said
+    assert "held: run 2 found: crm lacks 11 linked records (limit 5): syncd approve 2 -c syncd.yaml" in said
     assert "(what is put right by then, the next sync does not hold)" in said
-    assert "run 2 was held, as it found: crm 11 unlinks" in half.run("inbox").out
+    assert "run 2 was held, as it found: crm lacks 11 linked records" in half.run("inbox").out
 
 
 def test_a_run_of_another_app_leaves_a_hold_as_it_is(half: Hub) -> None:

@@ -56,6 +56,27 @@ def test_a_pass_without_news_is_one_query_for_what_is_within_the_overlap(lite: s
     assert len(shapes) == 1, "one spelling in the column"
 
 
+def test_a_row_that_was_added_counts_from_the_read_that_saw_it(lite: str) -> None:
+    """A process that stays, a daemon: what was added and read before makes up for nobody who is removed."""
+    stamped(lite, *STAMPS["text"], ages=[*range(3600, 3640)])
+    with opened(lite, updated_at="changed", overlap=60) as app:
+        cursor = cursor_of(app)
+        run(lite, *(f"INSERT INTO people VALUES ({age}, 'x', CURRENT_TIMESTAMP)" for age in range(6)))
+        ids, cursor = changes(app, cursor)
+        assert ids >= {*map(str, range(6))}
+        run(lite, "INSERT INTO people VALUES (6, 'x', CURRENT_TIMESTAMP)", "DELETE FROM people WHERE id = 6")
+        _, cursor = changes(app, cursor)  # who comes and goes between two reads is no reason to list everybody
+        run(lite, "DELETE FROM people WHERE id < 6")
+        for _ in range(2):
+            assert [page.expired for page in app.read(cursor)] == [True], (
+                "fewer than before, until all of it was listed"
+            )
+        cursor = cursor_of(app)
+        with counted() as told:
+            assert changes(app, cursor)[0] >= {"3600"}
+        assert len(told) == 2, "BEGIN and one query"
+
+
 def test_both_spellings_of_a_time_in_one_column(lite: str) -> None:
     stamped(lite, "TEXT", "datetime('now', '{} seconds')", [1, 2, 7200])
     run(lite, "UPDATE people SET changed = strftime('%Y-%m-%dT%H:%M:%SZ', changed) WHERE id <> 1")

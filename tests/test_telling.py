@@ -28,7 +28,7 @@ def removed(hub: Hub, number: int) -> None:
 
 def test_a_run_tells_of_what_was_removed_and_archived_and_so_does_its_history(hub: Hub) -> None:
     removed(hub, 1)
-    assert "crm: records are missing that were there" in hub.run("sync").out
+    assert "crm: 1 record is missing that was there" in hub.run("sync").out
     doc = hub.json("sync")
     assert (doc["apps"]["crm"]["unlinked"], doc["apps"]["books"]["archived"]) == (1, 1)
     assert "unlinked" not in doc["apps"]["news"]

@@ -61,6 +61,7 @@ class Rows:
         named = self.key.is_not(None)  # SQLite has rows without a key: nothing tells them apart
         self.select = sa.select(*wanted).select_from(self.table).where(named)
         self.keys = sa.select(self.key.label("key")).select_from(self.table).where(named)
+        self.count = sa.select(sa.func.count().label("total")).select_from(self.table)
         self.by_keys = self.select.where(self.key.in_(sa.bindparam("keys", expanding=True)))
 
     @property

@@ -39,8 +39,8 @@ class Mark:
         return Mark(at=min(max(at, newest or at), now), now=now)
 
 
-def cursor_of(mark: Mark | None, signature: str, rows: int | None) -> str:
-    """Spell a cursor. `rows`: how many the table had when they were last counted."""
+def cursor_of(mark: Mark | None, signature: str, rows: int) -> str:
+    """Spell a cursor. `rows`: how many the table had at this read."""
     told: dict[str, Any] = {"v": 1, "table": signature, "at": None, "now": None, "rows": rows}
     if mark is not None:
         told |= {"at": mark.at.isoformat(), "now": mark.now.isoformat()}

@@ -56,7 +56,6 @@ class SqlTable:
         self.spec, self.fields = spec, rows.shape.fields
         self._engine, self._name, self._rows, self._opening = engine, name, rows, opening
         self._preparing = Preparing(rows, spec)
-        self._total: int | None = None
         self._overlap = float(opening.settings.get("overlap") or 0)
         told = repr((self.fingerprint(), list(rows.shape.paths.items()), rows.shape.deleted))
         self._signature = hashlib.blake2b(told.encode(), digest_size=6).hexdigest()
@@ -83,24 +82,10 @@ class SqlTable:
             yield from self._listing()
             return
         mark = mark_of(cursor, self._signature)
-        if mark is None or self._shrunk(cursor):
+        if mark is None:
             yield Page(records=[], expired=True)
         else:
-            yield from self._changes(stamps, mark)
-
-    def _shrunk(self, cursor: str) -> bool:
-        """Count the rows at the first read of this process: fewer than before, and changes alone do not tell it all.
-
-        A daemon asks no more after that; its sweeps do.
-        """
-        if self._total is None:
-            with self._connected() as connection:
-                self._total = self._count(connection)
-            return self._total < rows_of(cursor)
-        return False
-
-    def _count(self, connection: Connection) -> int:
-        return int(connection.execute(sa.select(sa.func.count()).select_from(self._rows.table)).scalar_one())
+            yield from self._changes(stamps, mark, rows_of(cursor))
 
     def get(self, ids: Sequence[str]) -> dict[str, Record]:
         keys = [key for id_ in dict.fromkeys(ids) if (key := self._rows.key_value(id_)) is not None]
@@ -160,21 +145,26 @@ class SqlTable:
                 rows, last = _whole_keys(rows, self._rows)
                 yield self._page(rows)
                 rows = tuples(connection, select.where(after).limit(PAGE), {"last": last})
-            self._total = self._count(connection)
-            cursor = None if self._rows.stamps is None else cursor_of(mark, self._signature, self._total)
+            total = int(connection.execute(self._rows.count).scalar_one())
+            cursor = None if self._rows.stamps is None else cursor_of(mark, self._signature, total)
             yield replace(self._page(rows), cursor=cursor, complete=True)
 
-    def _changes(self, stamps: Stamps, mark: Mark) -> Iterator[Page]:
-        """Read what was stamped since the mark less the overlap: one query, unless it is more than a page.
+    def _changes(self, stamps: Stamps, mark: Mark, total: int) -> Iterator[Page]:
+        """Read what was stamped since the mark less the overlap, and count the rows: one query, unless it is more than a page.
 
         Then the keys are noted first and their rows fetched by key. Pages by stamp would cost a sort each, and a bulk
-        load gives a million rows one stamp.
+        load gives a million rows one stamp. `total`: how many rows there were at the last read. With fewer than these,
+        changes do not tell it all.
         """
         width = len(self._rows.select.selected_columns)
         news = stamps.since(mark.at, self._overlap)
         select = self._rows.select.add_columns(stamps.column.label("stamp"), stamps.clock.label("clock"))
         with self._connected() as connection:
-            rows = tuples(connection, select.where(news).limit(PAGE))
+            rows = tuples(connection, _beside_count(self._rows, select.where(news).limit(PAGE)))
+            now_total, rows = rows[0][width + 2], [row for row in rows if self._rows.key_of(row) is not None]
+            if now_total < total:
+                yield Page(records=[], expired=True)
+                return
             if rows and (now := stamps.read(rows[0][width + 1])) is not None:
                 seen = [stamp for row in rows if (stamp := stamps.read(row[width])) is not None and stamp <= now]
                 mark = mark.moved_on(now, max(seen, default=None))
@@ -186,7 +176,7 @@ class SqlTable:
                     connection.rollback()
                     yield self._page(rows)
                 rows = []
-            yield replace(self._page(rows), cursor=cursor_of(mark, self._signature, self._total))
+            yield replace(self._page(rows), cursor=cursor_of(mark, self._signature, now_total))
 
     def _page(self, rows: Sequence[Sequence[Any]]) -> Page:
         gone = tuple(str(self._rows.key_of(row)) for row in rows if self._rows.deleted(row))
@@ -208,6 +198,12 @@ class SqlTable:
         if self._engine.dialect.name != "postgresql":
             return {}
         return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+
+
+def _beside_count(source: Rows, select: sa.Select[Any]) -> sa.Select[Any]:
+    """Put the number of all rows behind each row of a query; where that has none, one row of nothing but the number."""
+    counted, found = source.count.subquery(), select.subquery()
+    return sa.select(*found.c, *counted.c).select_from(counted.outerjoin(found, sa.true()))
 
 
 def _whole_keys(rows: list[Any], source: Rows) -> tuple[list[Any], Any]:

@@ -22,6 +22,7 @@ PREVIEW: Final = {
     "ambiguous": "records that will wait for a decision in the inbox",
     "disagreeing": "contacts on which the apps do not agree",
 }
+_LACKS: Final = {"unlinks": "linked records", "fields": "of the fields it had"}
 UNDONE: Final = ("parked", "failed", "unreadable_consents")
 SKIPPED_SHOWN: Final = 20
 LOOK_ANEW: Final = "      (what is put right by then, the next sync does not hold)"
@@ -65,9 +66,10 @@ def _tell_run(outcome: Outcome, file: Path | None) -> None:
     tell_doubt(outcome)
     for why in outcome.left:
         show.line(show.plain(why))
-    for app in outcome.missed:
+    for app, count in outcome.missed.items():
+        missing = "1 record is missing that was" if count == 1 else f"{count} records are missing that were"
         show.line(
-            f"{app}: records are missing that were there; what the next sync does not find either counts as removed "
+            f"{app}: {missing} there; what the next sync does not find either counts as removed "
             f"(`syncd status --list missing --app {app}` names them)"
         )
     tell_held(doc["held"], doc["run"], file)
@@ -248,6 +250,8 @@ def held_word(each: Mapping[str, Any], *, limit: bool = False) -> str:
         return f"{each['app']} went back in time in {each['count']} records{told}"
     if each["verb"] == "mixed_up":
         return f"{each['app']} shows others in {each['count']} records{told}"
+    if each["verb"] in _LACKS:
+        return f"{each['app']} lacks {each['count']} {_LACKS[each['verb']]}{told}"
     return f"{each['app']} {each['count']} {each['verb'].replace('_', ' ')}{told}"
 
 

@@ -15,6 +15,7 @@ from syncd.errors import AccessError, ConfigError, SafetyStop
 from syncd.store.tx import Tx
 
 PARKED_SHOWN: Final = 5
+EVERY: Final = 1 << 31
 IDLE: Final = "idle run"
 LATER: Final = "had no part in this run (left out, or found since); the next sync looks at what is to be done"
 RESTLESS: Final = "so many passes were not enough: something is still to be done; sync again"
@@ -44,8 +45,8 @@ class Outcome:
     """In how many contacts an undo gives apps back what each of them held, and these keep it."""
     doubt: dict[str, tuple[int, int]] = field(default_factory=dict)
     """app -> how many writes have no answer, and until when (ms) the last of them may still arrive."""
-    missed: list[str] = field(default_factory=list)
-    """Apps in which records are missing that are not believed to be gone yet."""
+    missed: dict[str, int] = field(default_factory=dict)
+    """app -> how many records are missing in it that are not believed to be gone yet."""
     left: list[str] = field(default_factory=list)
     """What is still to be done and by whom, where nothing else here says so."""
 
@@ -108,7 +109,7 @@ def finish(hub: Hub, *, once: bool = False, by_flag: bool = False) -> Outcome:
         if once and _is_idle(tx, hub):
             _keep_last(tx, hub.run)
         parked = {app.name: tx.parked(app.index, PARKED_SHOWN) for app in hub.apps.values() if aside[app.index]}
-        missed = [app.name for app in hub.apps.values() if tx.any_missed(app.index)]
+        missed = {app.name: missing for app in hub.apps.values() if (missing := len(tx.struck(app.index, 1, EVERY)))}
         return Outcome(
             doc=doc, code=code, errors=errors, parked=parked, missed=missed, paused=paused, doubt=doubt, left=left
         )

@@ -61,5 +61,5 @@ class KeptApps:
             app.close()
 
     def close(self) -> None:
-        for name in self.names:
+        for name in sorted(self.names):
             self.drop(name)
