@@ -133,6 +133,59 @@ def test_a_row_that_is_replaced_between_look_and_write_is_looked_at(tmp_path: Pa
     assert [case["kind"] for case in story.cases()] == ["match"]
 
 
+ANNA = {"email": "anna@x.org", "first_name": "Anna", "last_name": "Conrad", "phone": "+49 30 123450"}
+
+
+@pytest.mark.parametrize("number", ["+49 30 123450", "+49 30 999999", ""])
+def test_a_successor_at_the_same_desk_is_somebody_else(tmp_path: Path, number: str) -> None:
+    """The switchboard's number stays, whoever sits there."""
+    story = given(tmp_path, {"books": "csv", "news": "csv"})
+    story["books"].put("b1", **ANNA, email_consent="opted_in", **PROOF)
+    story.sync(approve=True)
+    story.settle()
+    before = story["news"].rows()
+    story["books"].put("b1", email="otto@x.org", first_name="Otto", last_name="Neu", phone=number)
+    story.sync()
+    assert [case["kind"] for case in story.cases()] == ["match"]
+    assert story["news"].rows() == before
+
+
+@pytest.mark.parametrize(
+    ("was", "now"),
+    [
+        pytest.param({}, {"last_name": "Neu"}, id="a marriage"),
+        pytest.param({}, {"first_name": "Conrad", "last_name": "Anna"}, id="columns that were swapped"),
+        pytest.param({}, {"first_name": "Ana", "last_name": "Konrad"}, id="typos"),
+        pytest.param({"first_name": "Ana", "last_name": None}, {"first_name": "Anna"}, id="a typo in the only name"),
+    ],
+)
+def test_a_number_that_stays_is_enough_where_the_names_are_alike(
+    tmp_path: Path, was: dict[str, str], now: dict[str, str]
+) -> None:
+    story = given(tmp_path, {"books": "csv", "news": "csv"})
+    story["books"].put("b1", **ANNA | was)
+    story.sync(approve=True)
+    story.settle()
+    story["books"].put("b1", email="a.neu@x.org", **now)
+    assert story.sync().code == 0
+    assert now.items() <= story["news"].one("a.neu@x.org").items()
+
+
+@pytest.mark.parametrize(
+    ("full_name", "asked"),
+    [("Anna Neu", False), ("Dr. Anna Conrad-Neu", False), ("Dr. Ana Konrad", False), ("Dr. Otto Neu", True)],
+)
+def test_of_one_name_some_words_stay(tmp_path: Path, full_name: str, asked: bool) -> None:
+    columns = {"columns": ("email", "full_name", "phone")}
+    story = given(tmp_path, {"books": ("csv", columns), "news": ("csv", columns)})
+    story["books"].put("b1", email="anna@x.org", full_name="Dr. Anna Conrad", phone=ANNA["phone"])
+    story.sync(approve=True)
+    story.settle()
+    story["books"].put("b1", email="neu@x.org", full_name=full_name)
+    story.sync()
+    assert [case["kind"] for case in story.cases()] == ["match"] * asked
+
+
 def test_rows_that_were_mixed_up_and_put_right_opt_out_nobody(tmp_path: Path) -> None:
     story = synced(tmp_path, outs=5)
     before = story["books"].rows()

@@ -97,7 +97,6 @@ def test_nobody_is_opted_out_by_whoever_has_their_number_now(tmp_path: Path) -> 
     [
         {"email": "new@example.org"},
         {"email": "new@example.org", "first_name": "New"},
-        {"email": "new@example.org", "first_name": "New", "last_name": "Name"},
         {"first_name": "New", "last_name": "Name", "phone": "+4930999999"},
     ],
 )

@@ -27,7 +27,13 @@ SOMEBODY_ELSE: Final = "the app shows somebody else under this id; a person is a
 IN_DOUBT: Final = "written without an answer, and the record was gone when it was looked for"
 NAMES: Final = ("first_name", "last_name", "full_name")
 WHO: Final = ("email", "phone", "mobile", *NAMES)
-"""Fields by which people are known. Of those that are filled before and after all differ where it is somebody else."""
+"""Fields by which people are known. Of those that are filled before and after all differ where it is somebody else, but for:"""
+NUMBERS: Final = ("phone", "mobile")
+"""Whoever follows somebody at a desk has their number; it stands for the same person only where the names are alike."""
+ALIKE: Final = 0.8
+"""How much of names stays where they were misspelt (1: all of it)."""
+CHARS_MAX: Final = 100
+"""So much of names is compared."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,22 +78,44 @@ def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]], 
 def shows_somebody_else(tx: Tx, link: Link, contact: Contact, app: AppRule, rules: Rules) -> bool:
     """Say whether a record of an app that uses ids again shows another address and another name than it did, nothing of what
     its contact is known by, and no address that it had before. Of whom there is no name, or no key, too little is known.
+    A number that stays is enough where the names are alike, and not where they are other ones.
     """
     if link.seen is None or not link.base or not app.spec.reuses_ids:
         return False
     keys, before = identity_keys(link.seen.fields, app, rules), identity_keys(link.base, app, rules)
     if not keys or not before or not set(keys).isdisjoint(before):
         return False
-    names = False
+    names: list[tuple[str, str]] = []
+    number = False
     for name in (name for name in WHO if name in app.lenses and name in rules.fields):
         parse = app.lenses[name].parse
         now, was = (value_key(rules, name, parse(each.get(name))) for each in (link.seen.fields, link.base))
         if now is None or was is None:
             continue
         if now in (was, value_key(rules, name, contact.golden.get(name))):
-            return False
-        names = names or name in NAMES
-    return names and set(keys).isdisjoint(tx.aliases([contact.id]).get(contact.id, ()))
+            if name not in NUMBERS:
+                return False
+            number = True
+        elif name in NAMES:
+            names.append((str(was), str(now)))
+    if not names or (number and _alike(names)):
+        return False
+    return set(keys).isdisjoint(tx.aliases([contact.id]).get(contact.id, ()))
+
+
+def _alike(names: Sequence[tuple[str, str]]) -> bool:
+    """Say whether half of the words of these names (before, after) stayed, as at a marriage or where columns were swapped, or
+    nearly all of their letters.
+    """
+    was, now = ([word for name in each for word in name.casefold().split()] for each in zip(*names, strict=True))
+    stayed = len({*was} & {*now})
+    return 2 * stayed >= min(len({*was}), len({*now})) or _near(" ".join(was), " ".join(now))
+
+
+def _near(was: str, now: str) -> bool:
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, was[:CHARS_MAX], now[:CHARS_MAX]).ratio() >= ALIKE
 
 
 def moved(tx: Tx, links: Iterable[Link], app: AppRule, rules: Rules) -> set[str]:
