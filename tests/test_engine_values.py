@@ -12,12 +12,12 @@ from syncd.config.remembered import names_of
 from syncd.core.consent import IN, OUT, Consented, Event, Evidence, Latch
 from syncd.core.match import GONE, address_hash, id_key, key_hash
 from syncd.core.rules import Rules
-from syncd.core.state import Link, Seen
+from syncd.core.state import Entry, Link, Seen, Sent
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import Heard, addresses, hashed, listen, shown_by, subject, subjects_of
 from syncd.engine.keys import email_key, identity_keys, key_rows
 from syncd.engine.readings import named
-from syncd.engine.returning import Former, gone_rows, inherit
+from syncd.engine.returning import Estate, Former, gone_rows, inherit
 from syncd.model import Raw, Record
 from tests.core_world import CONSENT, EVIDENCE, app_rule, contact, linked, rule, rules_of
 
@@ -86,19 +86,58 @@ def test_what_is_no_address_is_no_key(raw: Raw) -> None:
 def test_who_comes_back_is_told_by_the_keys_or_else_by_everything(
     base: dict[str, Raw], shown: dict[str, Raw], *, same: bool
 ) -> None:
-    former = Former(contact=1, base=base, apps=())
+    former = Former(estate=Estate(contact=contact(), base=base, past=()), apps=())
     assert former.is_shown_by(shown, BY_MAIL.apps[1], BY_MAIL) is same
 
 
 def test_a_record_takes_up_what_was_agreed_on_where_it_shows_the_same() -> None:
     link = linked(1, seen={"email": "ada@x.org", "company": "ACME", "phone": PHONE, "last_name": None})
     acks = {"company": ["'Acme'", "ACME"], "phone": ["x", PHONE, "refused"], "email": ["a", "b"], "gone": ["c", "d"]}
-    inherit(link, {"company": "ACME", "phone": PHONE, "email": "Ada@x.org", "last_name": None}, acks, [])
-    assert link.base == {"company": "ACME", "phone": PHONE}, "a blank was no agreement"
+    base: dict[str, Raw] = {"company": "ACME", "phone": PHONE, "email": "Ada@x.org", "last_name": None}
+    inherit(link, Estate(contact=contact(), base=base, past=(), acks=acks), BY_MAIL.apps[1], BY_MAIL)
+    assert link.base == {"company": "ACME", "phone": PHONE}, "a blank was no agreement, and other letters are none"
     assert link.acks == {"company": ["'Acme'", "ACME"]}, "a refusal is forgotten with the record that was refused"
     other = linked(1, seen={"company": "ACME"}, company="Old")
-    Former(contact=1, base={"company": "ACME"}, apps=()).inherit(other)
+    inherit(other, Estate(contact=contact(), base={"company": "ACME"}, past=()), BY_MAIL.apps[1], BY_MAIL)
     assert (other.base, other.acks) == ({"company": "ACME"}, {})
+
+
+@pytest.mark.parametrize(
+    ("estate", "shown"),
+    [
+        ({}, {"company": "New"}),
+        ({"base": {"company": None}}, {"company": "New"}),
+    ],
+)
+def test_what_somebody_typed_into_a_record_that_takes_a_place_meets_what_was_agreed_on(
+    estate: dict[str, Any], shown: dict[str, Raw]
+) -> None:
+    given = {"contact": contact(), "base": {"company": "Old name"}, "past": (), **estate}
+    link = linked(1, seen=shown)
+    inherit(link, Estate(**given), BY_MAIL.apps[1], BY_MAIL)
+    assert link.base == given["base"]
+
+
+@pytest.mark.parametrize(
+    ("estate", "shown"),
+    [
+        ({}, {"company": " old"}),
+        ({}, {"company": "-"}),
+        ({}, {"company": None}),
+        ({}, {}),
+        ({"base": {}}, {"company": "New"}),
+        ({"past": [Entry(kind="value", app=2, record="r", field="company", old="New", new="Old name", reason="")]}, {"company": "New"}),
+        ({"late": [Sent(app=1, contact=1, kind="update", record="r", fields={"company": "x"}, golden={}, version=None, at_ms=0)]}, {"company": "New"}),
+    ],
+    ids=["poorer", "a word for blank", "blank", "not offered", "not known", "there before", "in doubt"],
+)  # fmt: skip
+def test_what_nobody_typed_since_meets_what_there_is_for_the_first_time(
+    estate: dict[str, Any], shown: dict[str, Raw]
+) -> None:
+    given = {"contact": contact(), "base": {"company": "Old name"}, "past": (), **estate}
+    link = linked(1, seen=shown)
+    inherit(link, Estate(**given), BY_MAIL.apps[1], BY_MAIL)
+    assert link.base == {}
 
 
 def test_it_is_remembered_whose_a_record_was() -> None:

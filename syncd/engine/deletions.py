@@ -17,7 +17,7 @@ from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
 from syncd.engine.pull import STRIKES, observe
-from syncd.engine.returning import SOMEBODY_ELSE, gone_rows, in_doubt, inherit
+from syncd.engine.returning import SOMEBODY_ELSE, Estate, gone_rows, in_doubt, inherit
 from syncd.errors import SyncdError
 from syncd.model import Record
 from syncd.store.tx import Tx
@@ -106,18 +106,22 @@ def _twins(tx: Tx, hub: Hub, app: OpenApp, links: Sequence[Link]) -> set[str]:
 
 def _inherited(tx: Tx, hub: Hub, app: OpenApp, merged: Sequence[Link]) -> None:
     """Link the new record into which another one was merged, and take what it copied for what was agreed on with the one
-    that is gone: no edit (SYNC-MODEL 1.12). It is the only one with its keys; the rest of it is merged like any first contact.
+    that is gone: no edit (SYNC-MODEL 1.12). It is the only one with its keys.
     """
     keys = {link.id: identity_keys(link.base, app.rule, hub.rules) for link in merged}
     holders = tx.holders(sorted({key for mine in keys.values() for key in mine}))
-    here = {number for number, apps in tx.link_apps([link.contact for link in merged]).items() if app.index in apps}
+    numbers = [link.contact for link in merged]
+    here = {number for number, apps in tx.link_apps(numbers).items() if app.index in apps}
+    contacts, journal = tx.contacts(numbers), tx.journal_entries(numbers, None, None) if numbers else {}
     for link in merged:
         found = {h.record for key in keys[link.id] for h in holders.get(key, ()) if h.app == app.index}
         heir = tx.link(app.index, min(found)) if len(found) == 1 else None
         if heir is None or heir.contact or heir.seen is None or link.contact in here:
             continue
         heir.contact = link.contact
-        inherit(heir, link.base, link.acks, link.late)
+        past = journal.get(link.contact, [])
+        estate = Estate(contact=contacts[link.contact], base=link.base, past=past, acks=link.acks, late=link.late)
+        inherit(heir, estate, app.rule, hub.rules)
         tx.save_links([heir])
         here.add(link.contact)
 

@@ -16,7 +16,7 @@ from syncd.engine.decide import Outcome, merge_all, merge_contact, write_outcome
 from syncd.engine.hearing import subjects_of
 from syncd.engine.hub import PAGE, Hub
 from syncd.engine.restored import up_to_date
-from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back, take_places
+from syncd.engine.returning import CAME_BACK, HERE_ALREADY, Former, came_back, inherit, take_places
 from syncd.model import Raw
 from syncd.store.tx import Tx
 
@@ -133,7 +133,7 @@ def _known_by_id(
             why = HERE_ALREADY if app.index in apps else CAME_BACK
             return Decision(kind="review", candidates=(Holder(GONE, link.id, former.contact),), reason=why)
     if decision.contact == former.contact:
-        former.inherit(link)
+        inherit(link, former.estate, app, hub.rules)
     return decision
 
 

@@ -8,12 +8,15 @@ alone proves nothing, for some apps give the id of a removed record to somebody 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from syncd.core.atoms import value_key
+from syncd.core.fields import Invalid
+from syncd.core.former import former
 from syncd.core.match import GONE, id_key
 from syncd.core.rules import AppRule, Rules
+from syncd.core.settle import degraded
 from syncd.core.state import Contact, Entry, Link, Sent
 from syncd.engine.keys import identity_keys
 from syncd.model import Raw
@@ -37,42 +40,81 @@ CHARS_MAX: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Estate:
+    """What a record leaves to the one that takes its place, or to itself when it comes back."""
+
+    contact: Contact
+    base: Mapping[str, Raw]
+    past: Sequence[Entry]
+    """The journal of its contact."""
+    acks: Mapping[str, list[Any]] = field(default_factory=dict)
+    late: Sequence[Sent] = ()
+    """What may have been written into it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
     """Whose a record was, and what it held when it was gone."""
 
-    contact: int
-    base: Mapping[str, Raw]
+    estate: Estate
     apps: Collection[int]
     """Where the contact has a record now."""
     last: Collection[bytes] = ()
     """Keys that it shows again, and that it showed last, though nobody had merged them."""
-    late: Sequence[Sent] = ()
-    """What may have been written into it."""
+
+    @property
+    def contact(self) -> int:
+        return self.estate.contact.id
 
     def is_shown_by(self, shown: Mapping[str, Raw], app: AppRule, rules: Rules) -> bool:
         """Say whether these fields are of the same person: they have the same keys or, where there are none, are all the
         same. A row without an address whose number is used again has no keys either. Keys that were read last count as well.
         """
-        keys = identity_keys(shown, app, rules)
+        keys, base = identity_keys(shown, app, rules), self.estate.base
         if OURS in self.last or (keys and all(key in self.last for key in keys)):
             return True
-        if keys or not self.base:
-            return bool(self.base) and keys == identity_keys(self.base, app, rules)
-        return _filled(shown) == _filled(self.base)
-
-    def inherit(self, link: Link) -> None:
-        """Take what the record shows as it did for what was agreed on; the rest is merged like any first contact."""
-        inherit(link, self.base, {}, self.late)
+        if keys or not base:
+            return bool(base) and keys == identity_keys(base, app, rules)
+        return _filled(shown) == _filled(base)
 
 
-def inherit(link: Link, base: Mapping[str, Raw], acks: Mapping[str, list[Any]], late: Sequence[Sent]) -> None:
-    """Give a record that is not merged yet the base of the one whose place it takes, where it shows the same, and what may have
-    been written into that one.
+def inherit(link: Link, estate: Estate, app: AppRule, rules: Rules) -> None:
+    """Give a record that is not merged yet the base of the one whose place it takes, where it shows the same or was edited, and
+    what may have been written into that one. What it does not fill was not cleared; the rest is merged like any first contact.
     """
     assert link.seen is not None
-    link.late = [*late]
+    base = estate.base
+    link.late = [*estate.late]
     link.base = {name: raw for name, raw in link.seen.fields.items() if raw and base.get(name) == raw}
-    link.acks = {name: ack for name, ack in acks.items() if name in link.base and len(ack) == 2}  # no refusals
+    link.acks = {name: ack for name, ack in estate.acks.items() if name in link.base and len(ack) == 2}  # no refusals
+    link.base |= {name: base[name] for name in _edited(link, estate, app, rules)}
+
+
+def _edited(link: Link, estate: Estate, app: AppRule, rules: Rules) -> list[str]:
+    """Name the fields that show what somebody typed since the other record was agreed on: neither a poorer spelling of that, nor
+    what may be the app's word for what we wrote, nor what was there before, or was read before the contact got its value. Of a
+    group it is all or nothing; and nobody can tell what is missing in a set from what was never typed.
+    """
+    assert link.seen is not None
+    base, shown, stamps = estate.base, link.seen.fields, estate.contact.stamps
+    old = {name for sent in estate.late for name in sent.fields}
+    old.update(former(replace(link, base={**base}), app, estate.past, rules).fields)
+    old.update(name for name, stamp in stamps.items() if stamp.hi_ms > link.at_ms)
+    old.update(name for name, raw in shown.items() if degraded(base.get(name), raw))
+    found: list[str] = []
+    for atom in {each.name: each for each in rules.atoms.values()}.values():
+        members = [name for name in atom.fields if _is_filled(base, name, app) or _is_filled(shown, name, app)]
+        news = [name for name in members if name in base and base[name] != shown.get(name)]
+        whole = all(_is_filled(shown, name, app) for name in members)
+        if whole and atom.rule.policy != "set" and old.isdisjoint(news):
+            found += news
+    return found
+
+
+def _is_filled(fields: Mapping[str, Raw], name: str, app: AppRule) -> bool:
+    """Say whether a field that its app is read for holds a value."""
+    value = app.lenses[name].parse(fields.get(name)) if name in app.lenses else None
+    return value is not None and type(value) is not Invalid
 
 
 def shows_somebody_else(tx: Tx, link: Link, contact: Contact, app: AppRule, rules: Rules) -> bool:
@@ -157,10 +199,11 @@ def take_places(tx: Tx, app: AppRule, links: Iterable[Link], rules: Rules) -> No
     mine = {link.contact: link for link in links if link.seen is not None and not (link.base or link.late)}
     if not mine or not tx.any_gone():
         return
-    lost = [contact.id for contact in tx.contacts(sorted(mine)).values() if app.index in contact.tombs]
-    for number, entries in (tx.journal_entries(lost, None, None) if lost else {}).items():
+    lost = {number: contact for number, contact in tx.contacts(sorted(mine)).items() if app.index in contact.tombs}
+    for number, entries in (tx.journal_entries([*lost], None, None) if lost else {}).items():
         base, late = _last_held(entries, app)
-        inherit(mine[number], {name: raw for name, raw in base.items() if name not in rules.consents}, {}, late)
+        base = {name: raw for name, raw in base.items() if name not in rules.consents}
+        inherit(mine[number], Estate(contact=lost[number], base=base, past=entries, late=late), app, rules)
 
 
 def _last_held(
@@ -227,9 +270,11 @@ def came_back(tx: Tx, app: AppRule, links: Sequence[Link], rules: Rules) -> dict
     found = {}
     for id_, number in owners.items():
         if not known[number].review:
-            base, late = _last_held(journal.get(number, ()), app, id_)
+            past = journal.get(number, [])
+            base, late = _last_held(past, app, id_)
+            estate = Estate(contact=known[number], base=base, past=past, late=late)
             read = [k for asked, k in again[id_].items() if any(h.contact == number for h in shown_last.get(asked, ()))]
-            found[id_] = Former(contact=number, base=base, apps=there.get(number, ()), last=read, late=late)
+            found[id_] = Former(estate=estate, apps=there.get(number, ()), last=read)
     return found
 
 
