@@ -285,6 +285,22 @@ def test_a_decision_is_carried_out_by_the_next_sync(tmp_path: Path) -> None:
     assert hub.json("inbox") == {"cases": [], "held": []}
 
 
+def test_an_address_of_somebody_else_may_be_a_slip_and_the_case_says_what_to_do_then(tmp_path: Path) -> None:
+    hub = Hub(tmp_path)
+    people = [person(1), person(2)]
+    hub.csv("crm", people)
+    hub.csv("news", [])
+    hub.synced()
+    hub.csv("crm", [people[0], {**people[1], "email": people[0]["email"]}])
+    hub.run("sync")
+    [case] = hub.json("inbox")["cases"]
+    said = hub.run("inbox", "show", str(case["case"])).out
+    assert "if it is a slip: put it right in that record" in said
+    hub.csv("crm", people)
+    hub.run("sync")
+    assert hub.json("inbox")["cases"] == []
+
+
 def test_a_duplicate_can_be_declared_a_person_of_its_own(tmp_path: Path) -> None:
     hub = Hub(tmp_path)
     hub.csv("crm", [person(1), person(1, id="11", first_name="Other")])

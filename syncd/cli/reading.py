@@ -238,6 +238,7 @@ def inbox_show(
     debug: Debug = False,
 ) -> int:
     """Show one case with its values, and the decisions that fit."""
+    from syncd.engine.meetings import SHARED
     from syncd.ops.inbox import show as show_case
 
     with opened(config) as session:
@@ -259,6 +260,11 @@ def inbox_show(
         show.line(
             f"where records of {app} are one person: merge them in the app; "
             "syncd links what is left by itself at the next sync"
+        )
+    if doc.get("reason") == SHARED:
+        show.line(
+            "if it is a slip: put it right in that record, whichever of these it is; the next sync closes the case by itself "
+            "(--new says that it is right, and lets it go into every app)"
         )
     show.line(f"decide: {next_command(f'inbox resolve {case}', config)} {' | '.join(doc['decisions'])}")
     return 0
