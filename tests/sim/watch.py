@@ -87,7 +87,7 @@ class Watch:
     def _put_away(self, app: int, write: Write) -> None:
         """NO-CASCADE-DELETE: what somebody has typed there, and nobody has seen, does not go with the record."""
         there = self.monitors.vendors[app].people.get(write.id)
-        if there is None or not there.live:
+        if there is None or not there.live or write.id in self.monitors.vendors[app].out_of_sight:
             return
         look = self.looked.get((app, write.id))
         for name, old in there.props.items():
