@@ -200,3 +200,56 @@ def test_a_resync_of_one_person_leaves_alone_what_waits_for_another(tmp_path: Pa
     assert [row["email"] for row in news.rows().values() if row.get("job_title")] == [who]
     story.settle()
     assert [row.get("job_title") for row in news.rows().values()] == ["Clerk", "Clerk"]
+
+
+def given_back(folder: Path, news: Any = "memory") -> Any:
+    """What an owner had set back in `news`, and an undo gave back to it."""
+    story = agreed(folder, {"crm": "memory", "news": news}, fields={"company": {"policy": {"owner": "crm"}}})
+    crm = story["crm"].id_of("bob@x.org")
+    story["crm"].put(crm, company="Acme")
+    story.settle()
+    story["news"].put(story["news"].id_of("bob@x.org"), company="Drift")
+    run = story.sync().doc["run"]
+    story.undo(run=run)
+    assert story.settle().code == 0
+    assert (story["crm"].one("bob@x.org")["company"], story["news"].one("bob@x.org")["company"]) == ("Acme", "Drift")
+    return story
+
+
+@pytest.mark.parametrize("how", ["contact", "app", "field", "all"])
+def test_what_an_undo_gave_back_gives_way_to_what_the_contact_holds_where_that_is_pushed(
+    tmp_path: Path, how: str
+) -> None:
+    story = given_back(tmp_path)
+    bob = story.contact("crm", story["crm"].id_of("bob@x.org"))
+    chosen: dict[str, Any] = {
+        "contact": {"contacts": [bob]}, "app": {"apps": ["news"]}, "field": {"fields": ["company"]}, "all": {},
+    }[how]  # fmt: skip
+    assert written(story.resync(**chosen)) == 0, "what was given back is left alone"
+    assert written(story.resync(apps=["crm"], direction="push")) == 0, "in another app"
+    assert written(story.resync(direction="pull")) == 0
+    outcome = story.resync(**chosen, direction="push")
+    assert outcome.doc["apps"]["news"]["updated"] == written(outcome) == 1
+    assert story["news"].one("bob@x.org")["company"] == story["crm"].one("bob@x.org")["company"] == "Acme"
+    assert written(story.sync()) == 0
+    story["news"].put(story["news"].id_of("bob@x.org"), company="Drift")
+    assert written(story.sync()) == 1, "it is no longer its own"
+    assert story["news"].one("bob@x.org")["company"] == "Acme"
+
+
+def test_a_spelling_of_the_app_itself_is_not_pushed_against(tmp_path: Path) -> None:
+    shouts = ("memory", {"upper": ["company"]})
+    story = agreed(tmp_path, {"crm": "memory", "news": shouts})
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="Other")
+    story.settle()
+    assert story["news"].one("bob@x.org")["company"] == "OTHER"
+    for chosen in ({}, {"apps": ["news"]}, {"fields": ["company"]}):
+        assert written(story.resync(direction="push", **chosen)) == 0
+
+
+def test_what_is_pushed_to_an_app_out_of_reach_is_left_as_it_was(tmp_path: Path) -> None:
+    story = given_back(tmp_path)
+    with story.when("news", "write", raising(TransientError("down"))):
+        story.resync(direction="push")
+    story.settle()
+    assert story["news"].one("bob@x.org")["company"] == "Drift"

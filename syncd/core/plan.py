@@ -17,6 +17,7 @@ from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
 from syncd.core.match import contact_key
 from syncd.core.rules import AppRule, FieldRule, Rules
+from syncd.core.settle import GIVEN_BACK
 from syncd.core.state import NOBODY, Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
 from syncd.model import OPERATOR, Raw, Value
@@ -172,7 +173,7 @@ def _needed(
     if now_key == key or (now is not None and rule.blank == "fill_only"):
         link.flaws.pop(name, None)
         return None
-    if link.acks and answered(link, name, digest_key(key), raw):
+    if link.acks and answered(link, name, digest_key(key), raw) and not _gives_way(link, name, rules):
         return None
     new, why_not = _clear(lens) if value is None else spelled(value, key, lens, rule)
     if why_not is not None:
@@ -184,6 +185,11 @@ def _needed(
         return None  # all that the app can hold of the value is there already
     reason = "cleared" if value is None else _reason(contact, name, rule, rules, blank=now is None)
     return Change(old=raw, new=new, reason=reason)
+
+
+def _gives_way(link: Link, name: str, rules: Rules) -> bool:
+    """Say whether what an undo gave back to an app is to be written over: the contact's values are pushed there."""
+    return rules.apps[link.app].pushed and GIVEN_BACK in link.acks[name][2:]
 
 
 def spelled(value: Value, key: Any, lens: Lens, rule: FieldRule) -> tuple[Raw, str | None]:

@@ -92,17 +92,17 @@ def resync(
         note_first(hub, unseen)
         chosen = [app for app in hub.apps.values() if apps is None or app.name in apps]
         limited = fields is not None or contacts is not None
-        if apps is not None:
-            _say_which(hub, apps, direction)
+        _say_which(hub, apps or (), direction)
         if limited or direction != "both":
             passes.come_to_terms(hub, () if limited else [app.name for app in chosen])
         _narrow(hub, chosen, fields, direction)
         if not limited:
+            if direction == "push":  # also into records that show nothing new
+                hub.world.transact("pushed", Tx.mark_all_dirty)
             passes.sync(hub, apps=chosen, full=True)
         else:
-            for app in chosen:
-                if app.usable:
-                    passes.reread(hub, app, contacts)
+            for app in (each for each in chosen if each.usable):
+                passes.reread(hub, app, contacts)
             passes.settle_down(hub, chosen, contacts=contacts)
         outcome = finish(hub)
         outcome.doc["skipped"] = []

@@ -45,6 +45,7 @@ ELSEWHERE: Final = {
     "store.pause": "syncd pause",
     "store.past": "an app that went back in time, perhaps; tests/test_restored.py dies there",
     "store.paused": "an app that is paused",
+    "store.pushed": "syncd resync --push-only",
     "store.recent": "an app whose listing lags",
     "store.records": "syncd resync of chosen contacts",
     "store.refused": "syncd resolve",
