@@ -121,6 +121,8 @@ class FieldMap:
     """It lies in no record but is folded out of a stream: its name, what to take (count, sum, min, max), of which field, where."""
     label: str = ""
     """What people call it in the app, where that is said instead of a path: the app knows where it lies when it is open."""
+    opts_in: bool = True
+    """Consent: who has opted in elsewhere, with evidence, can be told here. False: nobody can, and nobody is."""
 
 
 def words_of(word: Raw) -> Sequence[Raw]:

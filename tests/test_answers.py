@@ -252,6 +252,24 @@ def test_another_word_for_consent_that_a_new_record_shows_is_no_opt_in(story: St
     assert [app.one("eve@x.org")["email_consent"] for app in story.apps.values()] == ["opted_in", "pending"]
 
 
+def test_a_new_record_that_shows_another_word_for_consent_is_counted_as_it_is_listed(story: Story) -> None:
+    story["crm"].put(
+        "102", email="eve@x.org", email_consent="opted_in", consent_at="2025-06-01T10:00:00Z", consent_source="form"
+    )
+
+    def unknown(_: Sequence[Write], results: list[Result]) -> list[Result]:
+        [result] = results
+        assert isinstance(result, Applied)
+        assert result.record is not None
+        story["news"].put(result.record.id, email_consent="unknown")
+        return [Applied(record=replace(result.record, fields={**result.record.fields, "email_consent": "unknown"}))]
+
+    story["crm"].put("101", company=None)
+    outcome = answered(story, unknown)
+    assert (outcome.code, outcome.doc["apps"]["news"]["parked"]) == (3, 1)
+    assert story.ask(lambda tx: len(tx.parked(tx.apps()["news"].id, 9))) == 1
+
+
 @pytest.mark.parametrize(
     "said", [Unknown(message="what?"), Applied(record=None), Rejected(why="busy")], ids=["unclear", "blank", "busy"]
 )

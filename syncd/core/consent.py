@@ -338,6 +338,10 @@ def _consent_changes(contact: Contact, channel: str, link: Link, app: AppRule) -
         if answer and now in HARMLESS and REFUSED not in link.acks[channel]:
             return {}  # no word for it there, but nobody is written to either; anything else is told again
         return {channel: Change(old=link.base[channel], new=lens.render(OUT), reason="opted out")}
+    if not lens.opts_in:
+        for name in (channel, *EVIDENCE):
+            link.flaws.pop(name, None)  # it is the app's nature, and nothing that a person could mend
+        return {}
     proof = [contact.golden.get(name) for name in EVIDENCE]
     if answer or now not in ("unknown", OUT) or contact.review or not all(proof):
         return {}
@@ -356,7 +360,9 @@ def create_fields(contact: Contact, app: AppRule, rules: Rules) -> dict[str, Raw
     proof = {name: contact.golden.get(name) for name in EVIDENCE}
     for channel in rules.consents:
         want, lens = contact.golden.get(channel), app.lenses.get(channel)
-        if lens is None or not lens.writes or want not in (OUT, IN) or (want == IN and not all(proof.values())):
+        if lens is None or not lens.writes or want not in (OUT, IN):
+            continue
+        if want == IN and not (lens.opts_in and all(proof.values())):
             continue
         fields[channel] = lens.render(want)
         if want == IN:

@@ -18,6 +18,8 @@ from syncd.model import Raw
 
 REFUSED: Final = "refused"
 GIVEN_BACK: Final = "given back"
+ASKS_FIRST: Final = ("opted_in", "pending")
+"""An opt-in, and the answer of an app that asks the person first: nothing that anybody here could do about it."""
 HORIZON_MS: Final = 30_000
 """How long a request that we gave up on may still arrive (D_max), beside the app's own lag."""
 
@@ -57,7 +59,7 @@ def settle(link: Link, sent: Sent, app: AppRule, rules: Rules, *, authored: bool
         link.base[name] = raw
         link.flaws.pop(name, None)
         link.unheard -= {name}
-        if not same and name in rules.consents:
+        if not same and name in rules.consents and (meant, got) != ASKS_FIRST:
             link.flaws[name] = "the app answered with another word"
         golden = sent.golden.get(name) or digest_key(meant)
         if digest_key(got) != golden:

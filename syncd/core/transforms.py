@@ -43,6 +43,8 @@ class Lens:
     truncate: bool = False
     plain: bool = False
     """The app has no words of its own: a raw value that equals a canonical value means that value."""
+    opts_in: bool = True
+    """Consent: an opt-in can be told; False: it is never planned."""
     lossy: bool = False
     """What is read back may be less than what was written (cut, joined)."""
     certainty: Callable[[Raw], Certainty] = nothing_assumed
@@ -82,6 +84,7 @@ def make_lens(field: str, where: FieldMap, kind: FieldType, *, flat: bool) -> Le
         max_length=where.max_length,
         truncate=cut is not None,
         plain=not where.values and placeholder is None,
+        opts_in=where.opts_in,
         lossy=cut is not None or (flat and kind.name in JOINED),
         certainty=kind.certainty,
     )

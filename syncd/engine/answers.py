@@ -273,6 +273,8 @@ class Done:
                 "seen": codec.seen_doc(link.seen) if link.seen else None,
             }
         )
+        if link.flaws or link.unheard:
+            self.saved.append(link)  # which says so where records are counted
         for key in identity_keys(record.fields, self.app.rule, self.hub.rules):
             self.keys.append({"key": key, "app": link.app, "record": link.id})
 
@@ -353,9 +355,9 @@ class Done:
     def write(self) -> None:
         """Write it all down."""
         tx, app = self.tx, self.app.index
+        tx.insert_records(self.fresh)
         tx.save_links(self.saved)
         tx.set_digests(self.digests)
-        tx.insert_records(self.fresh)
         tx.drop_keys(self.old_keys)
         tx.add_keys(self.keys)
         tx.save_contacts(self.changed.values())

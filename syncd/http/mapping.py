@@ -49,10 +49,11 @@ def fields_in_effect(manifest: Manifest, opening: Opening, told: Callable[[], Se
     for name, given in (maps | said).items():
         listed = by_path.get(given.path)
         field, where = (listed, given) if listed else _unlisted(manifest, given, catalogue, opening.app, name)
-        unwritten = field.top and field.map.direction == "in"  # no request has a place for it
-        found[name] = Known(
-            field=field, map=replace(where, direction="in") if unwritten else where, read=reading(field)
-        )
+        if field.top and field.map.direction == "in":  # no request has a place for it
+            where = replace(where, direction="in")
+        if field.consent is not None and field.consent.opt_in is None:
+            where = replace(where, opts_in=False)
+        found[name] = Known(field=field, map=where, read=reading(field))
     return found
 
 

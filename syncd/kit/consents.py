@@ -108,6 +108,7 @@ def an_opt_in_is_done_or_refused_and_never_half_done(world: AppWorld) -> None:
         result = one(app, Write(kind="consent", id=id_, fields={name: word(app, name, "opted_in")}))
         assert isinstance(result, Applied | Rejected)
         assert isinstance(result, Rejected) or can_opt_in(app, name), "the connector says that it never opts in"
+        assert app.fields[name].opts_in == can_opt_in(app, name), "the hub is not told whether anybody can be opted in"
         if isinstance(result, Rejected):
             assert world.everything() == before, "an opt-in was refused, and something changed"
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
+from syncd.core.consent import IN, word
 from syncd.core.plan import waiting, why_not_created
 from syncd.core.rules import AppRule, Rules
 from syncd.core.state import Contact, Link
@@ -12,6 +13,9 @@ from syncd.core.state import Contact, Link
 REMOVED: Final = "it was removed there; not created again by itself"
 UNDECIDED: Final = "whose record it is waits for a decision in the inbox"
 NO_CREATE: Final = "nothing is created there: writes.create is false, or the app cannot"
+
+NO_OPT_IN: Final = "opted in elsewhere; nobody can be opted in here by syncd, so that it is not told"
+ASKED: Final = "opted in elsewhere; the app waits for the person to confirm it"
 
 
 class State(NamedTuple):
@@ -49,6 +53,19 @@ def why_absent(contact: Contact, app: AppRule, rules: Rules) -> str | None:
     return why_not_created(contact, app, rules)
 
 
+def untold(contact: Contact, link: Link, app: AppRule, rules: Rules) -> dict[str, str]:
+    """Say of consent that somebody gave elsewhere why this app does not show it, where that is its nature."""
+    given = [name for name in rules.consents if contact.golden.get(name) == IN and name in link.base]
+    found: dict[str, str] = {}
+    for name in given:
+        lens, now = app.lenses.get(name), word(app, name, link.base[name])
+        if lens is not None and lens.writes and now != IN:
+            why = None if lens.opts_in else NO_OPT_IN
+            why = ASKED if now == "pending" else why
+            found |= {name: why} if why is not None else {}
+    return found
+
+
 def state_of(
     contact: Contact, link: Link | None, problem: str | None, app: AppRule, rules: Rules, pending: Collection[int]
 ) -> State:
@@ -61,7 +78,9 @@ def state_of(
             return State("parked", problem)
         if link.flaws:
             return State("parked", "; ".join(f"{name}: {why}" for name, why in sorted(link.flaws.items())))
-        return State("pending") if app.index in pending or link.seen is not None else State("in_sync")
+        if app.index in pending or link.seen is not None:
+            return State("pending")
+        return State("in_sync", "; ".join(f"{name}: {why}" for name, why in untold(contact, link, app, rules).items()))
     if app.index in contact.refused:
         return State("failed", contact.refused[app.index])
     reason = why_absent(contact, app, rules)
