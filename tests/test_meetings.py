@@ -320,3 +320,50 @@ def test_of_two_who_share_a_name_and_a_number_the_first_gets_a_record_and_the_se
     story.resolve(case["id"], new=True)
     story.settle()
     assert sorted(row["email"] for row in news.rows().values()) == ["p1@x.org", "p2@x.org"]
+
+
+def test_the_way_is_free_once_the_one_who_stood_in_it_has_left_the_scope(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory"}, match=[["email"], ["phone", "last_name"]])
+    for number in "12":
+        person = {"phone": f"+49 30 2312505{number}", "last_name": "Lee", "company": "Acme"}
+        story["crm"].put(number, email=f"p{number}@x.org", **person)
+    story.sync()
+    story["crm"].put("2", phone="+49 30 23125051")
+    assert story.settle().code == 0
+    news = story.add_app("news", "memory")
+    story.configure(app_news={"scope": 'contact.company == "Acme"', "on_leave": "archive"})
+    story.sync(approve=True)
+    story.settle()
+    assert [row["email"] for row in news.rows().values()] == ["p1@x.org"]
+    story["crm"].put("1", company="Other")
+    assert story.settle().code == 0
+    assert story.cases() == []
+    assert [row["email"] for row in news.rows().values()] == ["p2@x.org"]
+
+
+@pytest.mark.parametrize("decided", ["linked", "new"])
+@pytest.mark.parametrize("who", ["N1", "N2"])
+def test_of_three_with_one_address_two_are_still_asked_about_once_one_is_decided(
+    tmp_path: Path, who: str, decided: str
+) -> None:
+    kinds = {"crm": "memory", "shop": "memory", "desk": "memory"}
+    story = given(tmp_path, kinds)
+    for number, app in enumerate(kinds):
+        story.configure(**{f"app_{app}": {"writes": {"create": False}}})
+        story[app].put(f"{number}", email=f"p{number}@x.org", first_name=f"N{number}")
+    story.sync(approve=True)
+    for number, app in enumerate(kinds):
+        story[app].put(f"{number}", email="p0@x.org")
+        story.settle()
+    numbers = {f"N{number}": story.contact(app, f"{number}") for number, app in enumerate(kinds)}
+    [case] = [case for case in story.cases() if case["contact"] == f"c{numbers[who]}"]
+    story.resolve(case["id"], **({"contact": numbers["N0"]} if decided == "linked" else {"new": True}))
+    news = story.add_app("news", "memory")
+    story.sync(approve=True)
+    story.settle()
+    [case] = story.cases()
+    assert case["contact"] == f"c{numbers['N2' if who == 'N1' else 'N1']}"
+    assert [row["first_name"] for row in news.rows().values()] == ([who] if decided == "new" else [])
+    story.resolve(case["id"], new=True)
+    story.settle()
+    assert (story.cases(), len(news.rows())) == ([], 2 if decided == "linked" else 3)

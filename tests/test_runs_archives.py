@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.story import Story, agreed, held, written
+from tests.story import Story, agreed, given, held, written
 
 ANN = "ann@x.org"
 
@@ -165,3 +165,101 @@ def test_what_is_typed_after_the_read_is_not_put_away(tmp_path: Path, what: str,
     assert (case["kind"], case["app"]) == ("deletion", "crm")
     assert what != "email_consent" or story["news"].one("bob@x.org")[what] == "opted_out"
     assert {row["email"] for row in crm.rows().values()} == {"ann@x.org"}
+
+
+# -- a record that was put away ends as one that people removed
+
+
+def named(story: Story, app: str, name: str) -> str:
+    """Give the id of the one record with this first name."""
+    [id_] = [id_ for id_, row in story[app].rows().items() if row["first_name"] == name]
+    return id_
+
+
+SHARED = {"Ann": "bob@x.org", "Bob": ANN}
+"""Who is given the address of whom."""
+
+
+def bob_goes(story: Story, how: str) -> None:
+    """Bob is removed in the crm, and in all other apps as well: by people, or by us."""
+    ids = {app: named(story, app, "Bob") for app in story.apps}
+    if how == "archive":
+        story.configure(app_crm={"on_delete": "archive"})
+    for app in ["crm"] if how == "archive" else story.apps:
+        story[app].remove(ids[app])
+    story.sync()
+    story.sync()
+    assert story.settle().code == 0
+    assert [len(app.rows()) for app in story.apps.values()] == [1] * len(story.apps)
+    assert story.cases() == []
+
+
+@pytest.mark.parametrize("kind", ["memory", "csv"])
+@pytest.mark.parametrize("address", ["bob@x.org", "bob2@x.org"])
+@pytest.mark.parametrize("how", ["archive", "unlink"])
+def test_who_is_typed_in_with_an_address_of_somebody_who_is_gone_is_somebody_new(
+    tmp_path: Path, how: str, address: str, kind: str
+) -> None:
+    """It was overwritten with the values of the one who had that address last, or before that."""
+    story = agreed(tmp_path, {"crm": kind, "shop": "memory", "desk": "memory"})
+    story["crm"].put(named(story, "crm", "Bob"), email="bob2@x.org")
+    story.settle()
+    bob = story.contact("shop", named(story, "shop", "Bob"))
+    bob_goes(story, how)
+    zed = {"email": address, "first_name": "Zed", "company": "Zinc"}
+    story["shop"].put("77", **zed)
+    assert story.settle().code == 0
+    assert [row for row in story["shop"].rows().values() if row["first_name"] == "Zed"] == [zed]
+    assert story.everywhere(address) == dict.fromkeys(story.apps, zed)
+    assert story.contact("shop", "77") != bob
+
+
+def test_a_conflict_of_somebody_who_was_put_away_everywhere_waits_for_nobody(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"}, fields={"company": {"policy": "ask"}})
+    for app in story.apps:
+        story[app].put(named(story, app, "Bob"), company=f"Of {app}")
+    assert story.settle().code == 4
+    bob_goes(story, "archive")
+
+
+@pytest.mark.parametrize("how", ["archive", "unlink"])
+@pytest.mark.parametrize("whose", ["Ann", "Bob"])
+def test_whoever_was_asked_about_with_somebody_who_is_gone_goes_everywhere(
+    tmp_path: Path, how: str, whose: str
+) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"})
+    story["crm"].put(named(story, "crm", whose), email=SHARED[whose])
+    assert story.settle().code == 4
+    bob_goes(story, how)
+    news = story.add_app("news", "memory")
+    story.sync(approve=True)
+    assert story.settle().code == 0
+    assert [row["first_name"] for row in news.rows().values()] == ["Ann"]
+    assert {row["email"] for app in story.apps.values() for row in app.rows().values()} == {
+        SHARED["Ann"] if whose == "Ann" else ANN
+    }
+
+
+@pytest.mark.parametrize("how", ["scope", "removed"])
+def test_who_shows_an_address_that_only_a_record_put_away_had_shown_is_that_person(tmp_path: Path, how: str) -> None:
+    """Nothing is updated in the crm, which shows the address of before."""
+    story = given(tmp_path, {"crm": "memory", "shop": "memory", "desk": "memory"})
+    story.configure(app_crm={"writes": {"update": False}}, app_desk={"writes": {"create": False}})
+    if how == "scope":
+        story.configure(app_shop={"scope": 'contact.company == "Acme"', "on_leave": "archive"})
+    story["crm"].put("1", email="old@x.org", first_name="Bob", company="Acme")
+    story.sync(approve=True)
+    story.settle()
+    story["shop"].put(named(story, "shop", "Bob"), email="new@x.org")
+    story.settle()
+    if how == "scope":
+        story["crm"].put("1", company="Other")
+    else:
+        story["shop"].remove(named(story, "shop", "Bob"))
+    story.sync()
+    story.settle()
+    assert story["shop"].rows() == {}
+    story["desk"].put("9", email="new@x.org", first_name="Bob")
+    assert story.settle().code == 0
+    assert story.contact("desk", "9") == story.contact("crm", "1")
+    assert len(story["crm"].rows()) == 1

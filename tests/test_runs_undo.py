@@ -13,7 +13,7 @@ from syncd.engine import runs
 from syncd.engine.finish import approvals_of
 from syncd.engine.undo import Selection
 from syncd.errors import TransientError
-from tests.story import ANN, BOB, TRIO, Story, agreed, given, raising, written
+from tests.story import ANN, BOB, MINUTE, TRIO, Story, agreed, given, raising, written
 
 
 def companies(story: Story, email: str = "bob@x.org") -> dict[str, Any]:
@@ -368,3 +368,33 @@ def test_what_is_undone_already_is_as_it_was_and_nothing_is_skipped(tmp_path: Pa
     outcome = story.undo(contacts=[number], field="company")
     assert (outcome.code, outcome.doc["skipped"]) == (0, [])
     assert companies(story) == {"crm": "Acme", "news": "Acme"}
+
+
+def shown_as_done(story: Story, run: int) -> None:
+    """Look at an undo, and do it: both leave alone what has changed since."""
+    for approve in (False, True):
+        skipped = story.undo(run=run, approve=approve).doc["skipped"]
+        assert [(each["field"], each["reason"]) for each in skipped] == [("company", "it has changed since")]
+    story.settle()
+    assert companies(story) == {"crm": "Two", "shop": "Two"}
+
+
+def test_an_undo_shows_that_what_was_in_its_quiet_time_has_changed_since(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"}, fields={"company": {"settle": "300s"}})
+    run = 0
+    for app, company in (("crm", "One"), ("shop", "Two")):
+        story[app].put(story[app].id_of("bob@x.org"), company=company)
+        story.sync()
+        story.clock.now_ms += 10 * MINUTE
+        run = run or story.sync().doc["run"]
+    shown_as_done(story, run)
+
+
+def test_an_undo_shows_that_what_was_read_by_a_run_that_died_has_changed_since(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"})
+    story["crm"].put(story["crm"].id_of("bob@x.org"), company="One")
+    run = story.sync().doc["run"]
+    story["shop"].put(story["shop"].id_of("bob@x.org"), company="Two")
+    with story.when("shop", "read", raising(KeyboardInterrupt()), nth=2), pytest.raises(KeyboardInterrupt):
+        story.sync()
+    shown_as_done(story, run)

@@ -15,20 +15,18 @@ from syncd.core.consent import OUT
 from syncd.core.match import ALIAS, GONE, id_key
 from syncd.core.settle import REFUSED, refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Seal, Sent
-from syncd.engine.decide import observed
-from syncd.engine.deletions import keep_edited, unlink
+from syncd.engine.decide import observed, reconsider
+from syncd.engine.deletions import keep_edited, leave_name, own_key, unlink, why_archived
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
-from syncd.model import OPERATOR, Applied, Raw, Record, Rejected, Result, Unknown
+from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
 from syncd.store.tx import Tx
 
 OPTED_OUT: Final = digest_key(OUT)
-ANOTHER: Final = (
-    "asked for a new record, the app answered with one that it had already; look whether both are one person"
-)
+ANOTHER: Final = "asked for a new record, the app answered with one that it had; look whether both are one person"
 AGAIN: Final = "asked for again"
 NOT_SHOWN: Final = "the app does not show this field now; it is written when it is shown again"
 
@@ -155,6 +153,7 @@ class Done:
         self.old_keys: list[dict[str, Any]] = []
         self.rekeyed: list[int] = []
         """Contacts of which a record has other keys now, by our own write."""
+        self.freed: set[bytes] = set()  # keys of records that were put away
         self.dirty: set[int] = set()
         self.changed: dict[int, Contact] = {}
         self.missing: list[str] = []
@@ -307,27 +306,22 @@ class Done:
         self.missing.append(sent.record)
 
     def archived(self, sent: Sent, link: Link | None) -> None:
-        """The app put the record away: the link ends here."""
+        """The app put the record away: the link ends here, as that of a record which people removed."""
         self.settled.append(sent)
-        if link is not None:
-            keys = identity_keys(link.base, self.app.rule, self.hub.rules)
-            self.tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
-            self.tx.forget_record(link.app, link.id)
-            self.keys.append({"key": id_key(link.app, link.id), "app": GONE, "record": "0"})  # a feed may be behind
-            for contact in self.tx.contacts([sent.contact]).values():
-                entries = written(sent, link.id, {}, self._why_archived(contact, link))
-                self.journal.append((contact, entries))
-                if contact.going.pop(link.app, None) is not None:
-                    self.changed[contact.id] = contact
-
-    def _why_archived(self, contact: Contact, link: Link) -> str:
-        """Say what this archive follows from: a removal in another app, the undo of its creation, or the scope."""
-        cause = contact.going.get(link.app)
-        if cause == OPERATOR:
-            return "its creation was undone"
-        if cause == link.app:
-            return "it left the scope"
-        return f"removed in {self.hub.apps[cause].name}" if cause in self.hub.apps else "archive"
+        if link is None:
+            return
+        tx, keys = self.tx, identity_keys(link.base, self.app.rule, self.hub.rules)
+        tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
+        tx.forget_record(link.app, link.id)
+        self.keys.append({"key": id_key(link.app, link.id), "app": GONE, "record": "0"})  # a feed may be behind
+        for contact in tx.contacts([sent.contact]).values():
+            rest = tx.links_of([contact.id])[contact.id]
+            self.freed.update((*keys, *own_key(contact, self.hub), *leave_name(tx, contact, keys, (), rest)))
+            if not rest:
+                tx.close_cases(contact.id, self.now_ms)  # nothing is left that could be decided
+            self.journal.append((contact, written(sent, link.id, {}, why_archived(self.hub, contact, link))))
+            if contact.going.pop(link.app, None) is not None:
+                self.changed[contact.id] = contact
 
     def refused(self, sent: Sent, contact: Seal, link: Link | None, result: Rejected) -> None:
         """The app refuses these values for good: park exactly them, until they change. Opt-outs are told again each run."""
@@ -377,6 +371,7 @@ class Done:
             self.app.struck = not self.hub.narrowed
         tx.mark_dirty(sorted(self.dirty))
         tx.write_journal(self.hub.run, self.now_ms, self.journal)
+        left_behind.update(reconsider(tx, self.freed, (), self.now_ms) if self.freed else ())
         ask_who(tx, self.hub, sorted({*self.rekeyed, *left_behind}), self.now_ms)
 
 

@@ -19,7 +19,7 @@ from syncd.engine.meetings import ask_who
 from syncd.engine.pull import STRIKES, observe
 from syncd.engine.returning import SOMEBODY_ELSE, Estate, gone_rows, in_doubt, inherit
 from syncd.errors import SyncdError
-from syncd.model import Record
+from syncd.model import OPERATOR, Record
 from syncd.store.tx import Tx
 
 SUSPECTS_MAX = 1_000_000
@@ -166,7 +166,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
         if not link.contact and link.seen is not None and _elsewhere(tx, app, keys):
             continue  # stored by a run that died before it was matched: its person is found first, and remembers this
         contact = contacts.get(link.contact)
-        freed.update((*keys, *_own_key(contact, hub)))
+        freed.update((*keys, *own_key(contact, hub)))
         last = _forget(tx, hub, app, link, keys)
         if contact is None:
             if link.was:
@@ -178,7 +178,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
             if link.id not in merged and not restored:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         else:
-            _leave_name(tx, contact, keys, last, rest)
+            freed.update(leave_name(tx, contact, keys, last, rest))
         contact.going.pop(app.index, None)
         if restored and rest:
             journal.append((contact, [*said, _entry(link, NOT_IN_BACKUP)]))
@@ -211,12 +211,19 @@ def _forget(tx: Tx, hub: Hub, app: OpenApp, link: Link, keys: Collection[bytes])
     return last
 
 
-def _leave_name(tx: Tx, contact: Contact, keys: Sequence[bytes], last: Collection[bytes], rest: Sequence[Link]) -> None:
-    """Let whoever turns up with the keys of a removed record be this contact, if there is anything left of it."""
-    if rest or _undecided(_owners(tx, keys)):
+def leave_name(
+    tx: Tx, contact: Contact, keys: Sequence[bytes], last: Collection[bytes], rest: Sequence[Link]
+) -> Sequence[bytes]:
+    """Let whoever turns up with the keys of a record that has ended be this contact, if there is anything left of it; else
+    neither they nor the keys that it had before lead to it any more. Gives the latter, for which others may have waited.
+    """
+    before = tx.aliases([contact.id]).get(contact.id, [])
+    if rest or _undecided(_owners(tx, [*keys, *before])):
         tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact.id)} for key in sorted({*keys, *last})])
-    else:  # whoever is added with these keys one day is somebody new
-        tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in keys])
+        return ()
+    # whoever is added with these keys one day is somebody new
+    tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in sorted({*keys, *before})])
+    return before
 
 
 def _tell_elsewhere(
@@ -231,7 +238,7 @@ def _tell_elsewhere(
         _archive_elsewhere(tx, hub, app, contact, rest, now_ms)
 
 
-def _own_key(contact: Contact | None, hub: Hub) -> list[bytes]:
+def own_key(contact: Contact | None, hub: Hub) -> list[bytes]:
     """Give the key that a contact has by its own values, though none of its records may show it."""
     key = contact_key(contact.golden, hub.rules) if contact is not None else None
     return [] if key is None else [key]
@@ -283,6 +290,16 @@ def _archive_elsewhere(tx: Tx, hub: Hub, cause: OpenApp, contact: Contact, links
             contact.tombs[link.app] = now_ms  # an edit in an app that keeps its record creates nobody there again
             contact.going[link.app] = cause.index
             tx.plan_archive(link.app, contact.id)
+
+
+def why_archived(hub: Hub, contact: Contact, link: Link) -> str:
+    """Say what an archive follows from: a removal in another app, the undo of its creation, or the scope."""
+    cause = contact.going.get(link.app)
+    if cause == OPERATOR:
+        return "its creation was undone"
+    if cause == link.app:
+        return "it left the scope"
+    return f"removed in {hub.apps[cause].name}" if cause in hub.apps else "archive"
 
 
 def keep_edited(tx: Tx, hub: Hub, app: OpenApp, number: int) -> dict[int, Contact]:

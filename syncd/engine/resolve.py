@@ -16,6 +16,7 @@ from syncd.core.state import Contact, Entry, Link, Stamp
 from syncd.engine.decide import unmerged
 from syncd.engine.hearing import subject
 from syncd.engine.hub import Hub
+from syncd.engine.meetings import ask_who
 from syncd.engine.returning import parted
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR
@@ -63,18 +64,15 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
         mine = tx.links_of([contact.id])[contact.id]
         contact.apart |= {*doc.get("keys", ()), *_keys_of(hub, mine)}
         contact.waits.clear()
-        contact.shared -= contact.apart
         if contact.review:
             contact.review = False
             for link in mine:
                 unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
             tx.save_links(mine)
         tx.save_contacts([contact])
-        others = tx.contacts(sorted({number for _, _, number in doc.get("candidates", ()) if number}))
-        for each in others.values():
-            each.shared -= contact.apart
-        tx.save_contacts(others.values())
+        others = {number for _, _, number in doc.get("candidates", ()) if number}
         tx.mark_dirty([contact.id, *others])  # whom it stood in the way of
+        ask_who(tx, hub, sorted({contact.id, *others}), now_ms)  # those may share the key among themselves
         return [_note("decided: a person of its own")]
     if decision.contact is None:
         raise ConfigError(
@@ -91,30 +89,31 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
             raise ConfigError(f"c{target.id} has the record {other.id} in {name} already; merge the two there first")
     target.review = False
     target.apart |= contact.apart
-    target.shared = frozenset()
     apps = {link.app for link in [*links[contact.id], *links[target.id]]}
     target.tombs = {app: at_ms for app, at_ms in {**contact.tombs, **target.tombs}.items() if app not in apps}
-    _take_in(tx, hub, links[contact.id], target.id, now_ms)
+    known = _take_in(tx, hub, links[contact.id], target.id, now_ms)
     tx.save_links(links[contact.id])
     tx.save_contacts([target])
     tx.mark_dirty([target.id])
     tx.write_journal(hub.run, now_ms, [(target, [_note(f"decided: the record of c{contact.id} belongs here")])])
     tx.close_cases(target.id, now_ms, kind="match")
+    ask_who(tx, hub, sorted({target.id, *known}), now_ms)
     tx.clear_dirty([contact.id])
     return [_note(f"decided: belongs to c{target.id}")]
 
 
-def _take_in(tx: Tx, hub: Hub, links: Sequence[Link], contact: int, now_ms: int) -> None:
+def _take_in(tx: Tx, hub: Hub, links: Sequence[Link], contact: int, now_ms: int) -> set[int]:
     """Give these records to a contact, which is known by what they show from now on. What one shows that was taken for
-    somebody else was an edit after all.
+    somebody else was an edit after all. Names the contacts that are known by the same.
     """
     before = parted(tx, contact)
-    known = sorted(_keys_of(hub, links))
+    known = [bytes.fromhex(key) for key in sorted(_keys_of(hub, links))]
     for link in links:
         unmerged(link, now_ms)
         link.base = before.get((link.app, link.id), {})
         link.contact = contact
-    tx.add_keys([{"key": bytes.fromhex(key), "app": ALIAS, "record": str(contact)} for key in known])
+    tx.add_keys([{"key": key, "app": ALIAS, "record": str(contact)} for key in known])
+    return {h.contact for held in tx.holders(known).values() for h in held if h.contact is not None}
 
 
 def _keys_of(hub: Hub, links: Sequence[Link]) -> set[str]:

@@ -177,6 +177,7 @@ def undo(session: Session, chosen: Selection, *, approve: bool = False) -> Outco
             world = hub.world
             hub.run = world.transact("run", lambda tx: tx.begin_run("undo", world.now_ms()))
             passes.judge(hub)
+            decide(hub)
             undone = take_back(hub, chosen, write=False)
             decide(hub)
             intents = [*list_intents(hub, None, undone.contacts), *restored_docs(undone)]
@@ -362,9 +363,8 @@ def _first_holds(hub: Hub) -> list[Held]:
 
 
 def _preview(hub: Hub) -> dict[str, int]:
-    matched, unmatched, ambiguous = hub.world.transact("spread", lambda tx: tx.spread())
-    disagreeing = hub.matched["disagreeing"]
-    return {"matched": matched, "unmatched": unmatched, "ambiguous": ambiguous, "disagreeing": disagreeing}
+    both, one, unsure = hub.world.transact("spread", lambda tx: tx.spread())
+    return {"matched": both, "unmatched": one, "ambiguous": unsure, "disagreeing": hub.matched["disagreeing"]}
 
 
 def _held_docs(held: Sequence[Held]) -> list[dict[str, Any]]:
