@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from syncd.core.atoms import MISSING, digest_key, value_key
 from syncd.core.consent import OUT
-from syncd.core.match import ALIAS, GONE, id_key
+from syncd.core.match import ALIAS
 from syncd.core.settle import REFUSED, refuse, settle, settle_all
 from syncd.core.state import Contact, Entry, EntryKind, Link, Seal, Sent
 from syncd.engine.decide import observed, reconsider
@@ -20,6 +20,7 @@ from syncd.engine.deletions import keep_edited, leave_name, own_key, unlink, why
 from syncd.engine.hub import Hub, OpenApp
 from syncd.engine.keys import identity_keys
 from syncd.engine.meetings import ask_who
+from syncd.engine.returning import gone_rows
 from syncd.model import Applied, Raw, Record, Rejected, Result, Unknown
 from syncd.store import codec
 from syncd.store.codec import KIND_NUMBER, KINDS
@@ -313,7 +314,7 @@ class Done:
         tx, keys = self.tx, identity_keys(link.base, self.app.rule, self.hub.rules)
         tx.drop_keys([{"k_key": key, "k_app": link.app, "k_record": link.id} for key in keys])
         tx.forget_record(link.app, link.id)
-        self.keys.append({"key": id_key(link.app, link.id), "app": GONE, "record": "0"})  # a feed may be behind
+        self.keys += gone_rows(link.app, link, keys)  # a feed may be behind, or the app be restored from a backup
         for contact in tx.contacts([sent.contact]).values():
             rest = tx.links_of([contact.id])[contact.id]
             self.freed.update((*keys, *own_key(contact, self.hub), *leave_name(tx, contact, keys, (), rest)))
