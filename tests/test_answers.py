@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from syncd import registry
+from syncd.cli.everyday import rules_of
 from syncd.connector import App
+from syncd.core.state import Contact
 from syncd.engine import runs
 from syncd.engine.finish import Outcome
 from syncd.errors import TransientError
 from syncd.model import Applied, Record, Rejected, Result, Unknown, Write
+from syncd.ops.listed import listed
+from syncd.ops.status import status
+from syncd.store.tx import Tx
 from tests.story import MINUTE, Story, agreed, raising
 
 Answers = Callable[[Sequence[Write], list[Result]], list[Result]]
@@ -268,6 +273,41 @@ def test_a_new_record_that_shows_another_word_for_consent_is_counted_as_it_is_li
     outcome = answered(story, unknown)
     assert (outcome.code, outcome.doc["apps"]["news"]["parked"]) == (3, 1)
     assert story.ask(lambda tx: len(tx.parked(tx.apps()["news"].id, 9))) == 1
+
+
+@pytest.mark.parametrize("was", ["removed everywhere", "removed before anybody counted that"])
+def test_who_has_no_record_any_more_is_refused_by_nobody(story: Story, was: str) -> None:
+    """Fault: every run said for ever that one contact is refused, and no command ended that."""
+    story["crm"].put("101", company=None)
+    story["crm"].put("103", email="eve@x.org")
+    assert answered(story, always(Rejected(why="invalid", message="409")), done=False).left
+    number = story.contact("crm", "103")
+    assert failed(story) == (1, [f"c{number}"])
+    story["crm"].remove("103")
+    story.sync()
+    story.sync()
+    if was != "removed everywhere":  # what an earlier version left in a store
+        with story.session() as session:
+            session.store.transact(lambda tx: tx.save_contacts([refused_in_news(tx, number)]))
+    outcome = story.sync()
+    assert (outcome.code, outcome.left) == (0, [])
+    assert failed(story) == (0, [])
+
+
+def refused_in_news(tx: Tx, number: int) -> Contact:
+    contact = tx.contacts([number])[number]
+    contact.refused[tx.apps()["news"].id] = "409"
+    return contact
+
+
+def failed(story: Story) -> tuple[int, list[str | None]]:
+    """Count and list who is refused by the newsletter."""
+    with story.session() as session:
+        rules, names = rules_of(session), ["crm", "news"]
+        found = session.store.read(lambda tx: status(tx, names, rules, story.clock.now_ms))
+        return found.apps[1].failed, [
+            each.contact for each in session.store.read(lambda tx: [*listed(tx, "failed", names, rules)])
+        ]
 
 
 @pytest.mark.parametrize(

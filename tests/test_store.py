@@ -315,7 +315,9 @@ def test_contacts_come_back_as_they_were_saved(store: Store) -> None:
     store.transact(lambda tx: tx.insert_contacts([contact(1), odd, contact(3)]))
     store.transact(lambda tx: tx.save_contacts([full]))
     assert store.read(lambda tx: tx.contacts([2, 1, 4, 3])) == {1: full, 2: odd, 3: contact(3)}
-    assert store.read(lambda tx: (tx.review_contacts(0, 9), tx.refused_count())) == ([1], 1)
+    assert store.read(lambda tx: (tx.review_contacts(0, 9), tx.refused_count())) == ([1], 0), "nobody has a record"
+    store.transact(lambda tx: tx.insert_records([row("a", contact=1)]))
+    assert store.read(lambda tx: tx.refused_count()) == 1
 
 
 # -- intents

@@ -186,6 +186,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
         contact.tombs[app.index] = now_ms
         if not rest:
             tx.close_cases(contact.id, now_ms)  # nothing is left that could be decided
+            contact.refused.clear()  # nor anybody to be created anywhere
         if not rest and contact.review:
             tx.delete_contact(contact.id)
             del contacts[contact.id]

@@ -84,11 +84,14 @@ def _page(tx: Tx, word: str, contacts: Sequence[Contact], app: AppRule, rules: R
     marks = tx.marks(app.index, [link.id for link in links.values()])
     c = s.intent.c
     missing = _missing(tx, app.index, marks) if word == "missing" else frozenset()
+    anywhere = tx.link_apps([contact.id for contact in contacts if contact.refused]) if word == "failed" else {}
     busy = set(tx.connection.execute(select(c.contact).where(c.app == app.index, c.contact.in_(ids))).scalars())
     for contact in contacts:
         link = links.get(contact.id)
         problem = marks[link.id].problem if link is not None and link.id in marks else None
         pending = (app.index,) if contact.id in busy else ()
+        if word == "failed" and contact.id not in anywhere:
+            continue  # nobody's: no app has a record of it any more
         why = _why(word, state_of(contact, link, problem, app, rules, pending), link, app)
         if word == "missing" and link is not None and link.id in missing:
             why = MISSING

@@ -209,7 +209,7 @@ def _without_record(tx: Tx, rule: AppRule, rules: Rules, found: AppStatus) -> No
     """Say of every contact without a record here whether that is meant, and why."""
     linked = select(s.record.c.contact).where(s.record.c.app == rule.index, s.record.c.contact == s.contact.c.id)
     for contact in every_contact(tx, ~sa.exists(linked)):
-        if rule.index in contact.refused:
+        if rule.index in contact.refused and tx.link_apps([contact.id]):
             found.failed += 1
             continue
         reason = why_absent(contact, rule, rules)

@@ -36,7 +36,11 @@ _CONTACTS = Keyed(
     s.contact.c.id,
 )
 _SEALS = Keyed(select(s.contact.c.id, s.contact.c.secret), s.contact.c.id)
-_REFUSED_COUNT = Query(select(sa.func.count()).where(s.contact.c.refused == sa.literal_column("1")))
+_REFUSED_COUNT = Query(
+    select(sa.func.count()).where(
+        s.contact.c.refused == sa.literal_column("1"), sa.exists().where(_R.contact == s.contact.c.id)
+    )
+)
 _HIGHEST = Query(select(sa.func.max(s.contact.c.id)))
 _INSERT_CONTACT = inserting(s.contact, "id secret review held refused doc")
 _SAVE_CONTACT = updating(s.contact, "id", "review held refused doc")
@@ -117,6 +121,7 @@ class Contacts(Base):
         return [r[0] for r in self._c.execute(query.order_by(s.contact.c.id).limit(count_max))]
 
     def refused_count(self) -> int:
+        """Count contacts that an app refuses; who has no record anywhere any more is nobody's."""
         return int(_REFUSED_COUNT.value(self._c))
 
     def contacts_since(self, since_ms: int) -> list[int]:

@@ -77,7 +77,8 @@ class ModelContacts(ModelBase, Contacts):
         return sorted(id_ for id_, row in self._t.contact.items() if row.review and id_ > after)[:count_max]
 
     def refused_count(self) -> int:
-        return sum(row.refused for row in self._t.contact.values())
+        linked = {row.contact for rows in self._t.record.values() for row in rows.values()}
+        return sum(row.refused for id_, row in self._t.contact.items() if id_ in linked)
 
     def contacts_since(self, since_ms: int) -> list[int]:
         rows = (row for mine in self._t.record.values() for row in mine.values())
