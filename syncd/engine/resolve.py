@@ -70,9 +70,9 @@ def _match(tx: Tx, hub: Hub, doc: dict[str, Any], contact: Contact, decision: De
                 unmerged(link, now_ms)  # what nobody could be sure of, such as an opt-in, counts from now on
             tx.save_links(mine)
         tx.save_contacts([contact])
-        others = {number for _, _, number in doc.get("candidates", ()) if number}
-        tx.mark_dirty([contact.id, *others])  # whom it stood in the way of
-        ask_who(tx, hub, sorted({contact.id, *others}), now_ms)  # those may share the key among themselves
+        met = sorted({contact.id, *(number for _, _, number in doc.get("candidates", ()) if number)})
+        tx.mark_dirty(met)  # whom it stood in the way of
+        ask_who(tx, hub, met, now_ms)  # the others may share the key among themselves
         return [_note("decided: a person of its own")]
     if decision.contact is None:
         raise ConfigError(
