@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.story import agreed, given
+from tests.story import Story, agreed, given
 
 ADA = {"email": "ada@x.org", "first_name": "Ada"}
 
@@ -85,3 +85,37 @@ def test_nobody_is_created_beside_an_undecided_record_with_any_address_that_the_
     story["desk"].remove(*story["desk"].rows())
     story.settle()
     assert [row["email"] for row in story["crm"].rows().values()] == ["ada@x.org", "ada@x.org"]
+
+
+def two_undecided(folder: Path) -> Story:
+    """A record in crm that may be either Lee's, and one in desk with its address: both of one undecided contact."""
+    match = [["email"], ["phone", "last_name"]]
+    story = given(folder, {"crm": "memory", "shop": "memory", "desk": "memory"}, match=match)
+    lee = {"phone": "+49 30 23125051", "last_name": "Lee"}
+    for number in "12":
+        story["shop"].put(number, email=f"{number}@x.org", **lee)
+    story.sync(approve=True)
+    story["crm"].put("3", **lee)
+    story.settle()
+    story["crm"].put("3", email="c@x.org")
+    story["desk"].put("4", email="c@x.org")
+    story.settle()
+    assert story.contact("crm", "3") == story.contact("desk", "4")
+    assert f"c{story.contact('crm', '3')}" in {case["contact"] for case in story.cases()}
+    return story
+
+
+def test_of_two_records_that_are_undecided_together_one_is_removed(tmp_path: Path) -> None:
+    """The other one was given to a contact that was gone, and the run span for ever."""
+    story = two_undecided(tmp_path)
+    story["crm"].remove("3")
+    story.sync()
+    story.settle()
+    assert "c@x.org" not in [row.get("email") for row in story["crm"].rows().values()]
+    number = story.contact("desk", "4")
+    assert number in story.ask(lambda tx: tx.contacts([number]))
+    assert f"c{number}" not in {case["contact"] for case in story.cases()}
+    story["desk"].put("4", first_name="Lou")
+    story.settle()
+    assert "c@x.org" not in [row.get("email") for row in story["crm"].rows().values()]
+    assert story["shop"].one("c@x.org")["first_name"] == "Lou"

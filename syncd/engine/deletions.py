@@ -174,7 +174,7 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
             continue
         said = in_doubt(link) + (hear(tx, hub, contact, [link]) if says_anew(tx, link, app.rule, hub.rules) else [])
         rest = [other for other in others[contact.id] if other.app != app.index]
-        if contact.review and not rest:
+        if contact.review:  # no key leads to somebody undecided: it is taken apart right below
             if link.id not in merged and not restored:
                 _remember(tx, hub, app, link, keys, contacts, now_ms)
         else:
@@ -197,7 +197,8 @@ def unlink(tx: Tx, hub: Hub, app: OpenApp, ids: Sequence[str], *, certain: bool 
     tx.write_journal(hub.run, now_ms, journal)
     tx.save_contacts(contacts.values())
     tx.mark_dirty(contacts)
-    ask_who(tx, hub, reconsider(tx, freed, (), now_ms), now_ms)
+    undecided = [contact.id for contact in contacts.values() if contact.review]
+    ask_who(tx, hub, reconsider(tx, freed, undecided, now_ms), now_ms)
     decided = {number for number, contact in contacts.items() if not contact.review}
     _inherited(tx, hub, app, [link for link in links if link.id in merged and link.contact in decided])
     return len(journal)

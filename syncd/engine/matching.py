@@ -85,6 +85,7 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         taken.setdefault(link.contact, set()).add(app.index)
         _attach(holders, keys[link.id], link)
     take_places(tx, app, matched, hub.rules)
+    _pass_on_removals(tx, matched, contacts, taken)
     out = _merge_alone(tx, hub, [c for c in contacts if c.id in alone], alone, now_ms)
     tx.insert_contacts(contacts)
     former = _former(matched)
@@ -97,6 +98,26 @@ def _match_page(tx: Tx, hub: Hub, app: AppRule, place: int, after: str) -> tuple
         tx.hand_over_journal(was, heir)
         tx.delete_contact(was)
     return len(matched), len(links) - len(matched), last
+
+
+def _pass_on_removals(
+    tx: Tx, links: Sequence[Link], new: Sequence[Contact], taken: Mapping[int, Collection[int]]
+) -> None:
+    """Let whose a record is now remember where people removed another one of the undecided contact that it was."""
+    was = sorted({link.was for link in links if link.was})
+    tombs = {contact.id: contact.tombs for contact in (tx.contacts(was) if was else {}).values() if contact.tombs}
+    if not tombs:
+        return
+    heirs: dict[int, dict[int, int]] = {}
+    for link in links:
+        if link.was in tombs:
+            heirs.setdefault(link.contact, {}).update(tombs[link.was])
+    known = {contact.id: contact for contact in new}
+    others = tx.contacts(sorted(heirs.keys() - known.keys()))
+    for number, removed in heirs.items():
+        heir = known.get(number) or others[number]
+        heir.tombs = {app: at for app, at in removed.items() if app not in taken[number]} | heir.tombs
+    tx.save_contacts(others.values())
 
 
 def _former(links: Sequence[Link]) -> dict[str, tuple[int, int]]:
