@@ -246,3 +246,97 @@ def test_the_journal_of_an_undecided_record_outlives_a_listing_that_is_not_belie
     back()
     story.sync()
     assert told in story.journal(story.contact("crm", "2"))
+
+
+def test_what_an_undo_put_away_is_not_made_again_by_the_next_edit(tmp_path: Path) -> None:
+    story = agreed(tmp_path, {"crm": "memory", "shop": "memory"})
+    story["crm"].put("9", email="new@x.org", first_name="New")
+    story.undo(run=story.sync().doc["run"])
+    story.settle()
+    assert len(story["shop"].rows()) == 2
+    story["crm"].put("9", first_name="Newer")
+    story.settle()
+    assert len(story["shop"].rows()) == 2
+
+
+def test_an_undo_gives_nothing_back_where_something_else_was_typed_that_is_not_merged_yet(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"}, fields={"company": {"settle": "300s"}})
+    story["crm"].put("1", **ANN, company="From the CRM")
+    story["news"].put("2", **ANN, company="From the newsletter")
+    run = story.sync(approve=True).doc["run"]
+    assert story["news"].one("ann@x.org")["company"] == "From the CRM"
+    story["news"].put("2", company="Typed")
+    story.sync()
+    for approve in (False, True):
+        outcome = story.undo(run=run, approve=approve)
+        skipped = [(skip["app"], skip["field"], skip["reason"]) for skip in outcome.doc["skipped"]]
+        assert ("news", "company", "it has changed since") in skipped
+    assert story["news"].one("ann@x.org")["company"] == "Typed"
+
+
+def test_a_refused_create_is_tried_again_once_its_values_are_others(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"unique": ["company"]})})
+    for number in "12":
+        story["crm"].put(number, email=f"p{number}@x.org", company="Acme")
+    story.sync(approve=True)
+    story.sync()
+    [row] = story["news"].rows().values()
+    story["crm"].put("2" if row["email"] == "p1@x.org" else "1", company="Beta")
+    story.settle()
+    assert sorted(row["company"] for row in story["news"].rows().values()) == ["Acme", "Beta"]
+
+
+def test_a_guard_of_removals_counts_what_a_run_has_believed_before(tmp_path: Path) -> None:
+    """Some are read, others are found by the writes of the same run: each alone would be within the limit."""
+    story = given(tmp_path, {"crm": "memory", "shop": "memory"}, guards={"unlinks": 3, "creates": 100})
+    for number in range(20):
+        story["crm"].put(f"{number}", email=f"p{number}@x.org")
+    story.sync(approve=True)
+    story.settle()
+    ids = [story["shop"].id_of(f"p{number}@x.org") for number in range(4)]
+    story["shop"].remove(*ids[:2])
+    for number in (2, 3):
+        story["crm"].put(f"{number}", company="New")
+    with story.when("shop", "write", lambda: story["shop"].remove(*ids[2:])):
+        outcome = story.sync()
+    assert (outcome.doc["apps"]["shop"].get("unlinked", 0), held(outcome)) == (2, {("shop", "unlinks")})
+
+
+def test_who_was_removed_in_an_app_stands_there_in_the_way_of_another_with_the_same_key(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": "memory"}, match=[["email"], ["phone", "last_name"]])
+    story["crm"].put("1", email="p1@x.org", phone="+49 30 23125051", last_name="Lee")
+    story["crm"].put("3", email="p3@x.org", last_name="Ray")
+    story.sync(approve=True)
+    story.settle()
+    story["news"].remove(story["news"].id_of("p1@x.org"))
+    story.sync()
+    story.settle()
+    story.pause("news")
+    story["crm"].put("2", email="p2@x.org", phone="+49 30 23125052", last_name="Lee")
+    story.sync()
+    story["crm"].put("2", phone="+49 30 23125051")
+    story.sync()
+    story.pause("news", paused=False)
+    story.settle()
+    assert [row["email"] for row in story["news"].rows().values()] == ["p3@x.org"]
+    assert len(story.cases()) == 1
+
+
+def test_every_address_that_a_look_before_a_write_shows_counts_before_the_next_create(tmp_path: Path) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"cas": False})})
+    for number in "12":
+        story["crm"].put(number, email=f"p{number}@x.org")
+    story.sync(approve=True)
+    story.settle()
+    ours = {number: story["news"].id_of(f"p{number}@x.org") for number in "12"}
+    for number in "12":
+        story["crm"].put(number, first_name="Ada")
+        story["crm"].put(f"{number}{number}", email=f"new{number}@x.org", first_name="Eve")
+
+    def given_away() -> None:
+        for number, id_ in ours.items():
+            story["news"].put(id_, email=f"new{number}@x.org", first_name="Zoe")
+
+    with story.when("news", "get", given_away):
+        story.sync()
+    assert [write.kind for write in story.log("news")].count("create") == 2, "of the first two"

@@ -279,3 +279,15 @@ def test_an_opt_out_is_heard_although_what_a_webhook_named_takes_its_place(story
     woken(story)
     story.settle()
     assert {fields["email_consent"] for fields in story.everywhere("eva@x.org").values()} == {"opted_out"}
+
+
+def test_a_hint_without_an_id_stays_until_the_app_was_read(story: Story) -> None:
+    story["crm"].put("101", company="Acme")
+    hook(story)
+    story.clock.now_ms += MINUTE
+    with story.when("crm", "read", raising(TransientError("crm: no answer"))):
+        woken(story)
+    assert waiting(story) == [""]
+    woken(story)
+    assert waiting(story) == []
+    assert story["news"].one(ANN["email"])["company"] == "Acme"
