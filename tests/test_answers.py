@@ -294,6 +294,16 @@ def test_who_has_no_record_any_more_is_refused_by_nobody(story: Story, was: str)
     assert failed(story) == (0, [])
 
 
+def test_a_key_that_another_record_has_is_told_as_such(story: Story) -> None:
+    story["crm"].put("101", company=None)
+    story["crm"].put("103", email="eve@x.org")
+    answered(story, always(Rejected(why="exists", message="409, CONFLICT")), done=False)
+    assert failed(story)[0] == 1
+    number = story.contact("crm", "103")
+    said = story.ask(lambda tx: tx.contacts([number])[number].refused)
+    assert [*said.values()] == ["409, CONFLICT: another record there has this key"]
+
+
 def refused_in_news(tx: Tx, number: int) -> Contact:
     contact = tx.contacts([number])[number]
     contact.refused[tx.apps()["news"].id] = "409"

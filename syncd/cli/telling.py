@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
@@ -89,9 +90,14 @@ def _outcome(outcome: Outcome) -> str:
 def tell_errors(outcome: Outcome) -> None:
     """Say on stderr which apps were set aside, and why."""
     for app, rows in outcome.parked.items():
-        for record, why in rows:
-            place = record if record.startswith("line:") else "a record"  # a key may be somebody's address
-            show.complain(f"{app}: {place} is set aside: {why}")
+        lines = [(record, why) for record, why in rows if record.startswith("line:")]
+        for line, why in lines:
+            show.complain(f"{app}: {line} is set aside: {why}")
+        for why, count in Counter(why for record, why in rows if not record.startswith("line:")).items():
+            records = "a record is" if count == 1 else f"{count} records are"  # a key may be somebody's address
+            show.complain(f"{app}: {records} set aside: {why}")
+        if (more := outcome.doc["apps"][app]["parked"] - len(rows)) > 0:
+            show.complain(f"{app}: {more} more {'is' if more == 1 else 'are'} set aside")
     if outcome.parked:
         show.hint("syncd status --list parked names them")
     for app, why in outcome.errors.items():

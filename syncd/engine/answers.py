@@ -332,6 +332,8 @@ class Done:
         else:
             (self.unsent if told_again else self.settled).append(sent)
         why = result.message or "the app refuses this"
+        if link is None and result.why == "exists" and why != ANOTHER:
+            why = f"{why}: another record there has this key"
         if link is None:
             whole = self.tx.contacts([contact.id])[contact.id]
             whole.refused[sent.app] = why

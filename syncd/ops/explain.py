@@ -9,14 +9,14 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from syncd.core.atoms import answered, digest_key, value_key
-from syncd.core.consent import IN, word
+from syncd.core.consent import IN, OUT, to_ms, word
 from syncd.core.fields import Invalid
 from syncd.core.match import ALIAS, address_hash, key_hash
 from syncd.core.names import FULL, WHY
 from syncd.core.plan import waiting
 from syncd.core.rules import EVIDENCE, AppRule, FieldRule, Rules
 from syncd.core.settle import GIVEN_BACK, REFUSED
-from syncd.core.state import NOBODY, Contact, Link
+from syncd.core.state import NOBODY, Contact, Link, Stamp
 from syncd.errors import ConfigError
 from syncd.model import OPERATOR, Raw
 from syncd.ops.find import Found
@@ -40,6 +40,8 @@ POLICIES: Final = {
     "ask": "a person decides where apps disagree (inbox); an edit that nobody contradicts travels",
     "lock": "locked: it changes only by a decision",
 }
+NO_EVIDENCE: Final = "has no evidence (consent_at, consent_source)"
+OLD_EVIDENCE: Final = "has evidence (consent_at, consent_source) that is not later than the opt-out"
 CONSENT: Final = "consent: an opt-out anywhere wins everywhere; only later evidence of an opt-in lifts it"
 
 
@@ -126,17 +128,30 @@ def _field(tx: Tx, contact: Contact, links: Iterable[Link], name: str, rules: Ru
     if name in held:
         rule = f"waits for a decision ({held[name]}); {rule}"
     unproven = _unproven(contact, links, name, rules)
-    if unproven:
-        rule = f"{rule}; opted_in in {', '.join(unproven)} has no evidence (consent_at, consent_source) and stays there"
+    for why in (NO_EVIDENCE, OLD_EVIDENCE):
+        if apps := [app for app, reason in unproven.items() if reason == why]:
+            rule = f"{rule}; opted_in in {', '.join(apps)} {why} and stays there"
     return {"value": contact.golden.get(name), "from": source, "at": iso(stamp.hi_ms) if stamp else None, "rule": rule}
 
 
-def _unproven(contact: Contact, links: Iterable[Link], name: str, rules: Rules) -> list[str]:
-    """List apps that say opted_in where nothing proves it."""
+def _unproven(contact: Contact, links: Iterable[Link], name: str, rules: Rules) -> dict[str, str]:
+    """List apps that say opted_in where nothing proves it, and why."""
     if name not in rules.consents or contact.golden.get(name) == IN:
-        return []
+        return {}
     apps = [(app, link) for link in links if (app := rules.app(link.app)) is not None and name in link.base]
-    return [app.name for app, link in apps if word(app, name, link.base[name]) == IN]
+    out = contact.stamps.get(name)
+    return {
+        app.name: OLD_EVIDENCE if contact.golden.get(name) == OUT and _is_older(link, app, out) else NO_EVIDENCE
+        for app, link in apps
+        if word(app, name, link.base[name]) == IN
+    }
+
+
+def _is_older(link: Link, app: AppRule, out: Stamp | None) -> bool:
+    """Say whether there is evidence beside an opt-in, and the opt-out is later."""
+    values = [lens.parse(link.base.get(name)) for name in EVIDENCE if (lens := app.lenses.get(name)) and lens.reads]
+    whole = len(values) == len(EVIDENCE) and all(value and not isinstance(value, Invalid) for value in values)
+    return whole and out is not None and 0 < to_ms(str(values[0])) <= out.hi_ms
 
 
 def rule_text(name: str, rules: Rules) -> str:

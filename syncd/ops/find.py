@@ -8,11 +8,15 @@ from __future__ import annotations
 import re
 from typing import Final, NamedTuple
 
+import sqlalchemy as sa
+
 from syncd.config import Config
 from syncd.config.near import did_you_mean, shown
-from syncd.core.fields import field_type
+from syncd.core.fields import FieldType, field_type
 from syncd.core.match import ALIAS, address_hash
 from syncd.errors import ConfigError
+from syncd.ops.status import every_contact
+from syncd.store import schema as s
 from syncd.store.tx import Tx
 
 _NUMBER: Final = re.compile(r"c?([0-9]{1,18})", re.ASCII)
@@ -75,8 +79,22 @@ def _by_address(tx: Tx, config: Config, key: str) -> int:
     once = sorted({h.contact for h in holders if h.app == ALIAS and h.contact is not None})
     people = now or once
     if not people:
+        people = _without_record(tx, str(kind.key(value)), kind)
+    if not people:
         raise ConfigError("no contact has this address, now or before (or it was not read yet)")
     if len(people) > 1:
         names = ", ".join(f"c{contact}" for contact in people)
         raise ConfigError(f"several contacts have this address: {names}; name one of them")
     return people[0]
+
+
+def _without_record(tx: Tx, address: str, kind: FieldType) -> list[int]:
+    """Find who had this address last and has no record anywhere any more: no key leads there, as whoever is added with it is
+    somebody new.
+    """
+    linked = sa.exists().where(s.record.c.contact == s.contact.c.id)
+    return [
+        contact.id
+        for contact in every_contact(tx, ~linked)
+        if (email := contact.golden.get("email")) is not None and str(kind.key(email)) == address
+    ][-1:]
