@@ -367,3 +367,23 @@ def test_of_three_with_one_address_two_are_still_asked_about_once_one_is_decided
     story.resolve(case["id"], new=True)
     story.settle()
     assert (story.cases(), len(news.rows())) == ([], 2 if decided == "linked" else 3)
+
+
+def test_who_is_linked_to_somebody_else_is_found_there_by_every_address_of_before(tmp_path: Path) -> None:
+    """Its contact was gone, the old address led to it still, and the run span for ever."""
+    story = given(tmp_path, dict.fromkeys(("crm", "shop", "desk"), "memory"))
+    for app in story.apps:
+        story.configure(**{f"app_{app}": {"writes": {"create": False}}})
+    story["crm"].put("1", **ADA)
+    story["shop"].put("2", email="b@x.org")
+    story.sync(approve=True)
+    for address in ("b2@x.org", ADA["email"]):
+        story["shop"].put("2", email=address)
+        story.settle()
+    [case] = story.cases()
+    ada = story.contact("crm", "1")
+    story.resolve(case["id"], contact=ada)
+    story.settle()
+    story["desk"].put("3", email="b@x.org")
+    assert story.settle().code == 0
+    assert {story.contact(app, record) for app, record in (("crm", "1"), ("shop", "2"), ("desk", "3"))} == {ada}

@@ -140,12 +140,15 @@ def test_an_archive_without_an_answer_is_sent_again_only_where_the_record_is_sti
     tmp_path: Path, how: Callable[[Story], Any]
 ) -> None:
     story = agreed(tmp_path, {"crm": "memory", "news": "memory"}, app_crm={"on_delete": "archive"})
+    ann = story.contact("crm", "101")
     story["crm"].remove("101")
     runs = (how(story) for _ in range(4))  # a removal is believed at the second look
     assert next(outcome.doubt for outcome in runs if outcome.doubt)["news"][0] == 1
     assert story.settle().doubt == {}
     assert [row["email"] for row in story["news"].rows().values()] == ["bob@x.org"]
     assert [write.kind for write in story.log("news")].count("archive") == 1
+    kinds = [kind for kind, *_ in story.journal(ann)]
+    assert (kinds.count("archive"), kinds.count("unlink")) == (1, 1), "put away by us, and removed in the crm only"
 
 
 def test_where_nothing_is_in_doubt_nobody_is_asked(tmp_path: Path) -> None:

@@ -123,9 +123,12 @@ def _keys_of(hub: Hub, links: Sequence[Link]) -> set[str]:
 
 
 def _hand_over(tx: Tx, contact: Contact, to: int) -> None:
-    """Remove a contact whose records all belong to another one now. That one has its opt-outs and opt-ins as well, and its
-    journal; one that remembers a removal stays, but nothing of it waits any more.
+    """Remove a contact whose records all belong to another one now. That one has its opt-outs and opt-ins as well, its former
+    keys and its journal; one that remembers a removal stays, but nothing of it waits any more.
     """
+    before = tx.aliases([contact.id]).get(contact.id, [])
+    tx.drop_keys([{"k_key": key, "k_app": ALIAS, "k_record": str(contact.id)} for key in before])
+    tx.add_keys([{"key": key, "app": ALIAS, "record": str(to)} for key in before])
     mine, theirs = subject(contact.id), subject(to)
     known = tx.latches([mine, theirs])
     tx.save_latches(
