@@ -240,7 +240,15 @@ class Connection:
             self.watcher.met("over quota: write")
             return [Rejected(why="busy", message="too many requests") for _ in writes]
         results = [self._write(write) for write in writes]
-        return [result for result in results if not (isinstance(result, Unknown) and result.message == "short")]
+        told = [result for result in results if not (isinstance(result, Unknown) and result.message == "short")]
+        for write, result in zip(writes, results, strict=True):
+            if not isinstance(result, Applied) or result.record is None:
+                continue
+            if len(told) < len(writes):  # nobody can tell which answer is whose
+                self.watcher.silent(self.vendor.index, write)
+            else:
+                self.watcher.shown(self.vendor.index, [result.record], "reply")
+        return told
 
     def _write(self, write: Write) -> Result:
         self.vendor.tick()
@@ -262,11 +270,10 @@ class Connection:
         if fate in ("lost", "short"):
             self.watcher.silent(self.vendor.index, write)
             return Unknown(message="short" if fate == "short" else "the answer was lost")
-        if isinstance(result, Applied) and result.record is not None:
-            if "wrong reply" in self.blunders:  # here and in `get`: one of them alone is mended by the next read
-                result = Applied(record=_without_company(result.record))
-            assert result.record is not None
-            self.watcher.shown(self.vendor.index, [result.record], "reply")
+        if isinstance(result, Applied) and result.record is not None and "wrong reply" in self.blunders:
+            return Applied(
+                record=_without_company(result.record)
+            )  # here and in `get`: one of them alone is mended by the next read
         return result
 
     def _carry_out(self, write: Write, *, late: bool) -> Result:

@@ -229,11 +229,13 @@ def _opted_out(play: Play, rest: Rest) -> None:
 
 
 def _maybe_somebody_else(rest: Rest, place: int, id_: str) -> bool:
-    """Say whether a person is asked who a record is that came back with another address: some apps use an id again."""
+    """Say whether a person is asked who a record is that came back with another address: some apps use an id again. That record,
+    or one of the contact that it may be.
+    """
     link = rest.links.get((place, id_))
-    return link is not None and any(
-        case["contact"] == f"c{link.contact}" and case.get("reason") == CAME_BACK for case in rest.cases
-    )
+    asked = [case for case in rest.cases if case.get("reason") == CAME_BACK]
+    about = {int(case["contact"][1:]) for case in asked} | {who for case in asked for _, _, who in case["candidates"]}
+    return link is not None and link.contact in about
 
 
 def _may_be_in(play: Play, place: int, there: Person) -> bool:
