@@ -102,6 +102,18 @@ def test_a_refused_value_is_parked_and_the_next_one_is_tried() -> None:
     assert (world.shows("company"), world.links[2].flaws) == ({1: "Z", 2: "Z"}, {})
 
 
+def test_a_refused_value_that_comes_again_after_another_one_is_tried_again() -> None:
+    """Seed 18870: nobody had got round to writing the other one, and the refusal counted still, untold."""
+    world = agreed(World(rules=simple("company")), email=MAIL, company="a")
+    world.edit(1, company="X").poll()
+    world.decide()
+    refused(world, "company")
+    world.edit(1, company="Z").poll(1)
+    world.decide()
+    world.edit(1, company="X").poll(1)
+    assert [list(intent.fields) for intent in world.decide()] == [["company"]]
+
+
 def test_a_refused_value_is_tried_again_when_the_apps_own_value_changes() -> None:
     world = agreed(World(rules=simple("company", policy="owner", owners=(1,))), email=MAIL, company="a")
     world.edit(1, company="X").poll()

@@ -17,7 +17,7 @@ from syncd.core.consent import consent_intents, create_fields
 from syncd.core.fields import Invalid
 from syncd.core.match import contact_key
 from syncd.core.rules import AppRule, FieldRule, Rules
-from syncd.core.settle import GIVEN_BACK
+from syncd.core.settle import GIVEN_BACK, REFUSED
 from syncd.core.state import NOBODY, Change, Contact, Intent, Link
 from syncd.core.transforms import Lens
 from syncd.model import OPERATOR, Raw, Value
@@ -179,7 +179,8 @@ def _needed(
     if why_not is not None:
         link.flaws[name] = why_not
         return None
-    link.flaws.pop(name, None)  # what was refused or too long has changed since
+    if link.flaws.pop(name, None) is not None and REFUSED in link.acks.get(name, ())[2:]:
+        del link.acks[name]  # what was refused has changed since; should it come again, it is asked for again
     kept = lens.parse(new)
     if (None if kept is None else rule.type.key(kept)) == now_key:
         return None  # all that the app can hold of the value is there already
