@@ -322,21 +322,16 @@ def test_who_was_removed_in_an_app_stands_there_in_the_way_of_another_with_the_s
     assert len(story.cases()) == 1
 
 
-def test_every_address_that_a_look_before_a_write_shows_counts_before_the_next_create(tmp_path: Path) -> None:
-    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"cas": False})})
+def test_a_record_whose_contact_is_gone_does_not_keep_a_run_going(tmp_path: Path) -> None:
+    """Two faults left such a record, and the merge went on for ever; a store that was damaged may have one as well."""
+    story = given(tmp_path, {"crm": "memory", "news": "memory"})
     for number in "12":
         story["crm"].put(number, email=f"p{number}@x.org")
     story.sync(approve=True)
     story.settle()
-    ours = {number: story["news"].id_of(f"p{number}@x.org") for number in "12"}
+    lost = story.contact("crm", "1")
+    story.ask(lambda tx: tx.delete_contact(lost))
     for number in "12":
         story["crm"].put(number, first_name="Ada")
-        story["crm"].put(f"{number}{number}", email=f"new{number}@x.org", first_name="Eve")
-
-    def given_away() -> None:
-        for number, id_ in ours.items():
-            story["news"].put(id_, email=f"new{number}@x.org", first_name="Zoe")
-
-    with story.when("news", "get", given_away):
-        story.sync()
-    assert [write.kind for write in story.log("news")].count("create") == 2, "of the first two"
+    story.sync()
+    assert story["news"].one("p2@x.org")["first_name"] == "Ada"

@@ -71,6 +71,7 @@ def test_nobody_is_made_of_records_that_are_missing_since(tmp_path: Path) -> Non
     for n in range(100, 300):
         story["crm"].remove(str(n))
     assert ("crm", "unlinks") in held(story.sync())
+    assert story.plan().doc["counts"]["news"] == {}, "nor does a preview say so"
     story.approve(run)
     story.sync()
     assert len(story["news"].rows()) == 40

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -281,8 +282,13 @@ def test_somebody_who_is_gone_leaves_the_address_to_the_other(tmp_path: Path) ->
     assert {of(story, each, "Ada")["email"] for each in story.apps} == {NEW}
 
 
-def test_every_address_that_an_answer_shows_counts_before_the_next_create(tmp_path: Path) -> None:
-    story = given(tmp_path, {"crm": "memory", "news": "memory"})
+@pytest.mark.parametrize(
+    ("shown", "cas"), [("write", True), ("get", False)], ids=["by an answer", "by the look before"]
+)
+def test_every_address_that_a_write_shows_counts_before_the_next_create(
+    tmp_path: Path, shown: Literal["write", "get"], *, cas: bool
+) -> None:
+    story = given(tmp_path, {"crm": "memory", "news": ("memory", {"cas": cas})})
     for number in "12":
         story["crm"].put(number, email=f"p{number}@x.org")
     story.sync(approve=True)
@@ -294,9 +300,9 @@ def test_every_address_that_an_answer_shows_counts_before_the_next_create(tmp_pa
 
     def given_away() -> None:
         for number, id_ in ours.items():
-            story["news"].put(id_, email=f"new{number}@x.org")
+            story["news"].put(id_, email=f"new{number}@x.org", **({} if cas else {"first_name": "Zoe"}))
 
-    with story.when("news", "write", given_away):
+    with story.when("news", shown, given_away):
         story.sync()
     assert [write.kind for write in story.log("news")].count("create") == 2, "of the first two"
 

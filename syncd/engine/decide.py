@@ -99,7 +99,7 @@ def _merge_page(tx: Tx, hub: Hub, after: int) -> tuple[list[int], int]:
         for link in mine:
             link.seen = aside.get(link.app, link.seen)
     write_outcome(tx, hub, ready, out)
-    return ids, len(ready)
+    return ids, len(contacts.keys() & set(ready))  # a record whose contact is gone must not keep the rounds going
 
 
 def _past(

@@ -47,7 +47,7 @@ def _page(tx: Tx, hub: Hub, app: OpenApp, kind: str, after: int) -> tuple[list[d
     new = {
         i.contact: {name: change.new for name, change in i.fields.items()} for i in intents if i and kind == "create"
     }
-    waiting = in_the_way(tx, hub, app, contacts, new)
+    waiting = {*in_the_way(tx, hub, app, contacts, new), *(new.keys() - tx.in_sight(new))}
     page = []
     for intent in intents:
         if intent is not None and intent.contact not in waiting:

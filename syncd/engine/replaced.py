@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Final, NamedTuple
 
 from syncd.core.plan import Held
-from syncd.core.state import Seen
+from syncd.core.state import Link, Seen
 from syncd.engine.deletions import unlink
 from syncd.engine.hub import PAGE, Hub, OpenApp
 from syncd.engine.pull import observe
@@ -94,18 +94,19 @@ def strangers(tx: Tx, hub: Hub, app: OpenApp, records: Mapping[str, Record]) -> 
     rule = hub.whole.app(app.index) if hub.whole is not None else None
     if rule is None or not rule.spec.reuses_ids:
         return set()
-    links = [link for id_ in records if (link := tx.link(app.index, id_)) is not None]
-    contacts = tx.contacts(sorted({link.contact for link in links}))
-    shown = [
-        replace(link, seen=Seen(fields=records[link.id].fields, version=None, at_ms=0, since_ms=0))
-        for link in links
-        if link.contact in contacts
-    ]
+    owners = sorted({mark.contact for mark in tx.marks(app.index, list(records)).values() if mark.contact})
+    contacts, links = tx.contacts(owners), tx.links_of(owners)
     return {
         link.id
-        for link in shown
-        if hub.whole is not None and shows_somebody_else(tx, link, contacts[link.contact], rule, hub.whole)
-    }
+        for number, contact in contacts.items()
+        for link in links[number]
+        if link.app == app.index and link.id in records and hub.whole is not None
+        and shows_somebody_else(tx, _showing(link, records[link.id]), contact, rule, hub.whole)
+    }  # fmt: skip
+
+
+def _showing(link: Link, record: Record) -> Link:
+    return replace(link, seen=Seen(fields=record.fields, version=None, at_ms=0, since_ms=0))
 
 
 def _part(tx: Tx, hub: Hub, app: OpenApp, ids: list[str]) -> None:

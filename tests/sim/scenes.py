@@ -7,7 +7,7 @@ its own decides, so that the histories without a scene stay what they were.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -64,6 +64,17 @@ class Scene:
     def pair(self) -> list[int]:
         """Draw two apps."""
         return self.chance.sample(range(self.apps), 2)
+
+    def known(self, mine: Mapping[str, Any], theirs: Mapping[str, Any]) -> tuple[int, int]:
+        """Let somebody come to one of two apps that are so, and be known in both; gives the two."""
+        app, other = self.pair()
+        self.quirk(app, **mine)
+        self.quirk(other, **theirs)
+        self.round()
+        self.act("create", app)
+        self.round()
+        self.round()
+        return app, other
 
     def played(self) -> Scenario:
         drawn = self.drawn
@@ -127,13 +138,7 @@ def _clears(scene: Scene) -> None:
 
 def _another_address(scene: Scene) -> None:
     """A record that was removed comes back with another address."""
-    app, other = scene.pair()
-    scene.quirk(app, **EASY)
-    scene.quirk(other, **EASY)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    app, _ = scene.known(EASY, EASY)
     scene.act("delete", app)
     scene.round()
     scene.round(2_000)
@@ -143,13 +148,7 @@ def _another_address(scene: Scene) -> None:
 
 def _meeting(scene: Scene) -> None:
     """Somebody gets another address in one app, and a second record with it in the other one before that is read."""
-    app, other = scene.pair()
-    scene.quirk(app, **EASY, hooks=False)
-    scene.quirk(other, **EASY, hooks=False)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    app, other = scene.known({**EASY, "hooks": False}, {**EASY, "hooks": False})
     scene.act("move", app)
     scene.act("create", other)
     scene.fault("call", app, "transient", "read")
@@ -224,13 +223,7 @@ def _not_gone(scene: Scene) -> None:
 
 def _again(scene: Scene) -> None:
     """Somebody who was removed is entered anew; then the first record comes back, with another address."""
-    app, other = scene.pair()
-    scene.quirk(app, **EASY, deletes="told")
-    scene.quirk(other, **EASY)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    app, _ = scene.known({**EASY, "deletes": "told"}, EASY)
     scene.act("delete", app)
     scene.round()
     scene.round(2_000)
@@ -257,13 +250,7 @@ def _archives(scene: Scene) -> None:
 
 def _meanwhile(scene: Scene) -> None:
     """Somebody is removed in one app, and edited in the other one while syncd is about to put that record away."""
-    app, other = scene.pair()
-    scene.quirk(app, **{**EASY, "on_delete": "archive"}, deletes="told")
-    scene.quirk(other, **EASY)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    app, other = scene.known({**EASY, "on_delete": "archive", "deletes": "told"}, EASY)
     scene.act("delete", app)
     kinds: tuple[ActionKind, ...] = ("edit", "opt_out")
     scene.act(scene.chance.choice(kinds), other, scene.chance.choice(EDITABLE), at=scene.chance.randrange(60))
@@ -271,13 +258,7 @@ def _meanwhile(scene: Scene) -> None:
 
 def _anew(scene: Scene) -> None:
     """Somebody who was removed in every app comes to one of them again."""
-    app, other = scene.pair()
-    scene.quirk(app, **EASY, deletes="told")
-    scene.quirk(other, **EASY)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    _, other = scene.known({**EASY, "deletes": "told"}, EASY)
     for each in range(scene.apps):
         scene.act("delete", each)
     scene.round()
@@ -304,13 +285,7 @@ def _two_at_once(scene: Scene) -> None:
     """Somebody gets another address in an app in which nobody is created, and which cannot be read then; in another app there is
     a new record with it.
     """
-    app, other = scene.pair()
-    scene.quirk(app, **{**EASY, "create": False}, hooks=False)
-    scene.quirk(other, **EASY, hooks=False)
-    scene.round()
-    scene.act("create", app)
-    scene.round()
-    scene.round()
+    app, other = scene.known({**EASY, "create": False, "hooks": False}, {**EASY, "hooks": False})
     scene.act("move", app)
     scene.act("create", other)
     scene.fault("call", app, "transient", "open")
